@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The one contract between the BPF programs and user space: what a record in the ring looks like,
+ * how user space steers what is copied, and the names of everything that can be lost. Recordings
+ * hold the same records, so they are also a file format: kinds, flags, fields and reasons are only
+ * ever appended, and SONDE_ABI_VERSION rises when a layout changes.
+ *
+ * All times are CLOCK_MONOTONIC nanoseconds as bpf_ktime_get_ns() gives them; 0 means not known.
+ * All sequence numbers are modulo 2^32: for TCP the socket's own, else a running count of bytes.
+ */
+#ifndef SONDE_ABI_H
+#define SONDE_ABI_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
+
+#define SONDE_ABI_VERSION 1
+
+enum {
+	SONDE_COPY_MAX = 32768, /* bytes of one operation that can be copied, at most */
+	SONDE_TAIL_MAX = 16,    /* last bytes of an operation that was copied in part */
+	SONDE_SLOTS = 65536,    /* verdicts; connections beyond share a slot, checked by cookie */
+	SONDE_ARGS_MAX = 512,   /* bytes of a program's arguments, NUL separated */
+	SONDE_PATH_MAX = 256,
+	SONDE_COMM_LEN = 16,
+	SONDE_UNIX_PATH_LEN = 108,
+};
+
+enum sonde_ev_kind {
+	SONDE_EV_NONE = 0,
+	SONDE_EV_OPEN = 1,    /* a connection, before its first data record */
+	SONDE_EV_DATA = 2,    /* one completed send or receive */
+	SONDE_EV_CLOSE = 3,   /* an end of a connection said goodbye, or died */
+	SONDE_EV_CONNECT = 4, /* a connect that failed */
+	SONDE_EV_EXEC = 5,
+	SONDE_EV_FORK = 6,
+	SONDE_EV_EXIT = 7,
+	/* made by user space, found in recordings only, so that replay sees what the live run knew */
+	SONDE_EV_PROCESS = 64, /* who a process is: struct sonde_ev_process */
+	SONDE_EV_TICK = 65,    /* the pipeline's clock turned: struct sonde_ev_tick */
+	SONDE_EV_SWEEP = 66,   /* a connection was found gone by the sweep: struct sonde_ev_sweep */
+};
+
+struct sonde_ev_hdr {
+	__u16 kind;  /* enum sonde_ev_kind */
+	__u16 flags; /* SONDE_F_*, by kind */
+	__u32 size;  /* of the whole record, this header included */
+	__u64 ts_ns; /* when it happened; for an operation: when it completed */
+};
+
+enum sonde_dir {
+	SONDE_TX = 0, /* the observed process sent it */
+	SONDE_RX = 1, /* the observed process received it */
+};
+
+enum sonde_role {
+	SONDE_ROLE_UNKNOWN = 0, /* older than the observer, or a socket pair */
+	SONDE_ROLE_CLIENT = 1,  /* this end connected */
+	SONDE_ROLE_SERVER = 2,  /* this end accepted */
+};
+
+enum sonde_family {
+	SONDE_FAMILY_NONE = 0,
+	SONDE_FAMILY_IPV4 = 4,
+	SONDE_FAMILY_IPV6 = 6,
+	SONDE_FAMILY_UNIX = 1,
+};
+
+/* What the thread had used up and waited for, cumulative, read at the operation's completion. */
+struct sonde_sched {
+	__u64 run_delay_ns;  /* sched_info.run_delay: ready, but without a CPU (throttling included) */
+	__u64 exec_ns;       /* se.sum_exec_runtime, as of exec_start_ns */
+	__u64 exec_start_ns; /* se.exec_start, on the run queue's own clock */
+	__u32 nvcsw;
+	__u32 nivcsw;
+	__u32 min_flt;
+	__u32 maj_flt;
+};
+
+enum {
+	SONDE_F_TLS = 1 << 0,        /* plaintext of an encrypted connection, from a uprobe */
+	SONDE_F_NO_BYTES = 1 << 1,   /* length only: sendfile, splice, io_uring, zero copy */
+	SONDE_F_EOF = 1 << 2,        /* a receive that returned 0: the peer will send no more */
+	SONDE_F_START_LATE = 1 << 3, /* start_ns is that of the last segment or of the completion */
+	SONDE_F_IO_URING = 1 << 4,
+	SONDE_F_RACED = 1 << 5,   /* several threads at once: seq is not certain */
+	SONDE_F_FAULT = 1 << 6,   /* the user's memory could not be read: length only */
+	SONDE_F_SKIPPED = 1 << 7, /* operations before this one were left out by verdict */
+};
+
+/*
+ * One completed send or receive. bytes[] holds `copied` bytes from the operation's start followed
+ * by `tail` bytes from its end; what lies between was not copied: a hole of known length.
+ */
+struct sonde_ev_data {
+	struct sonde_ev_hdr h;
+	__u64 cookie;       /* the socket's, unique while the host is up */
+	__u64 start_ns;     /* send: when the kernel took its first byte; receive: 0 */
+	__u64 sent_ns;      /* send: when its last byte left for the peer; receive: 0 */
+	__u64 arrival_ns;   /* receive: when its first byte was in the socket to be read */
+	__u64 skipped_ns;   /* completion of the last operation left out before this one */
+	__u64 goroutine;    /* the runtime's g where the program is Go, else 0 */
+	struct sonde_sched sched;
+	__u32 slot;         /* where to put a verdict */
+	__u32 seq;          /* of the first byte */
+	__u32 other_seq;    /* the other direction's next byte when this operation began */
+	__u32 len;          /* bytes the operation moved */
+	__u32 copied;
+	__u32 lost;         /* records of this direction dropped since the last one (ring full) */
+	__u32 tgid;
+	__u32 tid;
+	__u8 dir;           /* enum sonde_dir */
+	__u8 tail;
+	__u16 syscall;      /* number of the system call it came from */
+	__u32 reserved;
+	__u8 bytes[];
+};
+
+struct sonde_addr {
+	__u8 ip[16]; /* IPv4 in the first four */
+	__u16 port;  /* host order */
+	__u16 reserved[3];
+};
+
+enum {
+	SONDE_F_FRESH = 1 << 0, /* seen from its first byte; else joined in the middle */
+	SONDE_F_KTLS = 1 << 1,
+};
+
+struct sonde_ev_open {
+	struct sonde_ev_hdr h;
+	__u64 cookie;
+	__u64 connect_ns;     /* client: when connect began; 0 for others */
+	__u64 established_ns; /* 0 when older than the observer */
+	__u64 netns;          /* network namespace cookie, 0 not known */
+	struct sonde_addr local;
+	struct sonde_addr peer;
+	__u32 slot;
+	__u32 tx_seq; /* next byte to be sent, and to be read, when this record was made */
+	__u32 rx_seq;
+	__u32 tgid;
+	__u32 tid;
+	__u8 family; /* enum sonde_family */
+	__u8 role;   /* enum sonde_role */
+	__u8 reserved[2];
+	char unix_path[SONDE_UNIX_PATH_LEN]; /* of the server's end; first byte NUL: abstract */
+	__u32 unix_path_len;                 /* 0: unnamed */
+};
+
+enum sonde_close_how {
+	SONDE_CLOSE_LOCAL = 1, /* this end closed or shut down its sending side */
+	SONDE_CLOSE_PEER = 2,  /* the peer's FIN arrived */
+	SONDE_CLOSE_RESET = 3, /* the connection died: see error */
+	SONDE_CLOSE_DONE = 4,  /* the socket is gone */
+};
+
+struct sonde_ev_close {
+	struct sonde_ev_hdr h;
+	__u64 cookie;
+	__u64 last_tx_ns; /* completion of the last send and receive that were left out by verdict */
+	__u64 last_rx_ns;
+	__u32 slot;
+	__u32 tx_seq; /* next byte to be sent, and to be read */
+	__u32 rx_seq;
+	__u32 lost_tx; /* records dropped since the last one of that direction (ring full) */
+	__u32 lost_rx;
+	__u32 error; /* errno, positive */
+	__u32 tgid;  /* last process seen to use it */
+	__u8 how;    /* enum sonde_close_how */
+	__u8 reserved[3];
+};
+
+struct sonde_ev_connect {
+	struct sonde_ev_hdr h; /* ts_ns: when it failed */
+	__u64 cookie;
+	__u64 connect_ns;
+	struct sonde_addr local;
+	struct sonde_addr peer;
+	__u32 error; /* errno, positive: ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ... */
+	__u32 tgid;
+	__u32 tid;
+	__u8 family;
+	__u8 reserved[3];
+};
+
+struct sonde_ev_exec {
+	struct sonde_ev_hdr h;
+	__u64 start_ns;  /* the process's start, boot clock */
+	__u64 cgroup_id; /* cgroup v2 */
+	__u32 tgid;
+	__u32 ppid;
+	__u32 uid;
+	__u32 args_len;
+	char comm[SONDE_COMM_LEN];
+	char filename[SONDE_PATH_MAX]; /* as given to execve, NUL terminated */
+	char args[SONDE_ARGS_MAX];     /* NUL separated, cut at the end */
+};
+
+struct sonde_ev_fork {
+	struct sonde_ev_hdr h;
+	__u64 start_ns;
+	__u32 tgid;
+	__u32 ppid;
+	char comm[SONDE_COMM_LEN];
+};
+
+struct sonde_ev_exit {
+	struct sonde_ev_hdr h;
+	__u32 tgid;
+	__u32 code; /* as wait(2) gives it: status << 8 | signal */
+	char comm[SONDE_COMM_LEN];
+};
+
+/* User-made: who a process is. Strings are NUL terminated. */
+struct sonde_ev_process {
+	struct sonde_ev_hdr h;
+	__u32 tgid;
+	__u32 is_go;
+	char comm[SONDE_COMM_LEN];
+	char service[128];
+	char service_namespace[64];
+	char instance_id[40];
+};
+
+struct sonde_ev_tick {
+	struct sonde_ev_hdr h;
+};
+
+struct sonde_ev_sweep {
+	struct sonde_ev_hdr h;
+	__u64 cookie;
+};
+
+/*
+ * What user space wants of one connection, in a shared array indexed by the slot of its records.
+ * A verdict is absolute, so that its lag is harmless: until[dir] = SONDE_UNTIL | seq leaves out
+ * every operation that ends before seq; the one that reaches or crosses seq is recorded, its bytes
+ * copied from seq on only. A verdict whose seq has been passed has no effect. 0: record all.
+ */
+#define SONDE_UNTIL (1ULL << 32)
+
+struct sonde_verdict {
+	__u64 cookie; /* of the connection meant; another's is ignored */
+	__u64 until[2];
+	__u32 copy[2]; /* bytes of an operation to copy at most; 0: SONDE_COPY_MAX */
+};
+
+/* A glob over a name: '*' any run, '?' any one byte. */
+struct sonde_glob {
+	char text[64];
+};
+
+enum {
+	SONDE_GLOBS = 8,
+	SONDE_PORTS = 16,
+	SONDE_PIDS = 16,
+};
+
+/* What is observed. Empty lists mean everything. Read-only to the programs. */
+struct sonde_filter {
+	__u32 self_tgid; /* never observed */
+	__u32 n_pids;
+	__u32 n_comms;
+	__u32 n_exes;
+	__u32 n_cgroups;
+	__u32 n_not_comms;
+	__u32 n_ports;
+	__u32 pids[SONDE_PIDS];
+	__u16 ports[SONDE_PORTS];
+	struct sonde_glob comms[SONDE_GLOBS];
+	struct sonde_glob exes[SONDE_GLOBS];
+	struct sonde_glob cgroups[SONDE_GLOBS];
+	struct sonde_glob not_comms[SONDE_GLOBS];
+};
+
+/* Value of the map `processes`, key tgid: what is known of a process that is alive. */
+enum {
+	SONDE_P_DECIDED = 1 << 0, /* the filter has spoken */
+	SONDE_P_OBSERVED = 1 << 1,
+	SONDE_P_GO = 1 << 2, /* set by user space */
+};
+
+/* Index into the per-CPU counters. The reasons for loss are exported under the names in
+ * user/capture/losses.def, always all of them. */
+enum sonde_counter {
+	SONDE_CNT_EV_OPEN = 0, /* records delivered, by kind */
+	SONDE_CNT_EV_DATA = 1,
+	SONDE_CNT_EV_CLOSE = 2,
+	SONDE_CNT_EV_CONNECT = 3,
+	SONDE_CNT_EV_PROCESS = 4, /* exec, fork, exit */
+	SONDE_CNT_BYTES = 5,      /* bytes moved on observed sockets */
+	SONDE_CNT_SKIPPED = 6,    /* operations left out by verdict */
+	SONDE_CNT_LOST_REQUEST = 7,  /* ring full: data records of the direction requests take */
+	SONDE_CNT_LOST_RESPONSE = 8, /* ring full: data records of the other direction */
+	SONDE_CNT_LOST_CONTROL = 9,  /* ring full: any other record */
+	SONDE_CNT_NO_STORAGE = 10,   /* no memory for the state of a connection */
+	SONDE_CNT_FAULT = 11,        /* the user's memory could not be read */
+	SONDE_CNT_UNKNOWN_CALL = 12, /* an operation whose buffer is not known: length only */
+	SONDE_CNT_COMPAT = 13,       /* a 32-bit task's: length only */
+	SONDE_CNT_RACED = 14,        /* two threads raced on a socket and the order is not certain */
+	SONDE_CNT_MAX = 16,
+};
+
+_Static_assert(sizeof(struct sonde_ev_hdr) == 16, "header");
+_Static_assert(sizeof(struct sonde_sched) == 40, "scheduler accounting");
+_Static_assert(sizeof(struct sonde_ev_data) == 144, "data");
+_Static_assert(sizeof(struct sonde_ev_open) == 232, "open");
+_Static_assert(sizeof(struct sonde_ev_close) == 72, "close");
+_Static_assert(sizeof(struct sonde_ev_connect) == 96, "connect");
+_Static_assert(sizeof(struct sonde_ev_exec) == 832, "exec");
+_Static_assert(sizeof(struct sonde_ev_exit) == 40, "exit");
+_Static_assert(sizeof(struct sonde_verdict) == 32, "verdict");
+
+#pragma GCC diagnostic pop
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the person asked for. Flag over environment over file over default. One table in config.c
+ * describes every option: its flag, YAML key and SONDE_ variable follow from its name, and the
+ * usage text and reference from its help.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "capture/probe.h"
+#include "util/log.h"
+
+enum command {
+	CMD_RUN,
+	CMD_TOP,
+	CMD_TAIL,
+	CMD_RECORD,
+	CMD_REPLAY,
+	CMD_CHECK,
+	CMD_VERSION,
+	CMD_HELP,
+};
+
+enum propagate { PROPAGATE_OFF, PROPAGATE_HTTP };
+
+struct config_list {
+	char **v; /* owned */
+	size_t n;
+};
+
+struct config {
+	enum command command;
+	char *file;              /* positional: record and replay */
+	char *config_file;
+	char *listen_addr;       /* NULL: off */
+	uint16_t listen_port;
+	char *web_config;
+	struct config_list pids, comms, exes, ports, cgroups, namespaces, not_comms, protocols;
+	uint32_t protocol_mask;  /* of enum proto_id; 0: all */
+	bool tls, routes, sizes, server_address;
+	char *otlp_endpoint;
+	char *traces_keep;
+	enum propagate propagate;
+	enum probe_tier tier;
+	uint64_t ring_size;      /* bytes */
+	uint64_t max_series, max_processes;
+	double cpu_limit;        /* cores */
+	enum log_level log_level;
+	bool log_json;
+	char *record_file;
+	uint64_t duration_ns;    /* 0: until told */
+	/* of one command */
+	bool json, metrics, spans, once, stats;
+	char *filter_expr;       /* tail */
+	char *connect_url;       /* top */
+	uint32_t pid;            /* check --pid */
+	struct sonde_filter filter; /* the lists above, as the kernel takes them */
+};
+
+/* Parses argv, environment and file into *c (zeroed by it). 0; or -EINVAL after printing one line
+ * on stderr that names what is wrong, the accepted form and the nearest valid word: exit 2. */
+int config_load(struct config *c, int argc, char **argv);
+/* Reads the file again (SIGHUP) into a fresh config; as config_load. */
+int config_reload(const struct config *old, struct config *c, int argc, char **argv);
+void config_free(struct config *c);
+void config_usage(enum command cmd); /* help, generated from the table, on stdout */
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The interface of whoever takes results out. NULL members: not interested. */
+#ifndef EXPORT_H
+#define EXPORT_H
+
+#include <stdint.h>
+#include "txn.h"
+
+struct exporter {
+	const char *name;
+	void *self;
+	void (*on_txn)(void *self, const struct txn *t);
+	void (*tick)(void *self, uint64_t now_ns);
+	void (*close)(void *self); /* flushes, frees self */
+};
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One histogram: an exponential one at scale 5 (base 2^(1/32): quantiles right to 2.2 %) over
+ * nanoseconds or bytes, with the explicit boundaries of the exposition counted beside it exactly.
+ * https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponentialhistogram
+ */
+#ifndef HIST_H
+#define HIST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { HIST_SCALE = 5, HIST_BOUNDS_MAX = 32 };
+
+/* Upper-inclusive boundaries, ascending, in the recorded unit (ns or bytes). Shared, static. */
+struct hist_bounds {
+	size_t n;
+	uint64_t le[HIST_BOUNDS_MAX];
+};
+
+extern const struct hist_bounds hist_duration_bounds; /* of contract: 0.0001 ... 10 s, in ns */
+extern const struct hist_bounds hist_size_bounds;     /* 64 ... 16777216 bytes */
+
+struct hist {
+	const struct hist_bounds *bounds; /* borrowed */
+	uint64_t count, zero_count;
+	uint64_t sum; /* of the recorded unit; saturates never in practice (584 years of ns) */
+	uint64_t min, max;
+	uint64_t *explicit_counts; /* bounds->n + 1, not cumulative */
+	uint32_t *exp_counts;      /* grows to what is used; owned */
+	int32_t exp_first;         /* index of exp_counts[0] */
+	uint32_t exp_n;
+};
+
+int hist_init(struct hist *h, const struct hist_bounds *bounds); /* 0, -ENOMEM */
+void hist_free(struct hist *h);
+void hist_record(struct hist *h, uint64_t value); /* never fails: out of memory counts in explicit only */
+double hist_quantile(const struct hist *h, double q); /* recorded unit; NaN when empty */
+int32_t hist_index(uint64_t value, int scale);        /* value > 0: (base^i, base^(i+1)] */
+
+#endif

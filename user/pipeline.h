@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The flow of one source: records in, decoded, given to the processes and the connections;
+ * transactions out, completed with who and which route, to the exporters. The same object serves
+ * live observation and replay: time enters only through records and pipeline_tick().
+ */
+#ifndef PIPELINE_H
+#define PIPELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "capture/source.h"
+#include "export/export.h"
+#include "identity/process.h"
+#include "stream/conn.h"
+
+enum { PIPELINE_EXPORTERS_MAX = 8 };
+
+struct recorder;
+struct routes;
+
+struct pipeline_opts {
+	struct source *source;     /* borrowed */
+	struct recorder *recorder; /* borrowed; NULL: keep no recording */
+	bool is_live;
+	bool routes;
+	uint32_t protocols;
+	void (*on_go)(void *ctx, uint32_t tgid);
+	void *ctx;
+};
+
+struct pipeline {
+	struct pipeline_opts opts;
+	struct processes *procs;
+	struct conns *conns;
+	struct routes *routes;
+	struct exporter exporters[PIPELINE_EXPORTERS_MAX];
+	size_t n_exporters;
+	uint64_t records;     /* taken from the source */
+	uint64_t bad_records; /* refused by decode */
+};
+
+int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts); /* 0, -ENOMEM */
+void pipeline_add(struct pipeline *p, const struct exporter *e);
+/* Takes up to `budget` records. As source_ops.read. */
+int pipeline_read(struct pipeline *p, int budget);
+void pipeline_tick(struct pipeline *p, uint64_t now_ns); /* recorded, so that replay ticks alike */
+void pipeline_free(struct pipeline *p);                  /* closes the exporters */
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The interface of a protocol. Protocols are pure: bytes in, messages out, no clock, no
+ * allocation, no knowledge of sockets, processes or metrics. Their bytes are hostile.
+ *
+ * A connection is two byte streams with holes. For each direction the stream layer calls parse()
+ * with the contiguous bytes at the current position, again and again while it makes progress, and
+ * obeys what comes back. Both directions share one state, zeroed at the start and owned by the
+ * connection, so that a response can be framed by what its request was (HEAD, CONNECT).
+ */
+#ifndef PROTO_H
+#define PROTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "util/slice.h"
+
+enum proto_id {
+	PROTO_UNKNOWN,
+#define PROTO(ID, symbol, name) PROTO_##ID,
+#include "proto/protos.def"
+#undef PROTO
+	PROTO_MAX
+};
+
+/* Which way bytes go: not which end we watch. */
+enum proto_dir { PROTO_REQUEST, PROTO_RESPONSE };
+
+enum { MSG_SKIP_TO_END = -1 };
+
+/*
+ * What parse() found. `flags` says which edges of a message lie in the consumed bytes; a head with
+ * MSG_BEGIN fills the description. Slices point into `in` and are valid until the next call.
+ */
+enum {
+	MSG_BEGIN = 1 << 0,       /* the consumed bytes begin a message and describe it */
+	MSG_END = 1 << 1,         /* the message ends with the consumed bytes and `skip` */
+	MSG_INTERIM = 1 << 2,     /* answers nothing by itself (HTTP 1xx): not matched */
+	MSG_NO_REPLY = 1 << 3,    /* a request that nothing will answer */
+	MSG_UPGRADE = 1 << 4,     /* after this message both directions are no longer this protocol */
+	MSG_STREAM = 1 << 5,      /* an endless body: timed to its first byte (server-sent events) */
+	MSG_ERROR = 1 << 6,       /* status is an error whichever end looks */
+	MSG_LAST = 1 << 7,        /* no further message follows in this direction */
+	MSG_CUT = 1 << 8,         /* framing was lost: the message ends where the next one begins */
+};
+
+struct msg {
+	uint32_t flags;
+	int status;        /* responses: the protocol's status, 0 none */
+	uint64_t id;       /* MATCH_BY_ID */
+	/* Bytes after the consumed ones that belong to this message and need not be seen.
+	 * UINT64_MAX: until the direction ends. They may lie in a hole; framing goes on behind. */
+	uint64_t skip;
+	uint64_t body_bytes; /* of the consumed and skipped bytes, those that are body */
+	struct slice version;
+	struct slice method;
+	struct slice target;
+	struct slice host;
+	struct slice request_id;
+	struct slice traceparent;
+	struct slice tracestate;
+};
+
+struct proto {
+	const char *name;
+	enum proto_id id;
+	enum { MATCH_FIFO, MATCH_BY_ID } match;
+	size_t state_size;
+
+	/* Does a stream that begins with these bytes speak it? 1 yes, 0 not to be told yet (more
+	 * bytes may), -1 no. `first` may be as short as one byte. */
+	int (*detect)(struct slice first, enum proto_dir dir);
+
+	/* > 0: bytes consumed, *out filled (flags may be 0: framing only). 0: need more than `in`.
+	 * < 0: -errno, the stream is not at a message: the caller resyncs. Never more than in.n. */
+	ssize_t (*parse)(void *state, enum proto_dir dir, struct slice in, struct msg *out);
+
+	/* A hole of `len` bytes lies at the current position and no skip covers it. 0: framing
+	 * can go on behind it (parse() is called next); < 0: it is lost, resync() is called next. */
+	int (*gap)(void *state, enum proto_dir dir, uint64_t len);
+
+	/* Where in `in` the next message plausibly begins, after framing was lost. Offset, or
+	 * in.n when nowhere (the caller keeps the last `resync_keep` bytes and tries again with
+	 * more). When it finds one it resets its state for `dir`. */
+	size_t (*resync)(void *state, enum proto_dir dir, struct slice in);
+	size_t resync_keep;
+
+	/* The direction ended in order (FIN) inside or between messages. True: a message that was
+	 * open is thereby complete (HTTP/1 body until close). */
+	bool (*end)(void *state, enum proto_dir dir);
+
+	/* Responses: is no request outstanding as far as parse() has seen? The stream layer then
+	 * holds response bytes back for a moment, since a response can be seen before its
+	 * request. NULL: never hold. */
+	bool (*awaits_request)(const void *state);
+};
+
+const struct proto *proto_get(enum proto_id id); /* NULL for PROTO_UNKNOWN */
+const struct proto *proto_by_name(struct slice name);
+
+#endif

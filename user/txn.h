@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One finished exchange: the currency of everything after match. Passed by pointer for the length
+ * of one call; the caller's stack owns it and every string is inline and bounded, so whoever wants
+ * to keep one copies it. Strings are NUL terminated; an empty one means "does not apply".
+ * Times are CLOCK_MONOTONIC nanoseconds; exporters convert.
+ */
+#ifndef TXN_H
+#define TXN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "sonde_abi.h"
+#include "proto/proto.h"
+
+enum {
+	TXN_TARGET_LEN = 1025,
+	TXN_ROUTE_LEN = 256,
+	TXN_METHOD_LEN = 32,
+	TXN_ADDR_LEN = 116, /* "unix:" and a path, or "[ipv6]:port" */
+	TXN_HOST_LEN = 256,
+	TXN_ID_LEN = 129,
+};
+
+#define TXN_WAIT_UNKNOWN UINT64_MAX /* a part that applies and is not known: null in JSON */
+
+/* Where the time went. Known parts and `unknown` add up to the duration. */
+struct txn_waits {
+	uint64_t receive_queue_ns;
+	uint64_t runqueue_ns;
+	uint64_t cpu_ns;
+	uint64_t blocked_ns;
+	uint64_t throttled_ns;
+	uint64_t downstream_ns;
+	uint64_t unknown_ns;
+	bool shared; /* the thread served several requests at once */
+};
+
+enum txn_parent {
+	TXN_PARENT_UNKNOWN,
+	TXN_PARENT_NONE,
+	TXN_PARENT_HEADER,
+	TXN_PARENT_CONNECTION,
+	TXN_PARENT_THREAD,
+	TXN_PARENT_GOROUTINE,
+	TXN_PARENT_HANDOVER,
+	TXN_PARENT_PROXY,
+};
+
+struct service;
+
+struct txn {
+	uint64_t start_ns; /* server: first byte arrived in the socket; client: first byte sent */
+	uint64_t end_ns;   /* server: last response byte sent; client: last byte received */
+	uint64_t first_response_ns; /* first byte of the response, same clock and end */
+	uint64_t cookie;
+	uint64_t goroutine;
+	uint64_t request_bytes; /* whole messages on the wire, heads and framing included */
+	uint64_t response_bytes;
+	uint64_t request_body_bytes; /* bodies alone, framing left out */
+	uint64_t response_body_bytes;
+	uint32_t request_seq; /* of the first byte, for pairing the two ends of a connection */
+	uint32_t response_seq;
+	uint32_t tgid;
+	uint32_t tid;
+	int status;              /* 0: none was seen */
+	enum proto_id proto;     /* PROTO_UNKNOWN for a connect that failed: "tcp" */
+	enum sonde_role role;    /* never SONDE_ROLE_UNKNOWN */
+	enum sonde_family family;
+	bool is_tls;
+	bool is_upgrade;         /* the connection became something else (WebSocket, CONNECT) */
+	bool is_stream;          /* text/event-stream or upgraded: duration is to the first byte */
+	bool is_start_known;     /* false: start_ns is the first sight, not the true start */
+	bool is_status_error;    /* the protocol's own idea of an error status for this role */
+	enum txn_parent parent;
+	struct txn_waits waits;
+	const struct service *service; /* borrowed from identity, valid for the call */
+	char comm[SONDE_COMM_LEN];
+	char version[8];               /* "1.0", "1.1", "2" */
+	char method[TXN_METHOD_LEN];   /* as sent; see http_method_known() for the label */
+	char operation[64];            /* what is no HTTP method: "connect", "SELECT", ... */
+	char route[TXN_ROUTE_LEN];     /* templated; empty when templating is off */
+	char target[TXN_TARGET_LEN];   /* as sent, cut, secret-looking query values masked */
+	char host[TXN_HOST_LEN];       /* Host header without the port; absent: empty */
+	uint16_t host_port;            /* of the Host header; 0 none */
+	char request_id[TXN_ID_LEN];
+	char error_type[32];           /* empty: no error */
+	struct sonde_addr local;
+	struct sonde_addr peer;
+	char unix_path[SONDE_UNIX_PATH_LEN + 1];
+	uint32_t unix_path_len;
+};
+
+static inline uint64_t txn_duration_ns(const struct txn *t)
+{
+	return t->end_ns > t->start_ns ? t->end_ns - t->start_ns : 0;
+}
+
+#endif
