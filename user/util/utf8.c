@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "util/utf8.h"
+
+static bool utf8_is_trail(uint8_t c)
+{
+	return (c & 0xc0) == 0x80;
+}
+
+size_t utf8_next(struct slice in)
+{
+	const uint8_t *p = in.p;
+	/* the second byte's range is narrower after these leads: overlong, surrogate, too large */
+	uint8_t low = 0x80, high = 0xbf;
+
+	if (in.n == 0)
+		return 0;
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4)
+		return 0;
+	if (p[0] == 0xe0)
+		low = 0xa0;
+	else if (p[0] == 0xed)
+		high = 0x9f;
+	else if (p[0] == 0xf0)
+		low = 0x90;
+	else if (p[0] == 0xf4)
+		high = 0x8f;
+	if (in.n < 2 || p[1] < low || p[1] > high)
+		return 0;
+	if (p[0] < 0xe0)
+		return 2;
+	if (in.n < 3 || !utf8_is_trail(p[2]))
+		return 0;
+	if (p[0] < 0xf0)
+		return 3;
+	return in.n >= 4 && utf8_is_trail(p[3]) ? 4 : 0;
+}
+
+size_t utf8_clean(char *out, size_t size, struct slice in)
+{
+	size_t n = 0;
+
+	while (in.n) {
+		size_t used = in.p[0] ? utf8_next(in) : 0;
+		size_t put = used ? used : UTF8_REPLACEMENT_LEN;
+
+		if (put >= size - n)
+			break;
+		memcpy(out + n, used ? (const char *)in.p : UTF8_REPLACEMENT, put);
+		n += put;
+		in.p += used ? used : 1;
+		in.n -= used ? used : 1;
+	}
+	out[n] = '\0';
+	return n;
+}
