@@ -46,6 +46,12 @@ enum {
 	MSG_CUT = 1 << 8,         /* framing was lost: the message ends where the next one begins */
 };
 
+/*
+ * Edges that a hole hid: MSG_BEGIN while a message of the same direction is still open says that
+ * the open one ended in the hole before. After MSG_CUT parse() fails until resync() has found the
+ * next message. Consumed bytes with flags 0 and no message open belong to no message.
+ */
+
 struct msg {
 	uint32_t flags;
 	int status;        /* responses: the protocol's status, 0 none */
@@ -73,12 +79,18 @@ struct proto {
 	 * bytes may), -1 no. `first` may be as short as one byte. */
 	int (*detect)(struct slice first, enum proto_dir dir);
 
-	/* > 0: bytes consumed, *out filled (flags may be 0: framing only). 0: need more than `in`.
-	 * < 0: -errno, the stream is not at a message: the caller resyncs. Never more than in.n. */
+	/* > 0: bytes consumed, *out filled (flags may be 0: framing only). Never more than in.n.
+	 * 0: need more than `in`: call again with a longer run of the same bytes, or with the same
+	 * ones when the other direction has moved (bytes behind an upgrade that is not yet
+	 * answered wait for the answer). < 0: -errno, the stream is not at a message: the caller
+	 * resyncs with the same bytes; resync() never gives back the place that failed. */
 	ssize_t (*parse)(void *state, enum proto_dir dir, struct slice in, struct msg *out);
 
 	/* A hole of `len` bytes lies at the current position and no skip covers it. 0: framing
-	 * can go on behind it (parse() is called next); < 0: it is lost, resync() is called next. */
+	 * can go on behind it (parse() is called next, with the bytes behind the hole only); < 0:
+	 * it is lost, resync() is called next, with those bytes. 1: the head that the hole cuts is
+	 * known in part: parse() is called once with the bytes before the hole, consumes them all
+	 * and gives MSG_BEGIN | MSG_CUT (or an error); then as for < 0. */
 	int (*gap)(void *state, enum proto_dir dir, uint64_t len);
 
 	/* Where in `in` the next message plausibly begins, after framing was lost. Offset, or
@@ -95,6 +107,15 @@ struct proto {
 	 * holds response bytes back for a moment, since a response can be seen before its
 	 * request. NULL: never hold. */
 	bool (*awaits_request)(const void *state);
+
+	/* What parse() remembers of outstanding requests is out of step with the responses: the
+	 * `n` oldest will not be answered by what comes next, because their responses lay in a hole
+	 * or were parsed before them. Forget them. NULL: nothing is remembered. */
+	void (*drop_requests)(void *state, uint32_t n);
+
+	/* The next response to be parsed answers a request that was never seen, though later ones
+	 * are outstanding. NULL: nothing is remembered. */
+	void (*miss_request)(void *state);
 };
 
 const struct proto *proto_get(enum proto_id id); /* NULL for PROTO_UNKNOWN */
