@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-# make [V=1] [SAN=address,undefined] [DEBUG=1] [CC=clang]
+# make [TARGET] [V=1] [SAN=address,undefined] [DEBUG=1] [CC=clang]
+#
+#   all      build/sonde                        run      install what is missing, build, observe
+#   check    every test                         unit     the unit tests alone
+#   bench    the figures of docs/performance.md fuzz     each fuzz target for FUZZ_SECONDS
+#   deps     what the build needs               install  into DESTDIR and PREFIX; uninstall
+#
+# Nothing is asked of the host while this file is read, so that `make run` works where no compiler
+# is: it installs one, then calls make again.
 O       ?= build$(if $(SAN),-san)
 CLANG   ?= clang
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+BPFTOOL ?= bpftool
 PKG     ?= pkg-config
 ifeq ($(origin CC),default)
 CC      := gcc
@@ -10,16 +18,23 @@ endif
 ARCH    ?= $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 PREFIX  ?= /usr/local
 DESTDIR ?=
+JOBS    ?= $(shell nproc 2>/dev/null || echo 1)
+# bpftool, nginx and others live in sbin, which an ordinary PATH may lack
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 VERSION := 0.1.0
-COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+# root may build in somebody else's clone
+COMMIT  := $(shell git -c safe.directory='*' rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
 LIBS_PC := libbpf libelf zlib libmicrohttpd libcyaml jansson
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Werror
 CFLAGS  ?= -g -O$(if $(DEBUG),0,2)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
-	   -D_GNU_SOURCE -Iinclude -Iuser -Itests/unit -I$(O) $(shell $(PKG) --cflags $(LIBS_PC))
-LIBS     = $(shell $(PKG) --libs $(LIBS_PC)) -lm
+	   -D_GNU_SOURCE -Iinclude -Iuser -Itests/unit -I$(O) $(PC_CFLAGS)
+LIBS     = $(PC_LIBS) -lm
+# asked once, when first needed
+PC_CFLAGS = $(eval PC_CFLAGS := $(shell $(PKG) --cflags $(LIBS_PC)))$(PC_CFLAGS)
+PC_LIBS   = $(eval PC_LIBS := $(shell $(PKG) --libs $(LIBS_PC)))$(PC_LIBS)
 BPF_CFLAGS := -g -O2 -Wall -Werror -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -Ivmlinux/$(ARCH)
 
 BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c))
@@ -33,7 +48,7 @@ msg  = $(if $(Q),@printf '  %-8s %s\n' '$(1)' '$(patsubst $(O)/%,%,$@)')
 
 all: $(O)/sonde
 
-$(O)/%.bpf.o: %.bpf.c Makefile
+$(O)/%.bpf.o: %.bpf.c Makefile | vmlinux/$(ARCH)/vmlinux.h
 	$(call msg,BPF)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
@@ -71,11 +86,51 @@ $(O)/tests/%: $(O)/tests/unit/%.o $(O)/libsonde.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< $(O)/libsonde.a $(LIBS) -lcmocka -o $@
 
+tests: $(TESTS)
+
 unit: $(TESTS)
 	$(Q)for t in $^; do $$t || exit 1; done
 
 format-check:
 	$(Q)clang-format --dry-run -Werror $(wildcard bpf/*.[ch] user/*.[ch] user/*/*.[ch] include/*.h tests/*/*.[ch])
+
+deps:
+	$(Q)deploy/install-deps build
+	$(Q)$(PKG) --exists --print-errors $(LIBS_PC)
+
+# the two commands of the README. ARGS: more flags for sonde
+run: need-root deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)exec $(O)/sonde run $(ARGS)
+
+check: need-root deps
+	$(Q)deploy/install-deps test
+	$(Q)tests/check.sh $(STAGES)
+
+need-root:
+	$(Q)test "$$(id -u)" = 0 || { echo 'eBPF needs root: sudo make $(MAKECMDGOALS)' >&2; exit 1; }
+
+bench: need-root all $(O)/bench/pace
+	$(Q)python3 tests/bench/bench.py --sonde $(O)/sonde --pace $(O)/bench/pace $(ARGS)
+
+$(O)/bench/%: tests/bench/%.c Makefile
+	$(call msg,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE $< -o $@
+
+# the two commands in a bare Debian 12 tree; not part of check: it downloads the tree
+fresh-check: need-root
+	$(Q)tests/vm/fresh.sh
+
+install: $(O)/sonde
+	install -D -m 755 $(O)/sonde $(DESTDIR)$(PREFIX)/bin/sonde
+	install -D -m 644 docs/sonde.8 $(DESTDIR)$(PREFIX)/share/man/man8/sonde.8
+	install -d $(DESTDIR)$(PREFIX)/share/doc/sonde
+	install -m 644 LICENSE LICENSE.BSD-2-Clause LICENSE.GPL-2.0 $(DESTDIR)$(PREFIX)/share/doc/sonde
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/sonde $(DESTDIR)$(PREFIX)/share/man/man8/sonde.8
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/sonde
 
 vmlinux/$(ARCH)/vmlinux.h:
 	$(call msg,VMLINUX)
@@ -84,9 +139,10 @@ vmlinux/$(ARCH)/vmlinux.h:
 
 clean:
 	$(call msg,CLEAN)
-	$(Q)rm -rf build build-san build-fuzz
+	$(Q)rm -rf build build-*
 
-.PHONY: all unit format-check clean FORCE
+.PHONY: all tests unit format-check deps run check need-root bench fresh-check install uninstall \
+	clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

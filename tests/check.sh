@@ -1,0 +1,96 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# check.sh [STAGE...]: every test of the project, stage by stage, each with its output in
+# build/check/STAGE.log. Ends with one closing line, "N passed, N failed", the sum of all; what a
+# stage counts is its tests; a build or the format check counts as one. make check installs what
+# is needed first.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+# the variables of the make above belong to its build, not to ours
+unset MAKEFLAGS MFLAGS MAKELEVEL O CC SAN
+
+logs=build/check
+fuzz_seconds=${FUZZ_SECONDS:-20}
+passed=0 failed=0
+
+make_all() { timeout 900 make --no-print-directory -j"$(nproc)" "$@"; }
+
+stage_gcc() { make_all CC=gcc O=build all tests; }
+stage_clang() { make_all CC=clang O=build-clang all tests; }
+stage_san() { make_all SAN=address,undefined O=build-san tests; }
+stage_format() { make_all format-check; }
+stage_unit() { unit_tests build; }
+stage_unit-san() { ASAN_OPTIONS=detect_stack_use_after_return=1 unit_tests build-san; }
+
+# cmocka prints its sums in brackets; a program that dies without one counts as a failure
+unit_tests() {
+	local t rc=0
+	for t in "$1"/tests/test_*; do
+		[ -x "$t" ] || continue
+		echo "== ${t##*/}"
+		timeout 300 "$t" || { echo "FAIL ${t##*/}: exit $?"; rc=1; }
+	done
+	return $rc
+}
+
+# each executable in tests/cli is a test, or prints a closing line of its own
+stage_cli() {
+	local t rc=0
+	for t in tests/cli/*; do
+		[ -f "$t" ] && [ -x "$t" ] || continue
+		if timeout 300 "$t" build/sonde; then
+			echo "ok ${t##*/}"
+		else
+			echo "FAIL ${t##*/}: exit $?"
+			rc=1
+		fi
+	done
+	return $rc
+}
+
+stage_fuzz() {
+	timeout 900 make --no-print-directory -j"$(nproc)" fuzz FUZZ_SECONDS="$fuzz_seconds"
+}
+
+stage_e2e() {
+	timeout 1200 /usr/bin/python3 tests/e2e/run.py
+}
+
+# count STAGE RC: adds the log's sums to passed and failed
+count() {
+	local log=$logs/$1.log p=0 f=0
+	case $1 in
+	unit*)
+		p=$(awk '/^\[  PASSED  \]/ { n += $4 } END { print n + 0 }' "$log")
+		f=$(awk '/^\[  FAILED  \] [0-9]+ test/ { n += $4 } END { print n + 0 }' "$log")
+		;;
+	*)
+		p=$(awk '/^[0-9]+ passed, [0-9]+ failed$/ { n += $1 } END { print n + 0 }' "$log")
+		f=$(awk '/^[0-9]+ passed, [0-9]+ failed$/ { n += $3 } END { print n + 0 }' "$log")
+		[ $((p + f)) -gt 0 ] || p=$(grep -c '^ok ' "$log")
+		[ "$f" -gt 0 ] || f=$(grep -c '^FAIL ' "$log")
+		;;
+	esac
+	# a failure is never lost, and a stage that ran nothing did not pass
+	[ "$2" = 0 ] || [ "$f" -gt 0 ] || f=1
+	case $1 in
+	gcc|clang|san|format) p=$((1 - f)) ;;
+	*) [ $((p + f)) -gt 0 ] || f=1 ;;
+	esac
+	passed=$((passed + p)) failed=$((failed + f))
+	printf '%-4s %-9s %4d s  %d passed, %d failed\n' "$([ "$f" = 0 ] && echo ok || echo FAIL)" \
+		"$1" "$SECONDS" "$p" "$f"
+	[ "$f" = 0 ] || { grep -E '^FAIL |^\[  FAILED  \]|[Ee]rror|Assertion' "$log" | head -n 40
+		echo "-- the end of $log:"; tail -n 40 "$log"; }
+}
+
+mkdir -p "$logs"
+[ $# -gt 0 ] || set -- gcc clang format unit san unit-san cli fuzz e2e
+for s; do
+	SECONDS=0
+	"stage_$s" >"$logs/$s.log" 2>&1 </dev/null
+	count "$s" $?
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
