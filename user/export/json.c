@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "export/json.h"
+
+#include <time.h>
+#include "export/address.h"
+#include "export/line.h"
+#include "identity/process.h"
+#include "util/clock.h"
+#include "util/utf8.h"
+
+static bool json_is_plain(uint8_t c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* One byte or code point that may not stand as it is. Returns the bytes of `s` it used. */
+static size_t json_escape(struct line *l, struct slice s)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t used;
+
+	if (s.p[0] == '"' || s.p[0] == '\\') {
+		char pair[2] = { '\\', (char)s.p[0] };
+
+		line_put(l, pair, sizeof(pair));
+		return 1;
+	}
+	/* RFC 8259, 7: the controls; DEL with them, for the sake of terminals */
+	if (s.p[0] < 0x20 || s.p[0] == 0x7f) {
+		char code[6] = { '\\', 'u', '0', '0', hex[s.p[0] >> 4], hex[s.p[0] & 15] };
+
+		line_put(l, code, sizeof(code));
+		return 1;
+	}
+	used = utf8_next(s);
+	if (used)
+		line_put(l, s.p, used);
+	else
+		LINE_PUT(l, UTF8_REPLACEMENT);
+	return used ? used : 1;
+}
+
+static void json_quote(struct line *l, struct slice s)
+{
+	LINE_PUT(l, "\"");
+	while (s.n) {
+		size_t n = 0;
+
+		while (n < s.n && json_is_plain(s.p[n]))
+			n++;
+		line_put(l, s.p, n);
+		if (n < s.n)
+			n += json_escape(l, (struct slice){ s.p + n, s.n - n });
+		s.p += n;
+		s.n -= n;
+	}
+	LINE_PUT(l, "\"");
+}
+
+static void json_str(struct line *l, const char *s)
+{
+	json_quote(l, slice_str(s));
+}
+
+/* An empty string applies but is not known. */
+static void json_str_or_null(struct line *l, const char *s)
+{
+	if (s[0])
+		json_str(l, s);
+	else
+		LINE_PUT(l, "null");
+}
+
+static void json_bool(struct line *l, bool is_true)
+{
+	if (is_true)
+		LINE_PUT(l, "true");
+	else
+		LINE_PUT(l, "false");
+}
+
+/* RFC 3339 in UTC, with all nine digits. */
+static void json_time(struct line *l, uint64_t unix_ns)
+{
+	time_t s = (time_t)(unix_ns / NS_PER_S);
+	struct tm tm;
+
+	gmtime_r(&s, &tm);
+	LINE_PUT(l, "\"");
+	line_fixed(l, (uint64_t)tm.tm_year + 1900, 4);
+	LINE_PUT(l, "-");
+	line_fixed(l, (uint64_t)tm.tm_mon + 1, 2);
+	LINE_PUT(l, "-");
+	line_fixed(l, (uint64_t)tm.tm_mday, 2);
+	LINE_PUT(l, "T");
+	line_fixed(l, (uint64_t)tm.tm_hour, 2);
+	LINE_PUT(l, ":");
+	line_fixed(l, (uint64_t)tm.tm_min, 2);
+	LINE_PUT(l, ":");
+	line_fixed(l, (uint64_t)tm.tm_sec, 2);
+	LINE_PUT(l, ".");
+	line_fixed(l, unix_ns % NS_PER_S, 9);
+	LINE_PUT(l, "Z\"");
+}
+
+static void json_address(struct line *l, const char *text, size_t n)
+{
+	if (n)
+		json_quote(l, (struct slice){ (const uint8_t *)text, n });
+	else
+		LINE_PUT(l, "null");
+}
+
+static void json_who(struct line *l, const struct txn *t)
+{
+	char text[ADDRESS_MAX];
+
+	if (t->role == SONDE_ROLE_SERVER)
+		LINE_PUT(l, ",\"role\":\"server\",\"service\":");
+	else
+		LINE_PUT(l, ",\"role\":\"client\",\"service\":");
+	json_str_or_null(l, t->service ? t->service->name : "");
+	LINE_PUT(l, ",\"pid\":");
+	line_u64(l, t->tgid);
+	LINE_PUT(l, ",\"tid\":");
+	line_u64(l, t->tid);
+	LINE_PUT(l, ",\"comm\":");
+	json_str_or_null(l, t->comm);
+	LINE_PUT(l, ",\"local\":");
+	json_address(l, text, address_local(t, text));
+	LINE_PUT(l, ",\"peer\":");
+	json_address(l, text, address_peer(t, text));
+	LINE_PUT(l, ",\"tls\":");
+	json_bool(l, t->is_tls);
+}
+
+static void json_http(struct line *l, const struct txn *t)
+{
+	LINE_PUT(l, ",\"method\":");
+	json_str_or_null(l, t->method);
+	LINE_PUT(l, ",\"target\":");
+	json_str_or_null(l, t->target);
+	if (t->route[0]) { /* absent when templating is off */
+		LINE_PUT(l, ",\"route\":");
+		json_str(l, t->route);
+	}
+	LINE_PUT(l, ",\"status\":");
+	if (t->status > 0)
+		line_u64(l, (uint64_t)t->status);
+	else
+		LINE_PUT(l, "null");
+}
+
+static void json_wait(struct line *l, uint64_t ns)
+{
+	if (ns == TXN_WAIT_UNKNOWN)
+		LINE_PUT(l, "null");
+	else
+		line_u64(l, ns);
+}
+
+static void json_waits(struct line *l, const struct txn_waits *w)
+{
+	LINE_PUT(l, ",\"waits_ns\":{\"receive_queue\":");
+	json_wait(l, w->receive_queue_ns);
+	LINE_PUT(l, ",\"runqueue\":");
+	json_wait(l, w->runqueue_ns);
+	LINE_PUT(l, ",\"cpu\":");
+	json_wait(l, w->cpu_ns);
+	LINE_PUT(l, ",\"blocked\":");
+	json_wait(l, w->blocked_ns);
+	LINE_PUT(l, ",\"throttled\":");
+	json_wait(l, w->throttled_ns);
+	LINE_PUT(l, ",\"downstream\":");
+	json_wait(l, w->downstream_ns);
+	LINE_PUT(l, ",\"unknown\":");
+	json_wait(l, w->unknown_ns);
+	LINE_PUT(l, "},\"blocked_on\":null,\"shared\":");
+	json_bool(l, w->shared);
+}
+
+static const char *json_parent(enum txn_parent parent)
+{
+	switch (parent) {
+	case TXN_PARENT_UNKNOWN: break;
+	case TXN_PARENT_NONE: return "none";
+	case TXN_PARENT_HEADER: return "header";
+	case TXN_PARENT_CONNECTION: return "connection";
+	case TXN_PARENT_THREAD: return "thread";
+	case TXN_PARENT_GOROUTINE: return "goroutine";
+	case TXN_PARENT_HANDOVER: return "handover";
+	case TXN_PARENT_PROXY: return "proxy";
+	}
+	return "unknown";
+}
+
+static void json_what(struct line *l, const struct txn *t)
+{
+	if (t->proto == PROTO_UNKNOWN) {
+		LINE_PUT(l, ",\"operation\":");
+		json_str_or_null(l, t->operation);
+	} else {
+		json_http(l, t);
+	}
+	if (t->error_type[0]) {
+		LINE_PUT(l, ",\"error_type\":");
+		json_str(l, t->error_type);
+	}
+	if (t->request_id[0]) {
+		LINE_PUT(l, ",\"request_id\":");
+		json_str(l, t->request_id);
+	}
+	LINE_PUT(l, ",\"request_bytes\":");
+	line_u64(l, t->request_bytes);
+	LINE_PUT(l, ",\"response_bytes\":");
+	line_u64(l, t->response_bytes);
+}
+
+size_t txn_json(const struct txn *t, int64_t realtime_offset_ns, char *out, size_t size)
+{
+	struct line line = { .p = out, .end = out + size }, *l = &line;
+	uint64_t unix_ns = t->start_ns + (uint64_t)realtime_offset_ns;
+	const struct proto *proto = proto_get(t->proto);
+
+	LINE_PUT(l, "{\"time\":");
+	json_time(l, unix_ns);
+	LINE_PUT(l, ",\"time_unix_nano\":");
+	line_u64(l, unix_ns);
+	LINE_PUT(l, ",\"duration_ns\":");
+	line_u64(l, txn_duration_ns(t));
+	LINE_PUT(l, ",\"protocol\":");
+	json_str(l, proto ? proto->name : "tcp");
+	if (proto) {
+		LINE_PUT(l, ",\"version\":");
+		json_str_or_null(l, t->version);
+	}
+	json_who(l, t);
+	json_what(l, t);
+	json_waits(l, &t->waits);
+	LINE_PUT(l, ",\"trace_id\":null,\"span_id\":null,\"parent_span_id\":null,\"parent\":\"");
+	line_str(l, json_parent(t->parent));
+	LINE_PUT(l, "\"}");
+	return l->is_full ? 0 : (size_t)(l->p - out);
+}
