@@ -35,7 +35,7 @@ LIBS     = $(PC_LIBS) -lm
 # asked once, when first needed
 PC_CFLAGS = $(eval PC_CFLAGS := $(shell $(PKG) --cflags $(LIBS_PC)))$(PC_CFLAGS)
 PC_LIBS   = $(eval PC_LIBS := $(shell $(PKG) --libs $(LIBS_PC)))$(PC_LIBS)
-BPF_CFLAGS := -g -O2 -Wall -Werror -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -Ivmlinux/$(ARCH)
+BPF_CFLAGS := -g -O2 -Wall -Werror -Wno-gnu-variable-sized-type-not-at-end -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -Ivmlinux/$(ARCH)
 
 BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SRC     := $(wildcard user/*.c user/*/*.c)

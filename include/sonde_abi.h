@@ -22,9 +22,9 @@
 
 enum {
 	SONDE_COPY_MAX = 32768, /* bytes of one operation that can be copied, at most */
-	SONDE_TAIL_MAX = 16,    /* last bytes of an operation that was copied in part */
-	SONDE_SLOTS = 65536,    /* verdicts; connections beyond share a slot, checked by cookie */
-	SONDE_ARGS_MAX = 512,   /* bytes of a program's arguments, NUL separated */
+	SONDE_TAIL_MAX = 16,	/* last bytes of an operation that was copied in part */
+	SONDE_SLOTS = 65536,	/* verdicts; connections beyond share a slot, checked by cookie */
+	SONDE_ARGS_MAX = 512,	/* bytes of a program's arguments, NUL separated */
 	SONDE_PATH_MAX = 256,
 	SONDE_COMM_LEN = 16,
 	SONDE_UNIX_PATH_LEN = 108,
@@ -59,8 +59,8 @@ enum sonde_dir {
 
 enum sonde_role {
 	SONDE_ROLE_UNKNOWN = 0, /* older than the observer, or a socket pair */
-	SONDE_ROLE_CLIENT = 1,  /* this end connected */
-	SONDE_ROLE_SERVER = 2,  /* this end accepted */
+	SONDE_ROLE_CLIENT = 1,	/* this end connected */
+	SONDE_ROLE_SERVER = 2,	/* this end accepted */
 };
 
 enum sonde_family {
@@ -72,8 +72,8 @@ enum sonde_family {
 
 /* What the thread had used up and waited for, cumulative, read at the operation's completion. */
 struct sonde_sched {
-	__u64 run_delay_ns;  /* sched_info.run_delay: ready, but without a CPU (throttling included) */
-	__u64 exec_ns;       /* se.sum_exec_runtime, as of exec_start_ns */
+	__u64 run_delay_ns; /* sched_info.run_delay: ready, but without a CPU (throttling included) */
+	__u64 exec_ns;	    /* se.sum_exec_runtime, as of exec_start_ns */
 	__u64 exec_start_ns; /* se.exec_start, on the run queue's own clock */
 	__u32 nvcsw;
 	__u32 nivcsw;
@@ -82,13 +82,13 @@ struct sonde_sched {
 };
 
 enum {
-	SONDE_F_TLS = 1 << 0,        /* plaintext of an encrypted connection, from a uprobe */
+	SONDE_F_TLS = 1 << 0,	     /* plaintext of an encrypted connection, from a uprobe */
 	SONDE_F_NO_BYTES = 1 << 1,   /* length only: sendfile, splice, io_uring, zero copy */
-	SONDE_F_EOF = 1 << 2,        /* a receive that returned 0: the peer will send no more */
+	SONDE_F_EOF = 1 << 2,	     /* a receive that returned 0: the peer will send no more */
 	SONDE_F_START_LATE = 1 << 3, /* start_ns is that of the last segment or of the completion */
 	SONDE_F_IO_URING = 1 << 4,
-	SONDE_F_RACED = 1 << 5,   /* several threads at once: seq is not certain */
-	SONDE_F_FAULT = 1 << 6,   /* the user's memory could not be read: length only */
+	SONDE_F_RACED = 1 << 5,	  /* several threads at once: seq is not certain */
+	SONDE_F_FAULT = 1 << 6,	  /* the user's memory could not be read: length only */
 	SONDE_F_SKIPPED = 1 << 7, /* operations before this one were left out by verdict */
 };
 
@@ -98,24 +98,24 @@ enum {
  */
 struct sonde_ev_data {
 	struct sonde_ev_hdr h;
-	__u64 cookie;       /* the socket's, unique while the host is up */
-	__u64 start_ns;     /* send: when the kernel took its first byte; receive: 0 */
-	__u64 sent_ns;      /* send: when its last byte left for the peer; receive: 0 */
-	__u64 arrival_ns;   /* receive: when its first byte was in the socket to be read */
-	__u64 skipped_ns;   /* completion of the last operation left out before this one */
-	__u64 goroutine;    /* the runtime's g where the program is Go, else 0 */
+	__u64 cookie;	  /* the socket's, unique while the host is up */
+	__u64 start_ns;	  /* send: when the kernel took its first byte; receive: 0 */
+	__u64 sent_ns;	  /* send: when its last byte left for the peer; receive: 0 */
+	__u64 arrival_ns; /* receive: when its first byte was in the socket to be read */
+	__u64 skipped_ns; /* completion of the last operation left out before this one */
+	__u64 goroutine;  /* the runtime's g where the program is Go, else 0 */
 	struct sonde_sched sched;
-	__u32 slot;         /* where to put a verdict */
-	__u32 seq;          /* of the first byte */
-	__u32 other_seq;    /* the other direction's next byte when this operation began */
-	__u32 len;          /* bytes the operation moved */
+	__u32 slot;	 /* where to put a verdict */
+	__u32 seq;	 /* of the first byte */
+	__u32 other_seq; /* the other direction's next byte when this operation began */
+	__u32 len;	 /* bytes the operation moved */
 	__u32 copied;
-	__u32 lost;         /* records of this direction dropped since the last one (ring full) */
+	__u32 lost; /* records of this direction dropped since the last one (ring full) */
 	__u32 tgid;
 	__u32 tid;
-	__u8 dir;           /* enum sonde_dir */
+	__u8 dir; /* enum sonde_dir */
 	__u8 tail;
-	__u16 syscall;      /* number of the system call it came from */
+	__u16 syscall; /* number of the system call it came from */
 	__u32 reserved;
 	__u8 bytes[];
 };
@@ -136,7 +136,7 @@ struct sonde_ev_open {
 	__u64 cookie;
 	__u64 connect_ns;     /* client: when connect began; 0 for others */
 	__u64 established_ns; /* 0 when older than the observer */
-	__u64 netns;          /* network namespace cookie, 0 not known */
+	__u64 netns;	      /* network namespace cookie, 0 not known */
 	struct sonde_addr local;
 	struct sonde_addr peer;
 	__u32 slot;
@@ -148,7 +148,7 @@ struct sonde_ev_open {
 	__u8 role;   /* enum sonde_role */
 	__u8 reserved[2];
 	char unix_path[SONDE_UNIX_PATH_LEN]; /* of the server's end; first byte NUL: abstract */
-	__u32 unix_path_len;                 /* 0: unnamed */
+	__u32 unix_path_len;		     /* 0: unnamed */
 };
 
 enum sonde_close_how {
@@ -189,7 +189,7 @@ struct sonde_ev_connect {
 
 struct sonde_ev_exec {
 	struct sonde_ev_hdr h;
-	__u64 start_ns;  /* the process's start, boot clock */
+	__u64 start_ns;	 /* the process's start, boot clock */
 	__u64 cgroup_id; /* cgroup v2 */
 	__u32 tgid;
 	__u32 ppid;
@@ -291,17 +291,17 @@ enum sonde_counter {
 	SONDE_CNT_EV_DATA = 1,
 	SONDE_CNT_EV_CLOSE = 2,
 	SONDE_CNT_EV_CONNECT = 3,
-	SONDE_CNT_EV_PROCESS = 4, /* exec, fork, exit */
-	SONDE_CNT_BYTES = 5,      /* bytes moved on observed sockets */
-	SONDE_CNT_SKIPPED = 6,    /* operations left out by verdict */
+	SONDE_CNT_EV_PROCESS = 4,    /* exec, fork, exit */
+	SONDE_CNT_BYTES = 5,	     /* bytes moved on observed sockets */
+	SONDE_CNT_SKIPPED = 6,	     /* operations left out by verdict */
 	SONDE_CNT_LOST_REQUEST = 7,  /* ring full: data records of the direction requests take */
 	SONDE_CNT_LOST_RESPONSE = 8, /* ring full: data records of the other direction */
 	SONDE_CNT_LOST_CONTROL = 9,  /* ring full: any other record */
 	SONDE_CNT_NO_STORAGE = 10,   /* no memory for the state of a connection */
-	SONDE_CNT_FAULT = 11,        /* the user's memory could not be read */
+	SONDE_CNT_FAULT = 11,	     /* the user's memory could not be read */
 	SONDE_CNT_UNKNOWN_CALL = 12, /* an operation whose buffer is not known: length only */
-	SONDE_CNT_COMPAT = 13,       /* a 32-bit task's: length only */
-	SONDE_CNT_RACED = 14,        /* two threads raced on a socket and the order is not certain */
+	SONDE_CNT_COMPAT = 13,	     /* a 32-bit task's: length only */
+	SONDE_CNT_RACED = 14, /* two threads raced on a socket and the order is not certain */
 	SONDE_CNT_MAX = 16,
 };
 

@@ -16,27 +16,27 @@ enum probe_tier { PROBE_TIER_AUTO, PROBE_TIER_SOCKET, PROBE_TIER_SYSCALL };
 
 struct probe_opts {
 	struct sonde_filter filter; /* self_tgid is filled in by probe_open */
-	size_t ring_size;           /* bytes, 0: 16 MiB; rounded up to a power of two of pages */
+	size_t ring_size;	    /* bytes, 0: 16 MiB; rounded up to a power of two of pages */
 	enum probe_tier tier;
-	bool stats;                 /* kernel.bpf_stats for the life of the probe */
+	bool stats; /* kernel.bpf_stats for the life of the probe */
 };
 
 enum probe_error {
 	PROBE_OK,
 	PROBE_NO_RIGHTS, /* message names the capability */
 	PROBE_NO_BTF,
-	PROBE_TOO_OLD,   /* kernel below the floor */
+	PROBE_TOO_OLD, /* kernel below the floor */
 	PROBE_FAILED,
 };
 
 /* One line of the feature table. */
 struct probe_program {
-	const char *name;    /* of the BPF program */
-	const char *hook;    /* "tp_btf/sock_send_length" */
-	const char *gives;   /* what is lost without it */
+	const char *name;  /* of the BPF program */
+	const char *hook;  /* "tp_btf/sock_send_length" */
+	const char *gives; /* what is lost without it */
 	bool is_required;
 	bool is_attached;
-	char reason[160];    /* why not, when it is not */
+	char reason[160];	    /* why not, when it is not */
 	uint64_t run_count, run_ns; /* when BPF statistics are on */
 	uint64_t recursion_misses;
 };
@@ -44,14 +44,17 @@ struct probe_program {
 struct probe;
 
 /* Writes one line (no newline) into err on failure. *out is set on success only. */
-enum probe_error probe_open(const struct probe_opts *opts, struct probe **out, char *err, size_t size);
+enum probe_error probe_open(const struct probe_opts *opts, struct probe **out, char *err,
+			    size_t size);
 void probe_close(struct probe *p); /* detaches everything; NULL accepted */
 
-size_t probe_programs(struct probe *p, struct probe_program *out, size_t max); /* refreshed counts */
+size_t probe_programs(struct probe *p, struct probe_program *out,
+		      size_t max); /* refreshed counts */
 enum probe_tier probe_tier(const struct probe *p);
 int probe_ring_fd(const struct probe *p);
 size_t probe_ring_size(const struct probe *p);
-uint64_t probe_map_memory(const struct probe *p); /* bytes of BPF maps as the kernel accounts them */
+uint64_t
+probe_map_memory(const struct probe *p); /* bytes of BPF maps as the kernel accounts them */
 
 /* Sums over CPUs. */
 void probe_counters(const struct probe *p, uint64_t out[SONDE_CNT_MAX]);

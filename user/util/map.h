@@ -14,13 +14,13 @@ struct map_slot {
 
 struct map {
 	struct map_slot *slots; /* owned */
-	size_t n, cap;          /* cap is a power of two, or 0 */
+	size_t n, cap;		/* cap is a power of two, or 0 */
 };
 
 void map_free(struct map *m); /* back to the empty, zeroed state */
 void *map_get(const struct map *m, uint64_t key);
 int map_put(struct map *m, uint64_t key, void *value); /* replaces; value not NULL; 0, -ENOMEM */
-void *map_del(struct map *m, uint64_t key);            /* what was there, or NULL */
+void *map_del(struct map *m, uint64_t key);	       /* what was there, or NULL */
 
 /* for (size_t i = 0; map_next(&m, &i, &key, &value);) — no put or del meanwhile */
 bool map_next(const struct map *m, size_t *i, uint64_t *key, void **value);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What differs by processor: a system call's number and arguments in the saved registers, and
+ * where the Go runtime keeps its g. */
+#ifndef ARCH_BPF_H
+#define ARCH_BPF_H
+
+#if defined(__TARGET_ARCH_x86)
+#define CALL_NR(regs)	((u32)(regs)->orig_ax)
+#define CALL_ARG1(regs) ((regs)->di)
+#define CALL_ARG2(regs) ((regs)->si)
+#define CALL_ARG3(regs) ((regs)->dx)
+#define CALL_ARG5(regs) ((regs)->r8)
+#define GO_G(regs)	((regs)->r14)
+#define NR_READ		0
+#define NR_WRITE	1
+#define NR_READV	19
+#define NR_WRITEV	20
+#define NR_SENDTO	44
+#define NR_RECVFROM	45
+#define NR_SENDMSG	46
+#define NR_RECVMSG	47
+#define NR_RECVMMSG	299
+#define NR_SENDMMSG	307
+#define NR_PREADV2	327
+#define NR_PWRITEV2	328
+#define NR_URING_ENTER	426
+/* thread_info.status bit of a task in a 32-bit system call */
+#define TASK_IS_COMPAT(task) ((task)->thread_info.status & 2)
+#elif defined(__TARGET_ARCH_arm64)
+#define CALL_NR(regs)	     ((u32)(regs)->syscallno)
+#define CALL_ARG1(regs)	     ((regs)->orig_x0)
+#define CALL_ARG2(regs)	     ((regs)->regs[1])
+#define CALL_ARG3(regs)	     ((regs)->regs[2])
+#define CALL_ARG5(regs)	     ((regs)->regs[4])
+#define GO_G(regs)	     ((regs)->regs[28])
+#define NR_READ		     63
+#define NR_WRITE	     64
+#define NR_READV	     65
+#define NR_WRITEV	     66
+#define NR_SENDTO	     206
+#define NR_RECVFROM	     207
+#define NR_SENDMSG	     211
+#define NR_RECVMSG	     212
+#define NR_RECVMMSG	     243
+#define NR_SENDMMSG	     269
+#define NR_PREADV2	     286
+#define NR_PWRITEV2	     287
+#define NR_URING_ENTER	     426
+#define TASK_IS_COMPAT(task) ((task)->thread_info.flags & (1 << 22)) /* TIF_32BIT */
+#else
+#error "this processor's system calls are not described yet"
+#endif
+
+#endif

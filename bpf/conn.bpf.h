@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The state of one connection: made, asked whether it is observed and where its streams stand. */
+#ifndef CONN_BPF_H
+#define CONN_BPF_H
+
+#include <bpf/bpf_endian.h>
+#include "filter.bpf.h"
+
+/* The next byte to be read. Once the peer's FIN was read the socket's own figure is one past it. */
+static __always_inline u32 tcp_rx_next(struct tcp_sock *tp)
+{
+	const struct sock *sk = (const struct sock *)tp;
+	u32 copied = tp->copied_seq;
+
+	if (sk->__sk_common.skc_flags & (1UL << bpf_core_enum_value(enum sock_flags, SOCK_DONE)) &&
+	    copied == tp->rcv_nxt)
+		copied--;
+	barrier_var(copied); /* else the compiler lets one load serve several kinds of pointer */
+	return copied;
+}
+
+static __always_inline u32 tcp_tx_next(struct tcp_sock *tp)
+{
+	u32 written = tp->write_seq;
+
+	barrier_var(written); /* as above */
+	return written;
+}
+
+static __always_inline bool tcp_has_own_framing(struct tcp_sock *tp)
+{
+	/* kernel TLS: what the program writes is not what is numbered */
+	return tp->inet_conn.icsk_ulp_ops != NULL;
+}
+
+static __always_inline void conn_addresses(const struct sock *sk, u8 family,
+					   struct sonde_addr *local, struct sonde_addr *peer)
+{
+	local->port = sk->__sk_common.skc_num;
+	peer->port = bpf_ntohs(sk->__sk_common.skc_dport);
+	if (family == SONDE_FAMILY_IPV4) {
+		*(__be32 *)local->ip = sk->__sk_common.skc_rcv_saddr;
+		*(__be32 *)peer->ip = sk->__sk_common.skc_daddr;
+	} else if (family == SONDE_FAMILY_IPV6) {
+		BPF_CORE_READ_INTO(&local->ip, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&peer->ip, sk, __sk_common.skc_v6_daddr);
+	}
+}
+
+static __noinline struct conn *conn_new(struct sock *sk)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	u16 family = sk->__sk_common.skc_family;
+
+	if (!c) {
+		count(SONDE_CNT_NO_STORAGE);
+		return NULL;
+	}
+	c->cookie = bpf_get_socket_cookie(sk);
+	c->slot = __sync_fetch_and_add(&next_slot, 1) & (SONDE_SLOTS - 1);
+	c->last_dir = 2; /* neither */
+	if (family == AF_UNIX) {
+		c->family = SONDE_FAMILY_UNIX;
+		c->flags = CONN_OWN_SEQ;
+	} else {
+		c->family = family == AF_INET ? SONDE_FAMILY_IPV4 : SONDE_FAMILY_IPV6;
+		if (!filter_wants_ports(sk->__sk_common.skc_num,
+					bpf_ntohs(sk->__sk_common.skc_dport)))
+			c->flags = CONN_PORT_OFF;
+	}
+	return c;
+}
+
+/* Asks the filter, once per process that uses the connection. */
+static __noinline bool conn_decide(struct conn *c, struct task_struct *task, u32 tgid)
+{
+	u8 flags = c->flags & ~CONN_OBSERVED;
+
+	flags |= CONN_DECIDED;
+	if (!(flags & CONN_PORT_OFF) && filter_wants(tgid, task, NULL))
+		flags |= CONN_OBSERVED;
+	c->tgid = tgid;
+	c->flags = flags;
+	return flags & CONN_OBSERVED;
+}
+
+static __always_inline bool conn_is_observed(struct conn *c, struct task_struct *task, u32 tgid)
+{
+	if (c->tgid == tgid && c->flags & CONN_DECIDED)
+		return c->flags & CONN_OBSERVED;
+	return conn_decide(c, task, tgid);
+}
+
+#endif

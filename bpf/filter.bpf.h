@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Which processes and connections are observed: decided here, before anything is copied. */
+#ifndef FILTER_BPF_H
+#define FILTER_BPF_H
+
+#include "sonde.bpf.h"
+
+enum {
+	GLOB_TEXT_MAX = 256,
+	GLOB_STEPS = 600,
+	CGROUP_DEPTH = 10,
+	CGROUP_NAME = 64,
+};
+
+struct glob_text {
+	char s[GLOB_TEXT_MAX + CGROUP_NAME]; /* room for the last part of a path to be cut */
+};
+
+/* Too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct glob_text);
+} glob_texts SEC(".maps") __weak;
+
+/* Backtracks to the last star only, which is enough for globs. */
+static __noinline bool glob_match(const volatile struct sonde_glob *glob,
+				  const struct glob_text *text)
+{
+	u32 g = 0, t = 0, star = ~0u, mark = 0;
+
+	if (!glob || !text)
+		return false;
+	for (int i = 0; i < GLOB_STEPS; i++) {
+		char gc = g < sizeof(glob->text) ? glob->text[g & (sizeof(glob->text) - 1)] : 0;
+		char tc = t < GLOB_TEXT_MAX ? text->s[t & (GLOB_TEXT_MAX - 1)] : 0;
+
+		if (gc == '*') {
+			star = g++;
+			mark = t;
+		} else if (!tc) {
+			return !gc;
+		} else if (gc == tc || gc == '?') {
+			g++;
+			t++;
+		} else if (star != ~0u) {
+			g = star + 1;
+			t = ++mark;
+		} else {
+			return false;
+		}
+	}
+	return false;
+}
+
+static __always_inline bool glob_any(const volatile struct sonde_glob *globs, u32 n,
+				     const struct glob_text *text)
+{
+	for (u32 i = 0; i < SONDE_GLOBS; i++)
+		if (i < n && glob_match(&globs[i], text))
+			return true;
+	return false;
+}
+
+/* Full path, then its last part. */
+static __always_inline bool glob_any_path(const volatile struct sonde_glob *globs, u32 n,
+					  struct glob_text *text)
+{
+	u32 base = 0;
+
+	if (glob_any(globs, n, text))
+		return true;
+	for (u32 i = 0; i < GLOB_TEXT_MAX && text->s[i]; i++)
+		if (text->s[i] == '/')
+			base = i + 1;
+	if (!base)
+		return false;
+	for (u32 i = 0; i < GLOB_TEXT_MAX - 1; i++) {
+		u32 from = i + base;
+		char c = from < GLOB_TEXT_MAX ? text->s[from & (GLOB_TEXT_MAX - 1)] : 0;
+
+		text->s[i] = c;
+		if (!c)
+			break;
+	}
+	return glob_any(globs, n, text);
+}
+
+struct kernfs_node___before_6_15 {
+	struct kernfs_node *parent;
+} __attribute__((preserve_access_index));
+
+static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *kn)
+{
+	struct kernfs_node___before_6_15 *old = (void *)kn;
+
+	if (bpf_core_field_exists(old->parent))
+		return BPF_CORE_READ(old, parent);
+	return (struct kernfs_node *)BPF_CORE_READ(kn, __parent);
+}
+
+/* The path of the task's cgroup: of the unified hierarchy, or where that is unused, of memory's. */
+static __always_inline void cgroup_path(struct task_struct *task, struct glob_text *out)
+{
+	struct kernfs_node *kn = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), *up[CGROUP_DEPTH] = {};
+	u32 n = 0;
+
+	if (!kernfs_parent(kn) &&
+	    bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id)) {
+		int id = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+		struct css_set *set = BPF_CORE_READ(task, cgroups);
+		struct cgroup_subsys_state *css = NULL;
+
+		bpf_probe_read_kernel(&css, sizeof(css), &set->subsys[id]);
+		kn = BPF_CORE_READ(css, cgroup, kn);
+	}
+	for (int i = 0; i < CGROUP_DEPTH && kn; i++) {
+		struct kernfs_node *parent = kernfs_parent(kn);
+
+		if (!parent)
+			break;
+		up[i] = kn;
+		kn = parent;
+	}
+	for (int i = CGROUP_DEPTH - 1; i >= 0; i--) {
+		long got;
+
+		if (!up[i] || n > GLOB_TEXT_MAX - CGROUP_NAME - 2)
+			continue;
+		out->s[n++ & (GLOB_TEXT_MAX - 1)] = '/';
+		got = bpf_probe_read_kernel_str(&out->s[n & (GLOB_TEXT_MAX - 1)], CGROUP_NAME,
+						BPF_CORE_READ(up[i], name));
+		if (got > 1)
+			n += got - 1;
+	}
+	out->s[n & (GLOB_TEXT_MAX - 1)] = 0;
+}
+
+/* Asks every list. `exe` is the program's name in kernel memory, a path or its last part. */
+static __noinline bool filter_asks(struct task_struct *task, const char *exe)
+{
+	u32 zero = 0;
+	struct glob_text *text = bpf_map_lookup_elem(&glob_texts, &zero);
+
+	if (!text)
+		return false;
+	if (filter.n_comms || filter.n_not_comms) {
+		bpf_probe_read_kernel_str(text->s, SONDE_COMM_LEN,
+					  BPF_CORE_READ(task, group_leader)->comm);
+		if (glob_any(filter.not_comms, filter.n_not_comms, text))
+			return false;
+		if (filter.n_comms && !glob_any(filter.comms, filter.n_comms, text))
+			return false;
+	}
+	if (filter.n_exes) {
+		bpf_probe_read_kernel_str(text->s, GLOB_TEXT_MAX, exe);
+		if (!glob_any_path(filter.exes, filter.n_exes, text))
+			return false;
+	}
+	if (filter.n_cgroups) {
+		cgroup_path(task, text);
+		if (!glob_any(filter.cgroups, filter.n_cgroups, text))
+			return false;
+	}
+	return true;
+}
+
+static __always_inline bool filter_has_globs(void)
+{
+	return filter.n_comms || filter.n_not_comms || filter.n_exes || filter.n_cgroups;
+}
+
+static __always_inline bool filter_has_pid(u32 tgid)
+{
+	if (!filter.n_pids)
+		return true;
+	for (u32 i = 0; i < SONDE_PIDS; i++)
+		if (i < filter.n_pids && filter.pids[i] == tgid)
+			return true;
+	return false;
+}
+
+/* Is this process observed? Remembers what the lists said; cheap where there are none. */
+static __always_inline bool filter_wants(u32 tgid, struct task_struct *task, const char *exe)
+{
+	u32 *known, flags;
+
+	if (tgid == self_tgid || !filter_has_pid(tgid))
+		return false;
+	if (!filter_has_globs())
+		return true;
+	known = bpf_map_lookup_elem(&processes, &tgid);
+	if (known && *known & SONDE_P_DECIDED)
+		return *known & SONDE_P_OBSERVED;
+	if (!exe)
+		exe = (const char *)BPF_CORE_READ(task, mm, exe_file, f_path.dentry, d_name.name);
+	flags = SONDE_P_DECIDED | (known ? *known & SONDE_P_GO : 0);
+	if (filter_asks(task, exe))
+		flags |= SONDE_P_OBSERVED;
+	bpf_map_update_elem(&processes, &tgid, &flags, BPF_ANY);
+	return flags & SONDE_P_OBSERVED;
+}
+
+static __always_inline bool filter_wants_ports(u16 a, u16 b)
+{
+	if (!filter.n_ports)
+		return true;
+	for (u32 i = 0; i < SONDE_PORTS; i++)
+		if (i < filter.n_ports && (filter.ports[i] == a || filter.ports[i] == b))
+			return true;
+	return false;
+}
+
+#endif

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* Connection life: who connects, what was accepted, how it ended; and the sweep over what is left,
+ * for the sockets whose end no tracepoint tells. */
+#include "conn.bpf.h"
+
+static __always_inline void connect_failed(struct sock *sk, struct conn *c)
+{
+	void *ring = ring_of(c->slot);
+	struct sonde_ev_connect *ev;
+	u32 error = sk->sk_err;
+
+	if (!error) {
+		/* given up by the caller: a time-out if at least one SYN had to be repeated */
+		struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+		if (!tp || !tp->inet_conn.icsk_retransmits)
+			return;
+		error = 110; /* ETIMEDOUT */
+	}
+	if (!ring)
+		return;
+	ev = bpf_ringbuf_reserve(ring, sizeof(*ev), 0);
+	if (!ev) {
+		count(SONDE_CNT_LOST_CONTROL);
+		return;
+	}
+	__builtin_memset(ev, 0, sizeof(*ev));
+	ev->h.kind = SONDE_EV_CONNECT;
+	ev->h.size = sizeof(*ev);
+	ev->h.ts_ns = bpf_ktime_get_ns();
+	ev->cookie = c->cookie;
+	ev->connect_ns = c->connect_ns;
+	ev->error = error;
+	ev->tgid = c->tgid;
+	ev->tid = c->tid;
+	ev->family = c->family;
+	conn_addresses(sk, c->family, &ev->local, &ev->peer);
+	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	count(SONDE_CNT_EV_CONNECT);
+}
+
+static __noinline void conn_ended(struct sock *sk, struct conn *c, u32 how, u32 error)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	void *ring = ring_of(c->slot);
+	struct sonde_ev_close *ev;
+	u32 written;
+
+	if (!tp || !ring)
+		return;
+	written = tcp_tx_next(tp);
+	if (how == SONDE_CLOSE_LOCAL) {
+		if (c->flags & CONN_FIN_SENT)
+			return; /* shut down before it was closed */
+		c->flags |= CONN_FIN_SENT;
+		c->fin_tx_seq = written; /* the FIN itself is numbered right after */
+	}
+	ev = bpf_ringbuf_reserve(ring, sizeof(*ev), 0);
+	if (!ev) {
+		count(SONDE_CNT_LOST_CONTROL);
+		return;
+	}
+	__builtin_memset(ev, 0, sizeof(*ev));
+	ev->h.kind = SONDE_EV_CLOSE;
+	ev->h.size = sizeof(*ev);
+	ev->h.ts_ns = bpf_ktime_get_ns();
+	ev->cookie = c->cookie;
+	ev->last_tx_ns = c->skipped_ns[SONDE_TX];
+	ev->last_rx_ns = c->skipped_ns[SONDE_RX];
+	ev->slot = c->slot;
+	if (c->flags & CONN_OWN_SEQ) {
+		ev->tx_seq = c->own_seq[SONDE_TX];
+		ev->rx_seq = c->own_seq[SONDE_RX];
+	} else {
+		ev->tx_seq = c->flags & CONN_FIN_SENT ? c->fin_tx_seq : written;
+		ev->rx_seq = tcp_rx_next(tp);
+	}
+	ev->lost_tx = c->lost[SONDE_TX];
+	ev->lost_rx = c->lost[SONDE_RX];
+	ev->error = error;
+	ev->tgid = c->tgid;
+	ev->how = how;
+	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	count(SONDE_CNT_EV_CLOSE);
+}
+
+static __always_inline void connect_began(struct sock *sk)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+	struct conn *c = conn_new(sk);
+
+	if (!c)
+		return;
+	c->role = SONDE_ROLE_CLIENT;
+	c->flags |= CONN_FRESH;
+	c->connect_ns = bpf_ktime_get_ns();
+	c->tid = (u32)pid_tgid;
+	/* the peer's port is in place already, its address may not be */
+	conn_decide(c, task, pid_tgid >> 32);
+}
+
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(sonde_state, struct sock *sk, int from, int to)
+{
+	struct conn *c;
+
+	if (sk->sk_protocol != IPPROTO_TCP || sk->sk_kern_sock)
+		return 0;
+	if (to == TCP_SYN_SENT) {
+		connect_began(sk);
+		return 0;
+	}
+	if (to == TCP_ESTABLISHED && from == TCP_SYN_RECV) {
+		c = conn_new(sk);
+		if (c) {
+			c->role = SONDE_ROLE_SERVER;
+			c->flags |= CONN_FRESH;
+			c->established_ns = bpf_ktime_get_ns();
+		}
+		return 0;
+	}
+	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	if (!c)
+		return 0;
+	if (to == TCP_ESTABLISHED) {
+		c->established_ns = bpf_ktime_get_ns();
+		return 0;
+	}
+	if (to == TCP_CLOSE && from == TCP_SYN_SENT) {
+		if (c->flags & CONN_OBSERVED)
+			connect_failed(sk, c);
+		return 0;
+	}
+	if (!(c->flags & CONN_OPENED))
+		return 0;
+	switch (to) {
+	case TCP_FIN_WAIT1:
+	case TCP_LAST_ACK: conn_ended(sk, c, SONDE_CLOSE_LOCAL, 0); break;
+	case TCP_CLOSE_WAIT: conn_ended(sk, c, SONDE_CLOSE_PEER, 0); break;
+	case TCP_CLOSE:
+		conn_ended(sk, c,
+			   from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT || sk->sk_err
+				   ? SONDE_CLOSE_RESET
+				   : SONDE_CLOSE_DONE,
+			   sk->sk_err);
+		break;
+	}
+	return 0;
+}
+
+/* Gives the cookie of every socket that still has state. */
+SEC("?iter/bpf_sk_storage_map")
+int sonde_sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct conn *c = ctx->value;
+	u64 cookie;
+
+	if (!c || !ctx->sk)
+		return 0;
+	cookie = c->cookie;
+	bpf_seq_write(ctx->meta->seq, &cookie, sizeof(cookie));
+	return 0;
+}

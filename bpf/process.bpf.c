@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* Process life. Name and arguments are copied at exec, so that a process that lives for a few
+ * milliseconds still has both; the filter speaks here, before the process has done anything. */
+#include "filter.bpf.h"
+
+static __always_inline void *event(u32 size)
+{
+	u32 zero = 0;
+	void *ring = bpf_map_lookup_elem(&rings, &zero);
+
+	return ring;
+}
+
+SEC("?tp_btf/sched_process_exec")
+int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	u32 tgid = task->tgid, len;
+	const char *filename = bprm->filename;
+	struct sonde_ev_exec *ev;
+	void *ring;
+
+	bpf_map_delete_elem(&processes, &tgid);
+	if (!filter_wants(tgid, task, filename))
+		return 0;
+	ring = event(sizeof(*ev));
+	ev = ring ? bpf_ringbuf_reserve(ring, sizeof(*ev), 0) : NULL;
+	if (!ev) {
+		count(SONDE_CNT_LOST_CONTROL);
+		return 0;
+	}
+	__builtin_memset(&ev->h, 0, sizeof(ev->h));
+	ev->h.kind = SONDE_EV_EXEC;
+	ev->h.size = sizeof(*ev);
+	ev->h.ts_ns = bpf_ktime_get_ns();
+	ev->start_ns = task->start_boottime;
+	ev->cgroup_id = bpf_get_current_cgroup_id();
+	ev->tgid = tgid;
+	ev->ppid = task->real_parent->tgid;
+	ev->uid = (u32)bpf_get_current_uid_gid();
+	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), task->comm);
+	bpf_probe_read_kernel_str(ev->filename, sizeof(ev->filename), filename);
+	len = task->mm->arg_end - task->mm->arg_start;
+	if (len > SONDE_ARGS_MAX)
+		len = SONDE_ARGS_MAX;
+	asm volatile("" : "+r"(len));
+	if (len > SONDE_ARGS_MAX || bpf_probe_read_user(ev->args, len, (void *)task->mm->arg_start))
+		len = 0;
+	ev->args_len = len;
+	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	count(SONDE_CNT_EV_PROCESS);
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_fork")
+int BPF_PROG(sonde_fork, struct task_struct *parent, struct task_struct *child)
+{
+	u32 tgid = child->tgid, ppid = parent->tgid, *known;
+	struct sonde_ev_fork *ev;
+	void *ring;
+
+	if (child->pid != child->tgid)
+		return 0; /* a thread */
+	known = bpf_map_lookup_elem(&processes, &ppid);
+	if (known) {
+		u32 flags = *known;
+
+		bpf_map_update_elem(&processes, &tgid, &flags, BPF_ANY);
+		if (flags & SONDE_P_DECIDED && !(flags & SONDE_P_OBSERVED))
+			return 0;
+	}
+	if (!filter_has_pid(tgid))
+		return 0;
+	ring = event(sizeof(*ev));
+	ev = ring ? bpf_ringbuf_reserve(ring, sizeof(*ev), 0) : NULL;
+	if (!ev) {
+		count(SONDE_CNT_LOST_CONTROL);
+		return 0;
+	}
+	__builtin_memset(ev, 0, sizeof(*ev));
+	ev->h.kind = SONDE_EV_FORK;
+	ev->h.size = sizeof(*ev);
+	ev->h.ts_ns = bpf_ktime_get_ns();
+	ev->start_ns = child->start_boottime;
+	ev->tgid = tgid;
+	ev->ppid = ppid;
+	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), child->comm);
+	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	count(SONDE_CNT_EV_PROCESS);
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(sonde_exit, struct task_struct *task)
+{
+	u32 tgid = task->tgid, *known;
+	struct sonde_ev_exit *ev;
+	void *ring;
+
+	/* the last thread of the process, whichever it is */
+	if (task->signal->live.counter != 0)
+		return 0;
+	known = bpf_map_lookup_elem(&processes, &tgid);
+	if (known) {
+		u32 flags = *known;
+
+		bpf_map_delete_elem(&processes, &tgid);
+		if (flags & SONDE_P_DECIDED && !(flags & SONDE_P_OBSERVED))
+			return 0;
+	}
+	if (!filter_has_pid(tgid))
+		return 0;
+	ring = event(sizeof(*ev));
+	ev = ring ? bpf_ringbuf_reserve(ring, sizeof(*ev), 0) : NULL;
+	if (!ev) {
+		count(SONDE_CNT_LOST_CONTROL);
+		return 0;
+	}
+	__builtin_memset(ev, 0, sizeof(*ev));
+	ev->h.kind = SONDE_EV_EXIT;
+	ev->h.size = sizeof(*ev);
+	ev->h.ts_ns = bpf_ktime_get_ns();
+	ev->tgid = tgid;
+	ev->code = task->signal->flags & 4 /* SIGNAL_GROUP_EXIT */ ? task->signal->group_exit_code
+								   : task->exit_code;
+	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), task->group_leader->comm);
+	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	count(SONDE_CNT_EV_PROCESS);
+	return 0;
+}
+
+/* Run once by the observer itself, to learn its number in the root pid namespace. */
+SEC("?raw_tp")
+int sonde_self(void *ctx)
+{
+	self_tgid = bpf_get_current_pid_tgid() >> 32;
+	return 0;
+}

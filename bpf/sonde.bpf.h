@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Prelude of every BPF program: the maps they share, the configuration, the filter, the ways to
+ * count and to submit. One file per hook family includes it; the linker merges the weak maps.
+ */
+#ifndef SONDE_BPF_H
+#define SONDE_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "sonde_abi.h"
+
+#define AF_UNIX	 1
+#define AF_INET	 2
+#define AF_INET6 10
+
+enum {
+	CONN_DECIDED = 1 << 0,	/* the filter has spoken for conn.tgid */
+	CONN_OBSERVED = 1 << 1, /* in favour */
+	CONN_OPENED = 1 << 2,	/* its open record is in the ring */
+	CONN_FRESH = 1 << 3,	/* seen since it was established */
+	CONN_PORT_OFF = 1 << 4, /* its ports are not asked for */
+	CONN_FIN_SENT = 1 << 5,
+	CONN_OWN_SEQ = 1 << 6, /* no usable TCP sequence numbers: unix, kernel TLS */
+};
+
+enum { CONN_MARKS = 4, CONN_READERS = 4 };
+
+/*
+ * State of one socket, living and dying with it. Written without locks: receive side by readers
+ * and the softirq that delivers, send side by senders; what two threads can confuse is marked.
+ */
+struct conn {
+	u64 cookie;
+	u64 connect_ns;
+	u64 established_ns;
+	u64 skipped_ns[2]; /* completion of the last operation left out, by direction */
+	u64 tx_start_ns;   /* a send under way: when, who, where */
+	u64 feed_first_ns; /* unix: the sender's thread delivered to this socket */
+	u64 feed_last_ns;
+	u32 tx_tid;
+	u32 tx_seq;
+	u32 tx_other;
+	u32 feed_tid;
+	u32 slot;
+	u32 tgid; /* whom the filter spoke about */
+	u32 tid;
+	u32 lost[2];
+	u32 own_seq[2];
+	u32 run; /* bytes copied since the direction last changed */
+	u32 fin_tx_seq;
+	u32 marks_in, marks_out; /* single producer, single consumer */
+	u64 mark_ns[CONN_MARKS]; /* bytes before mark_seq had arrived by mark_ns */
+	u32 mark_seq[CONN_MARKS];
+	u32 reader_tid[CONN_READERS]; /* programs of several threads: where a reader's read ended */
+	u32 reader_seq[CONN_READERS];
+	u8 flags;
+	u8 role;
+	u8 family;
+	u8 last_dir;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct conn);
+} conns SEC(".maps") __weak;
+
+/* One ring by default; N rings and N readers share nothing. Chosen by connection. */
+struct ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 64 * 1024);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__array(values, struct ring);
+} rings SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SONDE_SLOTS);
+	__type(key, u32);
+	__type(value, struct sonde_verdict);
+} verdicts SEC(".maps") __weak;
+
+struct counters {
+	u64 n[SONDE_CNT_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct counters);
+} counters SEC(".maps") __weak;
+
+/* Known processes: SONDE_P_* by tgid. Evicted ones are decided again at their next operation. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, u32);
+	__type(value, u32);
+} processes SEC(".maps") __weak;
+
+const volatile struct sonde_filter filter __weak = {};
+const volatile __u32 n_rings __weak = 1;
+const volatile __u32 ring_bytes __weak = 64 * 1024;
+/* The observer itself, in the root pid namespace; written by sonde_self at start. */
+__u32 self_tgid __weak;
+__u32 next_slot __weak;
+
+static __always_inline void count(enum sonde_counter what)
+{
+	u32 zero = 0;
+	struct counters *c = bpf_map_lookup_elem(&counters, &zero);
+
+	if (c)
+		c->n[what]++;
+}
+
+static __always_inline void *ring_of(u32 slot)
+{
+	u32 i = n_rings > 1 ? slot % n_rings : 0;
+
+	return bpf_map_lookup_elem(&rings, &i);
+}
+
+/* The reader polls by a timer; it is woken early only when a quarter of the ring waits for it. */
+static __always_inline u64 ring_flags(void *ring)
+{
+	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > ring_bytes / 4 ? BPF_RB_FORCE_WAKEUP
+									   : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline bool is_tcp(const struct sock *sk)
+{
+	u16 family = sk->__sk_common.skc_family;
+
+	return (family == AF_INET || family == AF_INET6) && sk->sk_protocol == IPPROTO_TCP;
+}
+
+static __always_inline bool is_unix_stream(const struct sock *sk)
+{
+	return sk->__sk_common.skc_family == AF_UNIX && sk->sk_type == SOCK_STREAM;
+}
+
+#endif

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/probe.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "capture/filter.h"
+#include "capture/rights.h"
+#include "sonde.skel.h"
+
+enum { RING_DEFAULT = 16 << 20, PROGRAMS_MAX = 32 };
+
+/* The feature table: every program that is attached, what it stands on, what is lost without it. */
+static const struct feature {
+	const char *name, *hook, *gives;
+	bool is_required;
+} features[] = {
+	{ "sonde_send", "tp_btf/sock_send_length", "bytes sent", true },
+	{ "sonde_recv", "tp_btf/sock_recv_length", "bytes received", true },
+	{ "sonde_state", "tp_btf/inet_sock_set_state",
+	  "who connects, failed connects, ends of connections", false },
+	{ "sonde_arrival", "tp_btf/sk_data_ready", "when a request arrived, before it was read",
+	  false },
+	{ "sonde_send_start", "tp_btf/tcp_sendmsg_locked", "the true start of a send", false },
+	{ "sonde_read_end", "tp_btf/tcp_rcv_space_adjust",
+	  "the order of reads by several threads on one socket", false },
+	{ "sonde_exec", "tp_btf/sched_process_exec",
+	  "names of processes that live for milliseconds", false },
+	{ "sonde_fork", "tp_btf/sched_process_fork", "whose child a process is", false },
+	{ "sonde_exit", "tp_btf/sched_process_exit", "ends of processes", false },
+};
+
+enum { FEATURES = sizeof(features) / sizeof(features[0]) };
+
+struct probe {
+	struct sonde_bpf *skel;
+	struct bpf_link *links[FEATURES];
+	char reasons[FEATURES][160];	/* empty: on */
+	struct sonde_verdict *verdicts; /* mapped, shared with the kernel */
+	int ring_fd;
+	int stats_fd;
+	size_t ring_size;
+};
+
+/* libbpf speaks through a callback without context: the last complaint is kept for the reason. */
+static char last_complaint[160];
+
+static int on_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char line[512];
+	size_t n;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	n = strcspn(line, "\n");
+	line[n] = '\0';
+	if (!last_complaint[0])
+		snprintf(last_complaint, sizeof(last_complaint), "%.150s", line);
+	return 0;
+}
+
+static size_t ring_size_of(size_t asked)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (!asked)
+		asked = RING_DEFAULT;
+	while (size < asked)
+		size *= 2;
+	return size;
+}
+
+static struct bpf_program *program_of(const struct sonde_bpf *skel, size_t i)
+{
+	return bpf_object__find_program_by_name(skel->obj, features[i].name);
+}
+
+static struct sonde_bpf *configured(const struct probe *p, const struct probe_opts *opts)
+{
+	struct sonde_bpf *skel = sonde_bpf__open();
+
+	if (!skel)
+		return NULL;
+	skel->rodata->filter = opts->filter;
+	skel->rodata->ring_bytes = (uint32_t)p->ring_size;
+	bpf_map__set_max_entries(skel->maps.scratches, 2 * (uint32_t)libbpf_num_possible_cpus());
+	return skel;
+}
+
+static struct sonde_bpf *open_with(const struct probe *p, const struct probe_opts *opts)
+{
+	struct sonde_bpf *skel = configured(p, opts);
+
+	if (!skel)
+		return NULL;
+	for (size_t i = 0; i < FEATURES; i++)
+		bpf_program__set_autoload(program_of(skel, i), !p->reasons[i][0]);
+	bpf_program__set_autoload(skel->progs.sonde_self, true);
+	bpf_program__set_autoload(skel->progs.sonde_sweep, true);
+	return skel;
+}
+
+/* Can feature i be loaded by itself? Writes the reason when not. */
+static void try_alone(struct probe *p, const struct probe_opts *opts, size_t i)
+{
+	struct sonde_bpf *skel = configured(p, opts);
+	int err;
+
+	if (!skel)
+		return;
+	for (size_t k = 0; k < FEATURES; k++)
+		bpf_program__set_autoload(program_of(skel, k), k == i);
+	last_complaint[0] = '\0';
+	err = sonde_bpf__load(skel);
+	if (err)
+		snprintf(p->reasons[i], sizeof(p->reasons[i]), "%s: %.120s", strerror(-err),
+			 last_complaint[0] ? last_complaint : "the kernel refused it");
+	sonde_bpf__destroy(skel);
+}
+
+static int load(struct probe *p, const struct probe_opts *opts)
+{
+	int err;
+
+	p->skel = open_with(p, opts);
+	if (!p->skel)
+		return -errno;
+	last_complaint[0] = '\0';
+	err = sonde_bpf__load(p->skel);
+	if (!err)
+		return 0;
+	/* one of the programs is not for this kernel: find which, go on without them */
+	sonde_bpf__destroy(p->skel);
+	for (size_t i = 0; i < FEATURES; i++)
+		try_alone(p, opts, i);
+	p->skel = open_with(p, opts);
+	if (!p->skel)
+		return -errno;
+	return sonde_bpf__load(p->skel);
+}
+
+static int make_ring(struct probe *p)
+{
+	uint32_t zero = 0;
+
+	p->ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "sonde_ring", 0, 0,
+				    (uint32_t)p->ring_size, NULL);
+	if (p->ring_fd < 0)
+		return -errno;
+	if (bpf_map_update_elem(bpf_map__fd(p->skel->maps.rings), &zero, &p->ring_fd, BPF_ANY) < 0)
+		return -errno;
+	return 0;
+}
+
+static int map_verdicts(struct probe *p)
+{
+	void *m = mmap(NULL, SONDE_SLOTS * sizeof(struct sonde_verdict), PROT_READ | PROT_WRITE,
+		       MAP_SHARED, bpf_map__fd(p->skel->maps.verdicts), 0);
+
+	if (m == MAP_FAILED)
+		return -errno;
+	p->verdicts = m;
+	return 0;
+}
+
+static int attach(struct probe *p)
+{
+	for (size_t i = 0; i < FEATURES; i++) {
+		if (p->reasons[i][0])
+			continue;
+		last_complaint[0] = '\0';
+		p->links[i] = bpf_program__attach(program_of(p->skel, i));
+		if (p->links[i])
+			continue;
+		snprintf(p->reasons[i], sizeof(p->reasons[i]), "cannot attach: %s",
+			 strerror(errno));
+		if (features[i].is_required)
+			return -errno;
+	}
+	return 0;
+}
+
+static enum probe_error missing_hook(const struct probe *p, char *err, size_t size)
+{
+	for (size_t i = 0; i < FEATURES; i++) {
+		if (!features[i].is_required || !p->reasons[i][0])
+			continue;
+		snprintf(err, size,
+			 "this kernel has no %s, which observing needs (Linux 6.3 or later): %s",
+			 features[i].hook, p->reasons[i]);
+		return PROBE_TOO_OLD;
+	}
+	return PROBE_OK;
+}
+
+static int learn_self(struct probe *p)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	return bpf_prog_test_run_opts(bpf_program__fd(p->skel->progs.sonde_self), &opts);
+}
+
+static int start(struct probe *p, const struct probe_opts *opts)
+{
+	int err = make_ring(p);
+
+	if (err)
+		return err;
+	err = map_verdicts(p);
+	if (err)
+		return err;
+	err = learn_self(p);
+	if (err)
+		return err;
+	filter_seed(&opts->filter, p, probe_set_process);
+	if (opts->stats)
+		p->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	return attach(p);
+}
+
+enum probe_error probe_open(const struct probe_opts *opts, struct probe **out, char *err,
+			    size_t size)
+{
+	enum probe_error verdict = rights_check(err, size);
+	struct probe *p;
+	int rc;
+
+	if (verdict)
+		return verdict;
+	p = calloc(1, sizeof(*p));
+	if (!p) {
+		snprintf(err, size, "out of memory");
+		return PROBE_FAILED;
+	}
+	p->ring_fd = p->stats_fd = -1;
+	p->ring_size = ring_size_of(opts->ring_size);
+	libbpf_set_print(on_libbpf);
+	rc = load(p, opts);
+	verdict = missing_hook(p, err, size);
+	if (verdict)
+		goto fail;
+	if (!rc)
+		rc = start(p, opts);
+	if (rc) {
+		snprintf(err, size, "the BPF programs do not start: %s%s%s", strerror(-rc),
+			 last_complaint[0] ? ": " : "", last_complaint);
+		verdict = rc == -EPERM || rc == -EACCES ? PROBE_NO_RIGHTS : PROBE_FAILED;
+		goto fail;
+	}
+	*out = p;
+	return PROBE_OK;
+fail:
+	probe_close(p);
+	return verdict;
+}
+
+void probe_close(struct probe *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < FEATURES; i++)
+		bpf_link__destroy(p->links[i]);
+	if (p->verdicts)
+		munmap(p->verdicts, SONDE_SLOTS * sizeof(struct sonde_verdict));
+	if (p->stats_fd >= 0)
+		close(p->stats_fd);
+	if (p->ring_fd >= 0)
+		close(p->ring_fd);
+	sonde_bpf__destroy(p->skel);
+	free(p);
+}
+
+static void read_stats(const struct bpf_program *prog, struct probe_program *out)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len) < 0)
+		return;
+	out->run_count = info.run_cnt;
+	out->run_ns = info.run_time_ns;
+	out->recursion_misses = info.recursion_misses;
+}
+
+size_t probe_programs(struct probe *p, struct probe_program *out, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < FEATURES && n < max; i++, n++) {
+		out[n] = (struct probe_program){
+			.name = features[i].name,
+			.hook = features[i].hook,
+			.gives = features[i].gives,
+			.is_required = features[i].is_required,
+			.is_attached = p->links[i] != NULL,
+		};
+		memcpy(out[n].reason, p->reasons[i], sizeof(out[n].reason));
+		if (p->links[i])
+			read_stats(program_of(p->skel, i), &out[n]);
+	}
+	return n;
+}
+
+enum probe_tier probe_tier(const struct probe *p)
+{
+	return PROBE_TIER_SOCKET;
+}
+
+int probe_ring_fd(const struct probe *p)
+{
+	return p->ring_fd;
+}
+
+size_t probe_ring_size(const struct probe *p)
+{
+	return p->ring_size;
+}
+
+static uint64_t map_memory(int fd)
+{
+	char path[64], line[128];
+	uint64_t bytes = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "memlock: %lu", &bytes) == 1)
+			break;
+	fclose(f);
+	return bytes;
+}
+
+uint64_t probe_map_memory(const struct probe *p)
+{
+	uint64_t sum = map_memory(p->ring_fd);
+	struct bpf_map *map;
+
+	bpf_object__for_each_map (map, p->skel->obj)
+		sum += map_memory(bpf_map__fd(map));
+	return sum;
+}
+
+void probe_counters(const struct probe *p, uint64_t out[SONDE_CNT_MAX])
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint32_t zero = 0;
+	uint64_t *per_cpu;
+
+	memset(out, 0, SONDE_CNT_MAX * sizeof(*out));
+	if (cpus <= 0)
+		return;
+	per_cpu = calloc((size_t)cpus, SONDE_CNT_MAX * sizeof(*per_cpu));
+	if (!per_cpu)
+		return;
+	if (bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.counters), &zero, per_cpu) == 0)
+		for (int i = 0; i < cpus * SONDE_CNT_MAX; i++)
+			out[i % SONDE_CNT_MAX] += per_cpu[i];
+	free(per_cpu);
+}
+
+void probe_verdict(struct probe *p, uint32_t slot, const struct sonde_verdict *v)
+{
+	struct sonde_verdict *shared = &p->verdicts[slot % SONDE_SLOTS];
+
+	/* another connection's verdict must not be taken for this one's while half written */
+	if (shared->cookie != v->cookie)
+		__atomic_store_n(&shared->cookie, 0, __ATOMIC_RELEASE);
+	for (int dir = 0; dir < 2; dir++) {
+		__atomic_store_n(&shared->until[dir], v->until[dir], __ATOMIC_RELAXED);
+		__atomic_store_n(&shared->copy[dir], v->copy[dir], __ATOMIC_RELAXED);
+	}
+	__atomic_store_n(&shared->cookie, v->cookie, __ATOMIC_RELEASE);
+}
+
+int probe_set_process(struct probe *p, uint32_t tgid, uint32_t flags)
+{
+	int fd = bpf_map__fd(p->skel->maps.processes);
+	uint32_t known = 0;
+
+	bpf_map_lookup_elem(fd, &tgid, &known);
+	known |= flags;
+	return bpf_map_update_elem(fd, &tgid, &known, BPF_ANY) < 0 ? -errno : 0;
+}
+
+int probe_each_cookie(struct probe *p, void (*fn)(void *ctx, uint64_t cookie), void *ctx)
+{
+	union bpf_iter_link_info info = { .map.map_fd =
+						  (uint32_t)bpf_map__fd(p->skel->maps.conns) };
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+	struct bpf_link *link = bpf_program__attach_iter(p->skel->progs.sonde_sweep, &opts);
+	uint64_t cookies[512];
+	int fd, err = 0;
+	ssize_t n;
+
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0) {
+		err = -errno;
+		goto out;
+	}
+	while ((n = read(fd, cookies, sizeof(cookies))) > 0)
+		for (size_t i = 0; i < (size_t)n / sizeof(cookies[0]); i++)
+			fn(ctx, cookies[i]);
+	if (n < 0)
+		err = -errno;
+	close(fd);
+out:
+	bpf_link__destroy(link);
+	return err;
+}

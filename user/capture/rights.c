@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/rights.h"
+
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BTF_PATH "/sys/kernel/btf/vmlinux"
+
+static uint64_t effective_capabilities(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	uint64_t caps = 0;
+	char line[256];
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %" SCNx64, &caps) == 1)
+			break;
+	fclose(f);
+	return caps;
+}
+
+static bool has(uint64_t caps, int cap)
+{
+	return caps >> cap & 1;
+}
+
+enum probe_error rights_check(char *err, size_t size)
+{
+	uint64_t caps = effective_capabilities();
+	bool bpf = has(caps, CAP_BPF) || has(caps, CAP_SYS_ADMIN);
+	bool perfmon = has(caps, CAP_PERFMON) || has(caps, CAP_SYS_ADMIN);
+
+	if (!bpf || !perfmon) {
+		snprintf(err, size, "missing rights: %s%s%s; run as root or grant them",
+			 bpf ? "" : "CAP_BPF", bpf || perfmon ? "" : " and ",
+			 perfmon ? "" : "CAP_PERFMON");
+		return PROBE_NO_RIGHTS;
+	}
+	if (access(BTF_PATH, R_OK) < 0) {
+		snprintf(err, size,
+			 "this kernel does not describe its types: %s is missing or unreadable; "
+			 "a kernel built with CONFIG_DEBUG_INFO_BTF is needed, and /sys must be "
+			 "mounted",
+			 BTF_PATH);
+		return PROBE_NO_BTF;
+	}
+	return PROBE_OK;
+}
