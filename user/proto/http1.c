@@ -136,7 +136,7 @@ static void found_response(struct http1 *st, const struct http1_head *h, bool is
 	enum body body = response_body(h, answers_head);
 
 	out->status = h->status;
-	if (h->status >= 500)
+	if (h->status >= 500 && h->status < 600)
 		out->flags |= MSG_ERROR;
 	if (is_interim)
 		out->flags |= MSG_INTERIM;

@@ -124,6 +124,15 @@ int http1_detect(struct slice first, enum proto_dir dir)
 	return dir == PROTO_REQUEST ? detect_request(first) : detect_response(first);
 }
 
+/* Known methods cut at their front: all that is left of "POST" behind a hole may be "ST". */
+static bool is_method_rest(struct slice s)
+{
+	for (int m = 0; m < N_METHODS; m++)
+		if (s.n < methods[m].n && memcmp(s.p, methods[m].p + methods[m].n - s.n, s.n) == 0)
+			return true;
+	return false;
+}
+
 /*
  * Where in the line [start, end) a request begins, given that the line ends like one. A body has no
  * line end of its own, so the method may follow other bytes at once: then only a known one counts.
@@ -134,7 +143,8 @@ static size_t request_in_line(struct slice in, size_t start, size_t end)
 	struct http1_head h = { 0 };
 	size_t target, method_end, i;
 
-	if (http1_start_line((struct slice){ in.p + start, end - start }, PROTO_REQUEST, &h) == 0)
+	if (http1_start_line((struct slice){ in.p + start, end - start }, PROTO_REQUEST, &h) == 0 &&
+	    !(start == 0 && is_method_rest(h.method)))
 		return start;
 	target = end - sizeof(" HTTP/1.1") + 1;
 	for (i = target; i > start && in.p[i - 1] != ' '; i--)

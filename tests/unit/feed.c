@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "feed.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+struct feed *feed_new(const struct proto *proto)
+{
+	struct feed *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		abort();
+	f->proto = proto;
+	f->state = calloc(1, proto->state_size);
+	f->guard = guard_new(FEED_BYTES_MAX);
+	for (int d = 0; d < 2; d++) {
+		f->side[d].bytes = malloc(FEED_BYTES_MAX);
+		f->side[d].log = calloc(1, FEED_LOG_MAX);
+	}
+	return f;
+}
+
+void feed_reset(struct feed *f)
+{
+	memset(f->state, 0, f->proto->state_size);
+	f->errors = f->calls = 0;
+	f->is_upgraded = false;
+	for (int d = 0; d < 2; d++) {
+		struct feed_side *s = &f->side[d];
+
+		s->n = s->log_n = 0;
+		s->skip = s->wire = s->body = 0;
+		s->is_open = s->is_lost = s->is_over = false;
+		s->log[0] = '\0';
+	}
+}
+
+void feed_free(struct feed *f)
+{
+	if (!f)
+		return;
+	for (int d = 0; d < 2; d++) {
+		free(f->side[d].bytes);
+		free(f->side[d].log);
+	}
+	guard_free(&f->guard);
+	free(f->state);
+	free(f);
+}
+
+static void close_message(struct feed_side *s, const char *how)
+{
+	if (s->log_n < FEED_LOG_MAX - 1024)
+		s->log_n += (size_t)snprintf(s->log + s->log_n, FEED_LOG_MAX - s->log_n,
+					     "%s%s w%llu b%llu%s", s->log_n ? "|" : "", s->head,
+					     (unsigned long long)s->wire,
+					     (unsigned long long)s->body, how);
+	s->is_open = false;
+	s->wire = s->body = 0;
+}
+
+static void check_slice(struct slice in, struct slice s)
+{
+	if (s.n)
+		assert(s.p >= in.p && s.p + s.n <= in.p + in.n);
+}
+
+static size_t put(char *out, size_t size, size_t at, const char *label, struct slice s)
+{
+	if (s.n && at < size - 1)
+		at += (size_t)snprintf(out + at, size - at, "%s%.*s", label, (int)s.n,
+				       (const char *)s.p);
+	return at < size ? at : size - 1;
+}
+
+static void open_message(struct feed_side *s, enum proto_dir dir, struct slice in,
+			 const struct msg *m)
+{
+	size_t at = 0, size = sizeof(s->head);
+	const struct slice all[] = { m->version,    m->method,	    m->target,	  m->host,
+				     m->request_id, m->traceparent, m->tracestate };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		check_slice(in, all[i]);
+	if (s->is_open)
+		close_message(s, " ended-in-hole");
+	s->is_open = true;
+	s->head[0] = '\0';
+	if (dir == PROTO_RESPONSE)
+		at += (size_t)snprintf(s->head, size, "%d", m->status);
+	at = put(s->head, size, at, "", m->method);
+	at = put(s->head, size, at, " ", m->target);
+	at = put(s->head, size, at, " ", m->version);
+	at = put(s->head, size, at, " host=", m->host);
+	at = put(s->head, size, at, " id=", m->request_id);
+	at = put(s->head, size, at, " tp=", m->traceparent);
+	at = put(s->head, size, at, " ts=", m->tracestate);
+	snprintf(s->head + at, size - at, "%s%s%s%s%s%s", m->flags & MSG_INTERIM ? " interim" : "",
+		 m->flags & MSG_UPGRADE ? " upgrade" : "", m->flags & MSG_STREAM ? " stream" : "",
+		 m->flags & MSG_ERROR ? " error" : "", m->flags & MSG_LAST ? " last" : "",
+		 m->flags & MSG_CUT ? " cut" : "");
+}
+
+static void drop(struct feed_side *s, size_t n)
+{
+	s->n -= n;
+	memmove(s->bytes, s->bytes + n, s->n);
+}
+
+static void take_message(struct feed *f, enum proto_dir dir, struct slice in, size_t used,
+			 const struct msg *m)
+{
+	struct feed_side *s = &f->side[dir];
+
+	if (m->flags & MSG_BEGIN)
+		open_message(s, dir, in, m);
+	if (s->is_open) {
+		s->wire += used + (m->skip == UINT64_MAX ? 0 : m->skip);
+		s->body += m->body_bytes;
+	}
+	drop(s, used);
+	s->skip = m->skip;
+	if (m->flags & MSG_UPGRADE)
+		f->is_upgraded = true;
+	if (m->flags & (MSG_END | MSG_CUT))
+		close_message(s, "");
+	if (m->flags & MSG_CUT)
+		s->is_lost = true;
+}
+
+static void skip(struct feed_side *s)
+{
+	size_t n = s->skip < s->n ? (size_t)s->skip : s->n;
+
+	if (s->skip == UINT64_MAX && s->is_open) {
+		s->wire += n;
+		s->body += n;
+	}
+	if (s->skip != UINT64_MAX)
+		s->skip -= n;
+	drop(s, n);
+}
+
+static bool step(struct feed *f, enum proto_dir dir)
+{
+	struct feed_side *s = &f->side[dir];
+	struct slice in;
+	struct msg m;
+	ssize_t r;
+
+	if (s->skip)
+		skip(s);
+	if (s->n == 0 || f->is_upgraded)
+		return false;
+	in = guard_put(&f->guard, (struct slice){ s->bytes, s->n });
+	if (s->is_lost) {
+		size_t at = f->proto->resync(f->state, dir, in);
+
+		assert(at <= in.n);
+		if (at == in.n) {
+			if (s->n > f->proto->resync_keep)
+				drop(s, s->n - f->proto->resync_keep);
+			return false;
+		}
+		s->is_lost = false;
+		drop(s, at);
+		return true;
+	}
+	f->calls++;
+	r = f->proto->parse(f->state, dir, in, &m);
+	assert(r <= (ssize_t)in.n);
+	if (r < 0) {
+		f->errors++;
+		s->is_lost = true;
+		return true;
+	}
+	if (r > 0)
+		take_message(f, dir, in, (size_t)r, &m);
+	return r > 0;
+}
+
+static void run(struct feed *f, enum proto_dir dir)
+{
+	for (;;) {
+		if (step(f, dir) || step(f, !dir))
+			continue;
+		return;
+	}
+}
+
+void feed_bytes(struct feed *f, enum proto_dir dir, struct slice in)
+{
+	struct feed_side *s = &f->side[dir];
+
+	assert(s->n + in.n <= FEED_BYTES_MAX);
+	if (in.n)
+		memcpy(s->bytes + s->n, in.p, in.n);
+	s->n += in.n;
+	run(f, dir);
+}
+
+void feed_hole(struct feed *f, enum proto_dir dir, uint64_t len)
+{
+	struct feed_side *s = &f->side[dir];
+	uint64_t covered = s->skip < len ? s->skip : len;
+	struct slice in;
+	struct msg m;
+	ssize_t used;
+	int r;
+
+	if (s->skip != UINT64_MAX)
+		s->skip -= covered;
+	if (covered == len)
+		return;
+	r = s->is_lost ? -1 : f->proto->gap(f->state, dir, len - covered);
+	if (r == 1) {
+		in = guard_put(&f->guard, (struct slice){ s->bytes, s->n });
+		used = f->proto->parse(f->state, dir, in, &m);
+		assert(used < 0 || ((size_t)used == in.n && (m.flags & MSG_CUT)));
+		if (used > 0)
+			take_message(f, dir, in, (size_t)used, &m);
+	}
+	s->n = 0;
+	s->is_lost = r != 0;
+	run(f, dir);
+}
+
+void feed_end(struct feed *f, enum proto_dir dir)
+{
+	struct feed_side *s = &f->side[dir];
+
+	if (f->proto->end(f->state, dir) && s->is_open)
+		close_message(s, "");
+}
+
+const char *feed_log(struct feed *f, enum proto_dir dir)
+{
+	struct feed_side *s = &f->side[dir];
+
+	if (s->is_open)
+		snprintf(s->log + s->log_n, FEED_LOG_MAX - s->log_n, "%s?%s", s->log_n ? "|" : "",
+			 s->head);
+	return s->log;
+}
