@@ -81,15 +81,34 @@ $(O)/libsonde.a: $(LIB)
 	$(call msg,AR)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(O)/tests/%: $(O)/tests/unit/%.o $(O)/libsonde.a
+# what tests share: files in tests/unit that are no tests themselves
+TEST_HELPERS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+
+$(O)/tests/%: $(O)/tests/unit/%.o $(TEST_HELPERS) $(O)/libsonde.a
 	$(call msg,TEST-LD)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< $(O)/libsonde.a $(LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< $(TEST_HELPERS) $(O)/libsonde.a $(LIBS) -lcmocka -o $@
 
 tests: $(TESTS)
 
 unit: $(TESTS)
 	$(Q)for t in $^; do $$t || exit 1; done
+
+# each target: FUZZ_SECONDS of libFuzzer from its corpus; findings stay in build-fuzz
+FUZZ_SECONDS ?= 20
+FUZZ_SRC     := user/proto/*.c user/stream/route.c user/util/*.c tests/unit/feed.c
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+build-fuzz/%: tests/fuzz/fuzz_%.c $(wildcard $(FUZZ_SRC) user/*/*.h tests/unit/*.h)
+	$(call msg,FUZZ)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -std=gnu11 $(WARN) -g -O1 -D_GNU_SOURCE -Iinclude -Iuser -Itests/unit \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $< $(wildcard $(FUZZ_SRC)) -o $@
+
+fuzz: $(FUZZ_TARGETS)
+	$(Q)for t in $^; do mkdir -p $$t.found && $$t -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
+		-timeout=5 -verbosity=0 -print_final_stats=1 -artifact_prefix=build-fuzz/ \
+		$$t.found tests/fuzz/corpus/$${t##*/} || exit 1; done
 
 format-check:
 	$(Q)clang-format --dry-run -Werror $(wildcard bpf/*.[ch] user/*.[ch] user/*/*.[ch] include/*.h tests/*/*.[ch])
@@ -112,6 +131,15 @@ need-root:
 
 bench: need-root all $(O)/bench/pace
 	$(Q)python3 tests/bench/bench.py --sonde $(O)/sonde --pace $(O)/bench/pace $(ARGS)
+
+# the parser alone, no root: ns for each message
+bench-parse: $(O)/bench/bench_http1
+	$(Q)$<
+
+$(O)/bench/bench_%: $(O)/tests/bench/bench_%.o $(O)/libsonde.a
+	$(call msg,LINK)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(O)/bench/%: tests/bench/%.c Makefile
 	$(call msg,CC)
@@ -141,7 +169,7 @@ clean:
 	$(call msg,CLEAN)
 	$(Q)rm -rf build build-*
 
-.PHONY: all tests unit format-check deps run check need-root bench fresh-check install uninstall \
+.PHONY: all fuzz bench-parse tests unit format-check deps run check need-root bench fresh-check install uninstall \
 	clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
