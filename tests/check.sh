@@ -80,8 +80,11 @@ count() {
 	passed=$((passed + p)) failed=$((failed + f))
 	printf '%-4s %-9s %4d s  %d passed, %d failed\n' "$([ "$f" = 0 ] && echo ok || echo FAIL)" \
 		"$1" "$SECONDS" "$p" "$f"
-	[ "$f" = 0 ] || { grep -E '^FAIL |^\[  FAILED  \]|[Ee]rror|Assertion' "$log" | head -n 40
-		echo "-- the end of $log:"; tail -n 40 "$log"; }
+	[ "$f" = 0 ] || {
+		grep -E '^FAIL |^\[  FAILED  \] [^0-9]' "$log" | head -n 40
+		echo "-- the end of $log:"
+		tail -n 25 "$log"
+	}
 }
 
 mkdir -p "$logs"
