@@ -130,7 +130,7 @@ need-root:
 	$(Q)test "$$(id -u)" = 0 || { echo 'eBPF needs root: sudo make $(MAKECMDGOALS)' >&2; exit 1; }
 
 bench: need-root all $(O)/bench/pace
-	$(Q)python3 tests/bench/bench.py --sonde $(O)/sonde --pace $(O)/bench/pace $(ARGS)
+	$(Q)python3 tests/bench/bench.py --sonde $(O)/sonde --pace $(O)/bench/pace --write $(ARGS)
 
 # the parser alone, no root: ns for each message
 bench-parse: $(O)/bench/bench_http1
