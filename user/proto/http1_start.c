@@ -133,6 +133,24 @@ static bool is_method_rest(struct slice s)
 	return false;
 }
 
+/* The known method at the end of a run of bytes, or nothing. */
+static size_t method_at_end(struct slice s)
+{
+	for (int m = 0; m < N_METHODS; m++)
+		if (s.n >= methods[m].n &&
+		    memcmp(s.p + s.n - methods[m].n, methods[m].p, methods[m].n) == 0)
+			return methods[m].n;
+	return 0;
+}
+
+static bool is_upper(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (slice_lower(s.p[i]) != s.p[i] + 32 && s.p[i] != '-' && s.p[i] != '_')
+			return false;
+	return true;
+}
+
 /*
  * Where in the line [start, end) a request begins, given that the line ends like one. A body has no
  * line end of its own, so the method may follow other bytes at once: then only a known one counts.
@@ -141,22 +159,23 @@ static bool is_method_rest(struct slice s)
 static size_t request_in_line(struct slice in, size_t start, size_t end)
 {
 	struct http1_head h = { 0 };
-	size_t target, method_end, i;
+	struct slice line = { in.p + start, end - start };
+	size_t target, n;
 
-	if (http1_start_line((struct slice){ in.p + start, end - start }, PROTO_REQUEST, &h) == 0 &&
-	    !(start == 0 && is_method_rest(h.method)))
-		return start;
-	target = end - sizeof(" HTTP/1.1") + 1;
-	for (i = target; i > start && in.p[i - 1] != ' '; i--)
-		;
-	if (i == start || i == target)
+	if (http1_start_line(line, PROTO_REQUEST, &h) == 0) {
+		n = method_at_end(h.method);
+		if (n && !is_upper(h.method))
+			return start + h.method.n - n;
+		return start == 0 && is_method_rest(h.method) ? end : start;
+	}
+	target = line.n - sizeof(" HTTP/1.1") + 1;
+	while (target > 0 && line.p[target - 1] != ' ')
+		target--;
+	if (target == 0)
 		return end;
-	method_end = i - 1;
-	for (int m = 0; m < N_METHODS; m++)
-		if (method_end - start >= methods[m].n &&
-		    memcmp(in.p + method_end - methods[m].n, methods[m].p, methods[m].n) == 0)
-			return method_end - methods[m].n;
-	return end;
+	line.n = target - 1;
+	n = method_at_end(line);
+	return n ? start + line.n - n : end;
 }
 
 /* A status line behind other bytes of the same line counts only when a field line follows: then it
