@@ -108,7 +108,8 @@ build-fuzz/%: tests/fuzz/fuzz_%.c $(wildcard $(FUZZ_SRC) user/*/*.h tests/unit/*
 fuzz: $(FUZZ_TARGETS)
 	$(Q)for t in $^; do mkdir -p $$t.found && $$t -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
 		-timeout=5 -verbosity=0 -print_final_stats=1 -artifact_prefix=build-fuzz/ \
-		$$t.found tests/fuzz/corpus/$${t##*/} || exit 1; done
+		$$t.found tests/fuzz/corpus/$${t##*/} && echo "ok fuzz $${t##*/}" || \
+		{ echo "FAIL fuzz $${t##*/}"; exit 1; }; done
 
 format-check:
 	$(Q)clang-format --dry-run -Werror $(wildcard bpf/*.[ch] user/*.[ch] user/*/*.[ch] include/*.h tests/*/*.[ch])

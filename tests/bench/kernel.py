@@ -15,7 +15,7 @@ import host
 from host import Row
 
 STATS = "/proc/sys/kernel/bpf_stats_enabled"
-DATA = ("sock_send_length", "sock_recv_length")
+DATA = ("sonde_send", "sonde_recv")
 
 
 @contextlib.contextmanager
@@ -54,8 +54,8 @@ def measured(pid, load):
 
 
 def per_run(runs, names):
-    """ns per run of the programs whose names hold one of these, bpf(2) cuts names at 15 bytes."""
-    chosen = [v for n, v in runs.items() if any(n[:15] == x[:15] for x in names)]
+    """ns per run of these programs together, None when they did not run."""
+    chosen = [runs[n] for n in names if n in runs]
     count = sum(c for c, _ in chosen)
     return sum(ns for _, ns in chosen) / count if count else None
 
