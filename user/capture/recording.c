@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Writing recordings. Reading them: replayed.c. */
+#include "capture/recording.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capture/recording_format.h"
+#include "util/log.h"
+
+enum { RECORDER_BUFFER = 1 << 20 };
+
+struct recorder {
+	int fd;
+	int error;	 /* of the first write that failed, positive; 0: none */
+	uint64_t failed; /* records */
+	uint64_t held;	 /* records in the buffer */
+	size_t n;
+	char *path;
+	uint8_t buffer[RECORDER_BUFFER];
+};
+
+/* Once a write has failed nothing more is written: what follows a torn record is no recording. */
+static void recorder_flush(struct recorder *r)
+{
+	size_t done = 0;
+
+	while (done < r->n && !r->error) {
+		ssize_t n = write(r->fd, r->buffer + done, r->n - done);
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (n == 0 || errno != EINTR)
+			r->error = n == 0 ? ENOSPC : errno;
+	}
+	if (r->error && r->held) {
+		if (!r->failed)
+			log_error("cannot write the recording %s: %s; it ends here", r->path,
+				  strerror(r->error));
+		r->failed += r->held;
+	}
+	r->held = 0;
+	r->n = 0;
+}
+
+/* O_TRUNC alone would keep the mode of a file that was there: it holds payload, so 0600. */
+static int recorder_create(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct stat st;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || (S_ISREG(st.st_mode) && fchmod(fd, 0600) < 0)) {
+		err = errno;
+		close(fd);
+		return -err;
+	}
+	return fd;
+}
+
+struct recorder *recorder_open(const char *path, int64_t realtime_offset_ns, char *err, size_t size)
+{
+	struct recording_header h = {
+		.magic = RECORDING_MAGIC,
+		.abi_version = SONDE_ABI_VERSION,
+		.header_size = sizeof(h),
+		.realtime_offset_ns = realtime_offset_ns,
+	};
+	struct recorder *r = malloc(sizeof(*r));
+	int fd;
+
+	if (!r || !(r->path = strdup(path))) {
+		snprintf(err, size, "cannot record to %s: out of memory", path);
+		free(r);
+		return NULL;
+	}
+	fd = recorder_create(path);
+	if (fd < 0) {
+		snprintf(err, size, "cannot record to %s: %s", path, strerror(-fd));
+		free(r->path);
+		free(r);
+		return NULL;
+	}
+	r->fd = fd;
+	r->error = 0;
+	r->failed = r->held = 0;
+	memcpy(r->buffer, &h, sizeof(h));
+	r->n = sizeof(h);
+	return r;
+}
+
+void recorder_write(struct recorder *r, const void *rec, size_t size)
+{
+	size_t padded = (size + 7) & ~(size_t)7;
+
+	if (r->n + padded > sizeof(r->buffer))
+		recorder_flush(r);
+	if (r->error || padded > sizeof(r->buffer)) {
+		r->failed++;
+		return;
+	}
+	memcpy(r->buffer + r->n, rec, size);
+	memset(r->buffer + r->n + size, 0, padded - size);
+	r->n += padded;
+	r->held++;
+}
+
+uint64_t recorder_failed(const struct recorder *r)
+{
+	return r->failed;
+}
+
+int recorder_close(struct recorder *r)
+{
+	int err;
+
+	if (!r)
+		return 0;
+	recorder_flush(r);
+	err = r->error;
+	if (close(r->fd) < 0 && !err)
+		err = errno;
+	free(r->path);
+	free(r);
+	return -err;
+}
