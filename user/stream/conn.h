@@ -17,24 +17,25 @@
 struct conns;
 
 struct conns_opts {
-	size_t max;           /* connections held (0: 65,536); at the cap the least recently used goes */
-	size_t max_buffer;    /* bytes one stream may hold back, waiting for the rest of a head (0: 128 KiB) */
-	uint32_t protocols;   /* bit mask by enum proto_id; 0: all */
+	size_t max; /* connections held (0: 65,536); at the cap the least recently used goes */
+	size_t max_buffer; /* bytes one stream may hold back, waiting for the rest of a head (0: 128
+			      KiB) */
+	uint32_t protocols; /* bit mask by enum proto_id; 0: all */
 	/* A transaction ended. `t` lives for the call. t->service, t->comm and t->route are not
 	 * filled yet. */
 	void (*on_txn)(void *ctx, struct txn *t);
 	/* What is wanted of a connection from now on; NULL: nobody to tell (replay). */
 	void (*on_verdict)(void *ctx, uint32_t slot, const struct sonde_verdict *v);
-	/* A request began / ended unanswered or answered: for in-flight gauges. May be NULL. */
 	void *ctx;
 };
 
 /* Coverage and state, for the exporters; totals since start. */
 struct conns_stats {
-	struct losses losses;                       /* the user-space reasons only */
-	uint64_t bytes_observed[PROTO_MAX];         /* by protocol decided so far; [0]: undecided and unknown */
-	uint64_t bytes_attributed[PROTO_MAX];       /* of those, in a message that was parsed */
-	uint64_t transactions[PROTO_MAX][2];        /* [role - 1] */
+	struct losses losses;		      /* the user-space reasons only */
+	uint64_t bytes_observed[PROTO_MAX];   /* by protocol decided so far; [0]: undecided and
+						 unknown */
+	uint64_t bytes_attributed[PROTO_MAX]; /* of those, in a message that was parsed */
+	uint64_t transactions[PROTO_MAX][2];  /* [role - 1] */
 	uint64_t connects_failed;
 	uint32_t parsed, undecided, unknown, encrypted; /* open connections by state */
 	uint32_t open;
@@ -58,13 +59,13 @@ void conns_open(struct conns *cs, const struct sonde_ev_open *ev);
 void conns_data(struct conns *cs, const struct sonde_ev_data *ev);
 void conns_close(struct conns *cs, const struct sonde_ev_close *ev);
 void conns_connect(struct conns *cs, const struct sonde_ev_connect *ev);
-void conns_sweep(struct conns *cs, const struct sonde_ev_sweep *ev); /* found gone: unix, lost closes */
-void conns_process_exit(struct conns *cs, const struct sonde_ev_exit *ev);
+void conns_sweep(struct conns *cs,
+		 const struct sonde_ev_sweep *ev); /* found gone: unix, lost closes */
 void conns_tick(struct conns *cs, uint64_t now_ns);
 
 const struct conns_stats *conns_stats(const struct conns *cs);
-void conns_each_inflight(const struct conns *cs, void (*fn)(void *ctx, const struct conn_inflight *r),
-			 void *ctx);
+void conns_each_inflight(const struct conns *cs,
+			 void (*fn)(void *ctx, const struct conn_inflight *r), void *ctx);
 /* Cookies of the connections held, for the sweep: up to max, oldest activity first. */
 size_t conns_cookies(const struct conns *cs, uint64_t *out, size_t max);
 

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The table of connections: records in, least recently used out. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "stream/conn_impl.h"
+
+struct conns *conns_new(const struct conns_opts *opts)
+{
+	struct conns *cs = calloc(1, sizeof(*cs));
+
+	if (!cs)
+		return NULL;
+	cs->opts = *opts;
+	if (!cs->opts.max)
+		cs->opts.max = CONN_MAX;
+	if (!cs->opts.max_buffer)
+		cs->opts.max_buffer = CONN_BUFFER_MAX;
+	return cs;
+}
+
+/* --- the list by activity, newest first --- */
+
+static void unlink_conn(struct conns *cs, struct conn *c)
+{
+	*(c->newer ? &c->newer->older : &cs->newest) = c->older;
+	*(c->older ? &c->older->newer : &cs->oldest) = c->newer;
+	c->newer = c->older = NULL;
+}
+
+static void link_newest(struct conns *cs, struct conn *c)
+{
+	c->older = cs->newest;
+	*(cs->newest ? &cs->newest->newer : &cs->oldest) = c;
+	cs->newest = c;
+}
+
+static void touch(struct conns *cs, struct conn *c, uint64_t ts_ns)
+{
+	c->last_ns = ts_ns;
+	if (cs->newest == c)
+		return;
+	unlink_conn(cs, c);
+	link_newest(cs, c);
+}
+
+/* --- the list of those that a tick may move on --- */
+
+void conn_wait(struct conns *cs, struct conn *c)
+{
+	if (c->is_waiting)
+		return;
+	c->is_waiting = true;
+	c->wait_prev = NULL;
+	c->wait_next = cs->waiting;
+	if (cs->waiting)
+		cs->waiting->wait_prev = c;
+	cs->waiting = c;
+}
+
+static void unwait(struct conns *cs, struct conn *c)
+{
+	if (!c->is_waiting)
+		return;
+	c->is_waiting = false;
+	*(c->wait_prev ? &c->wait_prev->wait_next : &cs->waiting) = c->wait_next;
+	if (c->wait_next)
+		c->wait_next->wait_prev = c->wait_prev;
+}
+
+/* --- states --- */
+
+static uint32_t *state_count(struct conns *cs, enum conn_state state)
+{
+	switch (state) {
+	case CONN_PARSED: return &cs->stats.parsed;
+	case CONN_UNKNOWN: return &cs->stats.unknown;
+	case CONN_ENCRYPTED: return &cs->stats.encrypted;
+	default: return &cs->stats.undecided;
+	}
+}
+
+/* Bytes seen before the protocol was known count where they belong, so that no counter falls. */
+static void count_undecided(struct conns *cs, struct conn *c, enum proto_id id)
+{
+	cs->stats.bytes_observed[id] += c->undecided_bytes;
+	c->undecided_bytes = 0;
+}
+
+void conn_set_state(struct conns *cs, struct conn *c, enum conn_state state)
+{
+	--*state_count(cs, c->state);
+	++*state_count(cs, state);
+	c->state = state;
+	count_undecided(cs, c, state == CONN_PARSED ? c->proto->id : PROTO_UNKNOWN);
+}
+
+void conn_give_up(struct conns *cs, struct conn *c, enum conn_state state, enum loss why)
+{
+	match_drop(cs, c, why);
+	conn_set_state(cs, c, state);
+	c->is_raw = true;
+	free(c->proto_state);
+	c->proto_state = NULL;
+}
+
+/* --- life --- */
+
+static void conn_free(struct conns *cs, struct conn *c)
+{
+	map_del(&cs->by_cookie, c->cookie);
+	unlink_conn(cs, c);
+	unwait(cs, c);
+	match_drop(cs, c, LOSS_MAX);
+	count_undecided(cs, c, PROTO_UNKNOWN);
+	--*state_count(cs, c->state);
+	cs->stats.open--;
+	stream_free(&c->s[SONDE_TX]);
+	stream_free(&c->s[SONDE_RX]);
+	free(c->proto_state);
+	free(c->unix_path);
+	free(c);
+}
+
+static struct conn *conn_new(struct conns *cs, uint64_t cookie)
+{
+	struct conn *c;
+
+	if (cs->stats.open >= cs->opts.max) {
+		match_drop(cs, cs->oldest, LOSS_CONNECTIONS_FULL);
+		conn_free(cs, cs->oldest);
+		cs->stats.evicted++;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c || map_put(&cs->by_cookie, cookie, c) < 0) {
+		free(c);
+		conn_loss(cs, LOSS_NO_STORAGE, 1);
+		return NULL;
+	}
+	c->cookie = cookie;
+	c->told.cookie = cookie;
+	cs->stats.open++;
+	cs->stats.undecided++;
+	link_newest(cs, c);
+	return c;
+}
+
+void conns_free(struct conns *cs)
+{
+	if (!cs)
+		return;
+	while (cs->oldest)
+		conn_free(cs, cs->oldest);
+	pools_free(&cs->pools);
+	map_free(&cs->by_cookie);
+	free(cs);
+}
+
+/* --- records --- */
+
+static void set_unix_path(struct conn *c, const struct sonde_ev_open *ev)
+{
+	free(c->unix_path);
+	c->unix_path = NULL;
+	c->unix_path_len = 0;
+	if (!ev->unix_path_len || !(c->unix_path = malloc(ev->unix_path_len)))
+		return;
+	memcpy(c->unix_path, ev->unix_path, ev->unix_path_len);
+	c->unix_path_len = ev->unix_path_len;
+}
+
+void conns_open(struct conns *cs, const struct sonde_ev_open *ev)
+{
+	struct conn *c = map_get(&cs->by_cookie, ev->cookie);
+
+	cs->now_ns = ev->h.ts_ns;
+	if (!c) {
+		c = conn_new(cs, ev->cookie);
+		if (!c)
+			return;
+		c->is_fresh = ev->h.flags & SONDE_F_FRESH;
+	}
+	touch(cs, c, ev->h.ts_ns);
+	c->slot = ev->slot;
+	c->tgid = ev->tgid;
+	c->family = ev->family;
+	c->local = ev->local;
+	c->peer = ev->peer;
+	if (c->state == CONN_UNDECIDED)
+		c->role = ev->role;
+	set_unix_path(c, ev);
+	for (int d = SONDE_TX; d <= SONDE_RX; d++) {
+		if (c->s[d].is_known)
+			continue;
+		c->s[d].next = stream_first_pos(d == SONDE_TX ? ev->tx_seq : ev->rx_seq);
+		c->s[d].is_known = true;
+	}
+}
+
+void conns_data(struct conns *cs, const struct sonde_ev_data *ev)
+{
+	struct conn *c = map_get(&cs->by_cookie, ev->cookie);
+
+	cs->now_ns = ev->h.ts_ns;
+	if (!c) {
+		c = conn_new(cs, ev->cookie); /* its opening was lost */
+		if (!c)
+			return;
+	}
+	touch(cs, c, ev->h.ts_ns);
+	c->slot = ev->slot;
+	c->tgid = ev->tgid;
+	record_take(cs, c, ev);
+	steer(cs, c);
+}
+
+void conns_close(struct conns *cs, const struct sonde_ev_close *ev)
+{
+	struct conn *c = map_get(&cs->by_cookie, ev->cookie);
+
+	cs->now_ns = ev->h.ts_ns;
+	if (!c)
+		return;
+	touch(cs, c, ev->h.ts_ns);
+	settle_close(cs, c, ev);
+	if (ev->how == SONDE_CLOSE_RESET || ev->how == SONDE_CLOSE_DONE)
+		conn_free(cs, c);
+}
+
+void conns_connect(struct conns *cs, const struct sonde_ev_connect *ev)
+{
+	cs->now_ns = ev->h.ts_ns;
+	emit_connect(cs, ev);
+}
+
+void conns_sweep(struct conns *cs, const struct sonde_ev_sweep *ev)
+{
+	struct conn *c = map_get(&cs->by_cookie, ev->cookie);
+
+	cs->now_ns = ev->h.ts_ns;
+	if (!c)
+		return;
+	settle_gone(cs, c);
+	conn_free(cs, c);
+}
+
+static void tick_conn(struct conns *cs, struct conn *c, uint64_t now_ns)
+{
+	for (int d = SONDE_TX; d <= SONDE_RX; d++)
+		if (stream_park_expired(&c->s[d], now_ns))
+			record_flush(cs, c, d);
+	if (c->hold_since_ns && c->hold_since_ns + CONN_HOLD_NS <= now_ns)
+		flow_hurry(cs, c, conn_dir(c, PROTO_RESPONSE));
+	match_tick(cs, c, now_ns);
+	if (!c->s[0].parked && !c->s[1].parked && !c->hold_since_ns && !c->match.finished)
+		unwait(cs, c);
+	steer(cs, c);
+}
+
+void conns_tick(struct conns *cs, uint64_t now_ns)
+{
+	struct conn *c, *next;
+
+	cs->now_ns = now_ns;
+	for (c = cs->waiting; c; c = next) {
+		next = c->wait_next;
+		tick_conn(cs, c, now_ns);
+	}
+}
+
+/* --- looking in --- */
+
+const struct conns_stats *conns_stats(const struct conns *cs)
+{
+	return &cs->stats;
+}
+
+static void show(const struct conn *c, const struct request *r,
+		 void (*fn)(void *ctx, const struct conn_inflight *r), void *ctx)
+{
+	struct conn_inflight in = {
+		.tgid = r->tgid,
+		.proto = c->proto->id,
+		.role = c->role,
+		.start_ns = r->start_ns,
+		.is_tls = r->is_tls,
+	};
+
+	memcpy(in.method, r->method, sizeof(in.method));
+	fn(ctx, &in);
+}
+
+void conns_each_inflight(const struct conns *cs,
+			 void (*fn)(void *ctx, const struct conn_inflight *r), void *ctx)
+{
+	for (const struct conn *c = cs->newest; c; c = c->older) {
+		const struct response *resp = c->match.resp_open;
+
+		if (resp && resp->req && !resp->is_emitted)
+			show(c, resp->req, fn, ctx);
+		for (const struct request *r = c->match.head; r; r = r->next)
+			show(c, r, fn, ctx);
+	}
+}
+
+size_t conns_cookies(const struct conns *cs, uint64_t *out, size_t max)
+{
+	size_t n = 0;
+
+	for (const struct conn *c = cs->oldest; c && n < max; c = c->newer)
+		out[n++] = c->cookie;
+	return n;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of this room share: a connection and the table it lives in.
+ *   conn.c    the table, records in, eviction      stream.c  bytes of one direction, in order
+ *   flow.c    bytes and holes into messages        detect.c  which protocol, which role
+ *   match.c   requests with responses              settle.c  what the end of a connection ends
+ *   emit.c    a finished exchange into struct txn  steer.c   verdicts
+ *   record.c  one data record into bytes, holes and ends
+ */
+#ifndef CONN_IMPL_H
+#define CONN_IMPL_H
+
+#include "proto/proto.h"
+#include "stream/conn.h"
+#include "stream/match.h"
+#include "stream/stream.h"
+#include "util/map.h"
+
+enum {
+	CONN_MAX = 65536,
+	CONN_BUFFER_MAX = 128 * 1024,
+	CONN_DETECT_BYTES = 8192, /* undecided after as many: unknown */
+	CONN_DETECT_TRIES = 16,	  /* operations, where we joined in the middle */
+};
+
+#define CONN_HOLD_NS (1000 * 1000 * 1000ULL) /* longest wait of a response for its request */
+
+enum conn_state {
+	CONN_UNDECIDED,
+	CONN_PARSED,
+	CONN_UNKNOWN,
+	CONN_ENCRYPTED,
+	CONN_STATES,
+};
+
+struct conn {
+	struct conn *newer, *older;	    /* by last activity */
+	struct conn *wait_next, *wait_prev; /* among those that a tick may move on */
+	const struct proto *proto;	    /* NULL until decided */
+	void *proto_state;		    /* owned */
+	struct stream s[2];		    /* by enum sonde_dir */
+	struct match match;
+	char *unix_path; /* owned, unix_path_len bytes */
+	struct sonde_addr local, peer;
+	uint64_t cookie;
+	uint64_t undecided_bytes; /* not yet counted under a protocol */
+	uint64_t hold_since_ns;	  /* when response bytes began to wait; 0: none do */
+	uint64_t last_ns;	  /* last operation */
+	uint64_t local_ns;	  /* when this end closed, the peer's FIN came; 0: not */
+	uint64_t peer_ns;
+	struct sonde_verdict told; /* the verdict last told */
+	uint32_t slot;
+	uint32_t tgid;
+	uint32_t unix_path_len;
+	uint32_t head_max; /* longest response head seen */
+	uint8_t family;
+	uint8_t role;
+	uint8_t state;
+	uint8_t tries;
+	bool is_fresh;	   /* both streams known from their first byte */
+	bool is_raw;	   /* bytes are no longer looked at */
+	bool is_waiting;   /* in the list of those that a tick may move on */
+	bool is_impatient; /* responses are no longer held back for their requests */
+	bool is_eof;	   /* we read the peer's end */
+	bool wants_all;	   /* responses of this connection cannot be understood by their heads */
+};
+
+struct conns {
+	struct conns_opts opts;
+	struct map by_cookie;
+	struct conn *newest, *oldest;
+	struct conn *waiting; /* last in, first out */
+	struct pools pools;
+	struct conns_stats stats;
+	uint64_t now_ns; /* of the record or tick in hand */
+};
+
+static inline enum sonde_dir conn_dir(const struct conn *c, enum proto_dir d)
+{
+	return (c->role == SONDE_ROLE_SERVER) == (d == PROTO_REQUEST) ? SONDE_RX : SONDE_TX;
+}
+
+static inline enum proto_dir conn_proto_dir(const struct conn *c, enum sonde_dir d)
+{
+	return (c->role == SONDE_ROLE_SERVER) == (d == SONDE_RX) ? PROTO_REQUEST : PROTO_RESPONSE;
+}
+
+static inline void conn_loss(struct conns *cs, enum loss why, uint64_t n)
+{
+	cs->stats.losses.n[why] += n;
+}
+
+/* conn.c */
+void conn_set_state(struct conns *cs, struct conn *c, enum conn_state state);
+void conn_wait(struct conns *cs, struct conn *c); /* let the next tick look at it */
+/* From now on bytes are only counted. Requests outstanding are lost for reason `why`; LOSS_MAX:
+ * they are not lost. */
+void conn_give_up(struct conns *cs, struct conn *c, enum conn_state state, enum loss why);
+
+/* flow.c: what a record says, in order */
+void flow_bytes(struct conns *cs, struct conn *c, enum sonde_dir d, const struct op *op,
+		struct slice in);
+/* `why`: what to count should it have been needed. `end`: the operation that the hole's last byte
+ * belongs to; NULL: not known. */
+void flow_hole(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t len, enum loss why,
+	       const struct op *end);
+void flow_end(struct conns *cs, struct conn *c, enum sonde_dir d, bool in_order, uint64_t end_ns);
+/* Parses what is held back for something that may never come. */
+void flow_hurry(struct conns *cs, struct conn *c, enum sonde_dir d);
+
+/* record.c: one data record into bytes, holes and ends */
+void record_take(struct conns *cs, struct conn *c, const struct sonde_ev_data *ev);
+void record_flush(struct conns *cs, struct conn *c, enum sonde_dir d); /* what is parked, at once */
+
+/* detect.c: 1 decided (the caller goes on), 0 not yet, -1 never will be from these bytes */
+int detect_run(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice in);
+
+/* settle.c */
+/* A receive that returned 0. */
+void settle_eof(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t ts_ns);
+void settle_close(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev);
+void settle_gone(struct conns *cs, struct conn *c); /* found gone by the sweep */
+
+/* emit.c */
+void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
+		   const struct response *resp, const char *error_type, uint64_t end_ns);
+void emit_connect(struct conns *cs, const struct sonde_ev_connect *ev);
+
+/* steer.c */
+void steer(struct conns *cs, struct conn *c);
+
+#endif

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Which protocol a connection speaks, and where that is not known, which end it is. */
+#include <stdlib.h>
+
+#include "stream/conn_impl.h"
+
+/* RFC 8446, 5.1: type, legacy version 3.x, length up to 2^14 + 256. */
+static bool is_tls_record(struct slice in)
+{
+	return in.n >= 5 && in.p[0] >= 0x14 && in.p[0] <= 0x17 && in.p[1] == 3 && in.p[2] <= 4 &&
+	       (in.p[3] << 8 | in.p[4]) <= (1 << 14) + 256 && (in.p[3] | in.p[4]);
+}
+
+static bool may_be_tls_record(struct slice in)
+{
+	return in.n < 5 && in.p[0] >= 0x14 && in.p[0] <= 0x17 && (in.n < 2 || in.p[1] == 3);
+}
+
+static bool is_enabled(const struct conns *cs, enum proto_id id)
+{
+	return cs->opts.protocols == 0 || (cs->opts.protocols & (1u << id));
+}
+
+static void decide(struct conns *cs, struct conn *c, const struct proto *proto, enum sonde_dir d,
+		   enum proto_dir pd)
+{
+	struct stream *other = &c->s[!d];
+
+	c->proto_state = calloc(1, proto->state_size ? proto->state_size : 1);
+	if (!c->proto_state) {
+		conn_give_up(cs, c, CONN_UNKNOWN, LOSS_MAX);
+		return;
+	}
+	c->proto = proto;
+	if (c->role == SONDE_ROLE_UNKNOWN)
+		c->role = (d == SONDE_RX) == (pd == PROTO_REQUEST) ? SONDE_ROLE_SERVER
+								   : SONDE_ROLE_CLIENT;
+	/* this direction begins with a message; the other one may be in the middle of one */
+	other->is_resync = !c->is_fresh;
+	conn_set_state(cs, c, CONN_PARSED);
+}
+
+/* 1: decided; 0: more bytes may tell; -1: nothing we know. */
+static int ask_all(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice in)
+{
+	int answer = -1;
+
+	for (int pd = PROTO_REQUEST; pd <= PROTO_RESPONSE; pd++) {
+		if (c->role != SONDE_ROLE_UNKNOWN && conn_proto_dir(c, d) != (enum proto_dir)pd)
+			continue;
+		for (int id = PROTO_UNKNOWN + 1; id < PROTO_MAX; id++) {
+			const struct proto *proto = proto_get(id);
+			int rc = is_enabled(cs, id) ? proto->detect(in, pd) : -1;
+
+			if (rc > 0) {
+				decide(cs, c, proto, d, pd);
+				return 1;
+			}
+			if (rc == 0)
+				answer = 0;
+		}
+	}
+	return answer;
+}
+
+int detect_run(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice in)
+{
+	int rc;
+
+	if (is_tls_record(in)) {
+		conn_give_up(cs, c, CONN_ENCRYPTED, LOSS_MAX);
+		return -1;
+	}
+	rc = ask_all(cs, c, d, in);
+	if (rc < 0 && may_be_tls_record(in))
+		rc = 0;
+	if (rc < 0 && (c->is_fresh || ++c->tries >= CONN_DETECT_TRIES))
+		conn_give_up(cs, c, CONN_UNKNOWN, LOSS_MAX);
+	return rc;
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A finished exchange into struct txn. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "stream/conn_impl.h"
+
+static void fill_request(struct txn *t, const struct request *req)
+{
+	const char *text = req->text;
+
+	t->start_ns = req->start_ns;
+	t->is_start_known = req->is_start_known;
+	t->goroutine = req->goroutine;
+	t->tgid = req->tgid;
+	t->tid = req->tid;
+	t->is_tls = req->is_tls;
+	t->request_seq = (uint32_t)req->begin_pos;
+	t->request_body_bytes = req->body_bytes;
+	memcpy(t->version, req->version, sizeof(t->version));
+	memcpy(t->method, req->method, sizeof(t->method));
+	memcpy(t->target, text, req->target_len);
+	memcpy(t->host, text + req->target_len, req->host_len);
+	memcpy(t->request_id, text + req->target_len + req->host_len, req->id_len);
+	t->host_port = req->host_port;
+}
+
+/* A request that is answered before it was whole (413): what had been moved of it when its answer
+ * ended, as far as either stream tells. */
+static uint64_t request_bytes(const struct conn *c, const struct request *req,
+			      const struct response *resp)
+{
+	const struct stream *s = &c->s[conn_dir(c, PROTO_REQUEST)];
+	uint64_t end = s->next - stream_held(s);
+
+	if (req->is_complete)
+		return req->bytes;
+	if (resp && resp->other_pos > end)
+		end = resp->other_pos;
+	if (end > req->due_pos)
+		end = req->due_pos;
+	return end > req->begin_pos ? end - req->begin_pos : 0;
+}
+
+static void fill_response(struct txn *t, const struct response *resp)
+{
+	t->status = resp->status;
+	t->first_response_ns = resp->first_ns;
+	t->response_seq = (uint32_t)resp->begin_pos;
+	t->response_bytes = resp->end_pos - resp->begin_pos;
+	t->response_body_bytes = resp->body_bytes;
+	t->is_upgrade = resp->flags & MSG_UPGRADE;
+	t->is_stream = resp->flags & (MSG_UPGRADE | MSG_STREAM);
+	if (resp->version[0])
+		memcpy(t->version, resp->version, sizeof(t->version));
+	if (!t->request_id[0])
+		memcpy(t->request_id, resp->request_id, sizeof(t->request_id));
+}
+
+static void fill_conn(struct txn *t, const struct conn *c)
+{
+	t->cookie = c->cookie;
+	t->proto = c->proto->id;
+	t->role = c->role;
+	t->family = c->family;
+	t->local = c->local;
+	t->peer = c->peer;
+	if (c->unix_path)
+		memcpy(t->unix_path, c->unix_path, c->unix_path_len);
+	t->unix_path_len = c->unix_path_len;
+}
+
+/* Semantic conventions for HTTP: 4xx is the client's own fault, so an error on its side only. */
+static void fill_error(struct txn *t, const struct response *resp, const char *error_type)
+{
+	int least = t->role == SONDE_ROLE_SERVER ? 500 : 400;
+
+	t->is_status_error = t->status >= least || (resp && (resp->flags & MSG_ERROR));
+	if (error_type[0])
+		snprintf(t->error_type, sizeof(t->error_type), "%s", error_type);
+	else if (t->is_status_error)
+		snprintf(t->error_type, sizeof(t->error_type), "%d", t->status);
+}
+
+static void fill_waits(struct txn *t, const struct request *req)
+{
+	struct txn_waits *w = &t->waits;
+	uint64_t duration = txn_duration_ns(t);
+
+	*w = (struct txn_waits){
+		.receive_queue_ns = TXN_WAIT_UNKNOWN,
+		.runqueue_ns = TXN_WAIT_UNKNOWN,
+		.cpu_ns = TXN_WAIT_UNKNOWN,
+		.blocked_ns = TXN_WAIT_UNKNOWN,
+		.throttled_ns = TXN_WAIT_UNKNOWN,
+		.downstream_ns = TXN_WAIT_UNKNOWN,
+		.unknown_ns = duration,
+	};
+	if (t->role != SONDE_ROLE_SERVER || !t->is_start_known)
+		return;
+	w->receive_queue_ns = req->read_ns > t->start_ns ? req->read_ns - t->start_ns : 0;
+	if (w->receive_queue_ns > duration)
+		w->receive_queue_ns = duration;
+	w->unknown_ns = duration - w->receive_queue_ns;
+}
+
+void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
+		   const struct response *resp, const char *error_type, uint64_t end_ns)
+{
+	struct txn t;
+
+	memset(&t, 0, sizeof(t));
+	fill_conn(&t, c);
+	fill_request(&t, req);
+	t.request_bytes = request_bytes(c, req, resp);
+	t.end_ns = end_ns;
+	if (resp) {
+		fill_response(&t, resp);
+		if (t.is_stream)
+			t.end_ns = t.first_response_ns;
+	}
+	fill_error(&t, resp, error_type);
+	fill_waits(&t, req);
+	cs->stats.transactions[t.proto][t.role - 1]++;
+	cs->opts.on_txn(cs->opts.ctx, &t);
+}
+
+static const char *connect_error(uint32_t error)
+{
+	switch (error) {
+	case ECONNREFUSED: return "refused";
+	case ETIMEDOUT: return "timeout";
+	case ECONNRESET:
+	case EPIPE: return "reset";
+	default: return "unreachable";
+	}
+}
+
+void emit_connect(struct conns *cs, const struct sonde_ev_connect *ev)
+{
+	struct txn t;
+
+	memset(&t, 0, sizeof(t));
+	t.proto = PROTO_UNKNOWN;
+	t.role = SONDE_ROLE_CLIENT;
+	t.family = ev->family;
+	t.cookie = ev->cookie;
+	t.tgid = ev->tgid;
+	t.tid = ev->tid;
+	t.local = ev->local;
+	t.peer = ev->peer;
+	t.start_ns = ev->connect_ns ? ev->connect_ns : ev->h.ts_ns;
+	t.end_ns = ev->h.ts_ns;
+	t.is_start_known = ev->connect_ns != 0;
+	strcpy(t.operation, "connect");
+	strcpy(t.error_type, connect_error(ev->error));
+	fill_waits(&t, NULL);
+	cs->stats.connects_failed++;
+	cs->stats.transactions[PROTO_UNKNOWN][SONDE_ROLE_CLIENT - 1]++;
+	cs->opts.on_txn(cs->opts.ctx, &t);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The two halves of an exchange, kept small while they wait for each other. */
+#ifndef EXCHANGE_H
+#define EXCHANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "proto/proto.h"
+#include "txn.h"
+
+enum { REQUEST_TEXT = 256 }; /* texts of a pooled request; longer ones are allocated apart */
+
+struct request {
+	struct request *next;
+	uint64_t begin_pos;
+	uint64_t bytes;	    /* on the wire; valid when complete */
+	uint64_t due_pos;   /* where it will end as far as its framing says; UINT64_MAX not known */
+	uint64_t after_pos; /* its response begins here or later, in the other stream */
+	uint64_t start_ns;
+	uint64_t read_ns; /* completion of the operation that brought its first byte */
+	uint64_t goroutine;
+	uint64_t body_bytes;
+	uint32_t tgid, tid;
+	uint16_t target_len, host_len, id_len; /* in text, one behind the other */
+	uint16_t host_port;
+	bool is_start_known;
+	bool is_complete;
+	bool is_tls;
+	bool is_pooled;
+	char version[8];
+	char method[TXN_METHOD_LEN];
+	char text[];
+};
+
+struct response {
+	struct response *next;
+	struct request *req; /* owned; NULL: none bound (yet) */
+	uint64_t begin_pos, end_pos;
+	uint64_t first_ns; /* first byte, on the clock of end_ns */
+	uint64_t end_ns;
+	uint64_t other_pos; /* where the request stream was at the last operation */
+	uint64_t body_bytes;
+	int status;
+	uint32_t flags; /* MSG_*, of the head */
+	bool is_complete;
+	bool is_emitted;   /* its transaction is out (streams) */
+	bool is_unmatched; /* answers a request that was never seen */
+	bool is_first;	   /* of its connection */
+	char version[8];
+	char request_id[TXN_ID_LEN];
+};
+
+/* Freed ones, for the next. */
+struct pools {
+	struct request *requests;
+	struct response *responses;
+};
+
+struct request *request_new(struct pools *p, const struct msg *msg); /* NULL: out of memory */
+struct response *response_new(struct pools *p, const struct msg *msg);
+void request_free(struct pools *p, struct request *r);
+void response_free(struct pools *p, struct response *r); /* not its request */
+void pools_free(struct pools *p);
+
+#endif

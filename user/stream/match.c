@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stream/match.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stream/conn_impl.h"
+
+static void orphan(struct conns *cs, struct conn *c, const struct response *resp)
+{
+	/* any other orphan's request was counted when it was lost */
+	if (resp->is_first && !c->is_fresh)
+		conn_loss(cs, LOSS_JOINED_MIDDLE, 1);
+}
+
+/* Emits what can be: a whole exchange, or the head of an endless one. */
+static void advance(struct conns *cs, struct conn *c, struct response *resp)
+{
+	if (!resp->req || resp->is_emitted)
+		return;
+	if (!resp->is_complete && !(resp->flags & MSG_STREAM))
+		return;
+	emit_exchange(cs, c, resp->req, resp, "", resp->end_ns);
+	resp->is_emitted = true;
+}
+
+static struct request *pop(struct match *m)
+{
+	struct request *r = m->head;
+
+	m->head = r->next;
+	if (!m->head)
+		m->tail = NULL;
+	r->next = NULL;
+	m->n_pending--;
+	return r;
+}
+
+static void forget_requests(struct conn *c, uint32_t n)
+{
+	if (n && c->proto->drop_requests)
+		c->proto->drop_requests(c->proto_state, n);
+}
+
+static void request_done(struct conns *cs, struct conn *c, struct request *r)
+{
+	if (c->match.req_open == r)
+		c->match.req_open = NULL;
+	request_free(&cs->pools, r);
+}
+
+static void response_done(struct conns *cs, struct conn *c, struct response *resp)
+{
+	if (resp->req)
+		request_done(cs, c, resp->req);
+	response_free(&cs->pools, resp);
+}
+
+/* Gives the oldest request to a response that was parsed before it; false: cannot be its answer. */
+static bool bind_late(struct conn *c, struct response *resp)
+{
+	if (resp->begin_pos < c->match.head->after_pos)
+		return false;
+	resp->req = pop(&c->match);
+	forget_requests(c, 1);
+	return true;
+}
+
+/* A request has come: is its response here already? */
+static void meet(struct conns *cs, struct conn *c)
+{
+	struct match *m = &c->match;
+
+	while (m->head && m->finished) {
+		struct response *resp = m->finished;
+
+		m->finished = resp->next;
+		m->n_finished--;
+		if (bind_late(c, resp))
+			advance(cs, c, resp);
+		else
+			orphan(cs, c, resp);
+		response_done(cs, c, resp);
+	}
+	if (m->head && m->resp_open && !m->resp_open->req && !m->resp_open->is_unmatched) {
+		if (bind_late(c, m->resp_open))
+			advance(cs, c, m->resp_open);
+		else
+			m->resp_open->is_unmatched = true;
+	}
+}
+
+int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint64_t begin_pos,
+		  const struct op *begin, const struct op *end)
+{
+	struct match *m = &c->match;
+	struct request *r = request_new(&cs->pools, msg);
+
+	if (!r)
+		return -ENOMEM;
+	r->begin_pos = begin_pos;
+	r->due_pos = UINT64_MAX;
+	r->after_pos = begin->other_pos;
+	r->start_ns = begin->begin_ns;
+	r->is_start_known = begin->is_begin_known;
+	r->read_ns = begin->ts_ns;
+	/* who completes the head is who works on it: Go's background reader may take its first
+	 * byte and hand the rest to the goroutine that will answer */
+	r->tgid = end->tgid;
+	r->tid = end->tid;
+	r->goroutine = end->goroutine;
+	r->is_tls = begin->is_tls;
+	if (m->tail && m->tail->after_pos == r->after_pos)
+		m->is_pipelined = true;
+	if (m->tail)
+		m->tail->next = r;
+	else
+		m->head = r;
+	m->tail = r;
+	m->n_pending++;
+	m->req_open = r;
+	meet(cs, c);
+	return 0;
+}
+
+void match_request_end(struct conns *cs, struct conn *c, uint64_t end_pos)
+{
+	struct request *r = c->match.req_open;
+
+	if (!r)
+		return;
+	r->bytes = end_pos - r->begin_pos;
+	r->is_complete = true;
+	c->match.req_open = NULL;
+}
+
+bool match_is_orphan(const struct conn *c, uint64_t pos)
+{
+	return c->match.head && pos < c->match.head->after_pos;
+}
+
+int match_response(struct conns *cs, struct conn *c, const struct msg *msg, uint64_t begin_pos,
+		   const struct op *begin)
+{
+	struct match *m = &c->match;
+	struct response *resp = response_new(&cs->pools, msg);
+
+	if (!resp)
+		return -ENOMEM;
+	resp->begin_pos = begin_pos;
+	resp->other_pos = begin->other_pos;
+	resp->is_unmatched = m->is_missed;
+	resp->is_first = !m->has_response;
+	m->is_missed = false;
+	m->has_response = true;
+	if (conn_dir(c, PROTO_RESPONSE) == SONDE_TX)
+		resp->first_ns = begin->is_begin_known ? begin->begin_ns : begin->end_ns;
+	else
+		resp->first_ns = begin->end_ns;
+	if (!resp->is_unmatched && m->head)
+		resp->req = pop(m);
+	m->resp_open = resp;
+	return 0;
+}
+
+void match_response_head(struct conns *cs, struct conn *c, uint64_t end_pos, uint64_t end_ns)
+{
+	struct response *resp = c->match.resp_open;
+
+	if (!resp)
+		return;
+	resp->end_pos = end_pos;
+	resp->end_ns = end_ns;
+	advance(cs, c, resp);
+}
+
+static void keep_finished(struct conns *cs, struct conn *c, struct response *resp)
+{
+	struct match *m = &c->match;
+	struct response **at = &m->finished;
+
+	if (m->n_finished == MATCH_FINISHED_MAX) {
+		struct response *oldest = m->finished;
+
+		m->finished = oldest->next;
+		m->n_finished--;
+		orphan(cs, c, oldest);
+		response_done(cs, c, oldest);
+	}
+	while (*at)
+		at = &(*at)->next;
+	*at = resp;
+	m->n_finished++;
+	conn_wait(cs, c);
+}
+
+void match_response_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint64_t end_ns,
+			uint64_t other_pos)
+{
+	struct match *m = &c->match;
+	struct response *resp = m->resp_open;
+
+	if (!resp)
+		return;
+	m->resp_open = NULL;
+	resp->end_pos = end_pos;
+	resp->end_ns = end_ns;
+	resp->other_pos = other_pos;
+	resp->is_complete = true;
+	if (m->head && m->head->after_pos < end_pos)
+		m->is_pipelined = true;
+	if (!resp->req && !resp->is_unmatched) {
+		keep_finished(cs, c, resp);
+		return;
+	}
+	if (resp->req)
+		advance(cs, c, resp);
+	else
+		orphan(cs, c, resp);
+	response_done(cs, c, resp);
+}
+
+void match_response_lost(struct conns *cs, struct conn *c, enum loss why)
+{
+	struct response *resp = c->match.resp_open;
+
+	if (!resp)
+		return;
+	c->match.resp_open = NULL;
+	if (resp->req && !resp->is_emitted && why != LOSS_MAX)
+		conn_loss(cs, why, 1);
+	response_done(cs, c, resp);
+}
+
+uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum loss why)
+{
+	struct match *m = &c->match;
+	uint32_t n = 0;
+
+	while (m->head && m->head->after_pos < end_pos) {
+		request_done(cs, c, pop(m));
+		n++;
+	}
+	conn_loss(cs, why, n);
+	forget_requests(c, n);
+	return n;
+}
+
+void match_tick(struct conns *cs, struct conn *c, uint64_t now_ns)
+{
+	struct match *m = &c->match;
+
+	while (m->finished && m->finished->end_ns + MATCH_FINISHED_NS <= now_ns) {
+		struct response *resp = m->finished;
+
+		m->finished = resp->next;
+		m->n_finished--;
+		orphan(cs, c, resp);
+		response_done(cs, c, resp);
+	}
+}
+
+void match_drop(struct conns *cs, struct conn *c, enum loss why)
+{
+	struct match *m = &c->match;
+
+	match_response_lost(cs, c, why);
+	if (why != LOSS_MAX)
+		conn_loss(cs, why, m->n_pending);
+	while (m->head)
+		request_done(cs, c, pop(m));
+	while (m->finished) {
+		struct response *resp = m->finished;
+
+		m->finished = resp->next;
+		response_done(cs, c, resp);
+	}
+	m->n_finished = 0;
+	m->req_open = NULL;
+}

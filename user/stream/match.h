@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests with responses. Requests wait in the order they came. What a response may answer
+ * follows from positions: a request knows where the response stream was when it was sent or read,
+ * and no byte before that can be its answer.
+ */
+#ifndef MATCH_H
+#define MATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "capture/loss.h"
+#include "proto/proto.h"
+#include "stream/exchange.h"
+#include "stream/op.h"
+
+enum {
+	MATCH_PENDING_MAX = 1024, /* requests outstanding on a connection */
+	MATCH_FINISHED_MAX = 64,  /* responses that wait for their request */
+};
+
+#define MATCH_FINISHED_NS (10 * 1000 * 1000 * 1000ULL) /* and for how long */
+
+/* Of one connection. */
+struct match {
+	struct request *head, *tail; /* outstanding, oldest first */
+	struct request *req_open;    /* still being received; in the list or bound; NULL: gone */
+	struct response *resp_open;  /* still being received */
+	struct response *finished;   /* complete before their request was seen, oldest first */
+	uint16_t n_pending, n_finished;
+	bool is_pipelined; /* a request was sent before the last one was answered */
+	bool is_missed;	   /* the protocol was told that the next response has no request */
+	bool has_response; /* at least one response has begun */
+};
+
+struct conns;
+struct conn;
+
+/* A request's head was parsed; `begin` and `end` are the operations of its first and last byte.
+ * 0 or -ENOMEM. */
+int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint64_t begin_pos,
+		  const struct op *begin, const struct op *end);
+void match_request_end(struct conns *cs, struct conn *c, uint64_t end_pos);
+
+/* Does the response that begins at `pos` answer none of the requests outstanding? */
+bool match_is_orphan(const struct conn *c, uint64_t pos);
+int match_response(struct conns *cs, struct conn *c, const struct msg *msg, uint64_t begin_pos,
+		   const struct op *begin);
+/* Its head was parsed and ends here: a stream's transaction is made now. */
+void match_response_head(struct conns *cs, struct conn *c, uint64_t end_pos, uint64_t end_ns);
+/* `other_pos`: where the request stream was when the last operation began. */
+void match_response_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint64_t end_ns,
+			uint64_t other_pos);
+/* The response being received will never be whole. LOSS_MAX: that is no loss. */
+void match_response_lost(struct conns *cs, struct conn *c, enum loss why);
+
+/* A hole in the response stream before `end_pos`: requests that may have been answered in it are
+ * lost. Returns how many. */
+uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum loss why);
+
+void match_tick(struct conns *cs, struct conn *c, uint64_t now_ns); /* ages out */
+/* Forgets everything. Requests outstanding are counted as `why` unless it is LOSS_MAX. */
+void match_drop(struct conns *cs, struct conn *c, enum loss why);
+
+#endif

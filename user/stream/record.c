@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One data record into bytes, holes and the end of a direction; records out of order into order. */
+#include <stdlib.h>
+
+#include "stream/conn_impl.h"
+
+static struct op op_of(const struct conn *c, uint64_t pos, const struct sonde_ev_data *ev)
+{
+	bool is_tx = ev->dir == SONDE_TX;
+	uint64_t begin = is_tx ? ev->start_ns : ev->arrival_ns;
+
+	return (struct op){
+		.pos = pos,
+		.other_pos = stream_pos(c->s[!ev->dir].next, ev->other_seq),
+		.begin_ns = begin ? begin : ev->h.ts_ns,
+		.end_ns = is_tx && ev->sent_ns ? ev->sent_ns : ev->h.ts_ns,
+		.ts_ns = ev->h.ts_ns,
+		.goroutine = ev->goroutine,
+		.tgid = ev->tgid,
+		.tid = ev->tid,
+		.is_begin_known = begin && !(ev->h.flags & SONDE_F_START_LATE),
+		.is_tls = ev->h.flags & SONDE_F_TLS,
+	};
+}
+
+/* What to count for bytes of an operation that were not copied, should they be needed. */
+static enum loss why_not_copied(const struct sonde_ev_data *ev)
+{
+	if (ev->h.flags & SONDE_F_FAULT)
+		return LOSS_STREAM_GAP; /* the operation itself the kernel counts */
+	return ev->h.flags & SONDE_F_NO_BYTES ? LOSS_UNKNOWN_CALL : LOSS_TRUNCATED;
+}
+
+/* A FIN takes a sequence number (RFC 9293, 3.4), so the end lies one behind the last byte. */
+static bool is_fin(const struct stream *s, uint64_t pos, const struct sonde_ev_data *ev)
+{
+	return (ev->h.flags & SONDE_F_EOF) && pos == s->next + 1 && !ev->lost;
+}
+
+/* Is the record's operation the one that brought the open message's last byte? The kernel has it
+ * begin where a verdict ends when it crosses that. */
+static bool crosses_verdict(const struct stream *s, uint64_t pos)
+{
+	return s->until == pos && s->skip == pos - s->next && s->ends_after_skip;
+}
+
+/* Does what lies before the record most likely come later in the ring? */
+static bool is_early(const struct conn *c, const struct stream *s, uint64_t pos,
+		     const struct sonde_ev_data *ev)
+{
+	if (pos <= s->next || c->is_raw || ev->lost || (ev->h.flags & SONDE_F_SKIPPED))
+		return false;
+	if (s->skip > pos - s->next || crosses_verdict(s, pos) || is_fin(s, pos, ev))
+		return false;
+	return true;
+}
+
+static void take_gap(struct conns *cs, struct conn *c, uint64_t pos, const struct op *op,
+		     const struct sonde_ev_data *ev)
+{
+	struct stream *s = &c->s[ev->dir];
+	struct op end = *op;
+
+	if (is_fin(s, pos, ev)) {
+		s->next = pos;
+		return;
+	}
+	if (ev->lost) {
+		flow_hole(cs, c, ev->dir, pos - s->next, LOSS_RING_FULL, NULL);
+		return;
+	}
+	/* left out by verdict or by a call without a hook (splice): it was over by then */
+	if (!crosses_verdict(s, pos))
+		end.end_ns = ev->skipped_ns > s->last_end_ns ? ev->skipped_ns : s->last_end_ns;
+	flow_hole(cs, c, ev->dir, pos - s->next, LOSS_STREAM_GAP, &end);
+}
+
+/* The part of [pos, pos + n) that was not seen before. */
+static void take_piece(struct conns *cs, struct conn *c, const struct op *op, uint64_t pos,
+		       struct slice in, const struct sonde_ev_data *ev)
+{
+	struct stream *s = &c->s[ev->dir];
+	uint64_t seen = s->next > pos ? s->next - pos : 0;
+
+	if (seen >= in.n)
+		return;
+	if (in.p)
+		flow_bytes(cs, c, ev->dir, op, (struct slice){ in.p + seen, in.n - seen });
+	else
+		flow_hole(cs, c, ev->dir, in.n - seen, why_not_copied(ev), op);
+}
+
+static void take(struct conns *cs, struct conn *c, uint64_t pos, const struct sonde_ev_data *ev)
+{
+	struct stream *s = &c->s[ev->dir];
+	struct op op = op_of(c, pos, ev);
+	uint64_t hole = ev->len - ev->copied - ev->tail;
+
+	if (pos > s->next)
+		take_gap(cs, c, pos, &op, ev);
+	take_piece(cs, c, &op, pos, (struct slice){ ev->bytes, ev->copied }, ev);
+	take_piece(cs, c, &op, pos + ev->copied, (struct slice){ NULL, hole }, ev);
+	take_piece(cs, c, &op, pos + ev->copied + hole,
+		   (struct slice){ ev->bytes + ev->copied, ev->tail }, ev);
+	if (ev->len && op.end_ns > s->last_end_ns)
+		s->last_end_ns = op.end_ns;
+	if (ev->skipped_ns > s->last_end_ns)
+		s->last_end_ns = ev->skipped_ns;
+	if (ev->h.flags & SONDE_F_EOF)
+		settle_eof(cs, c, ev->dir, ev->h.ts_ns);
+}
+
+static void take_parked(struct conns *cs, struct conn *c, enum sonde_dir d, bool at_once)
+{
+	struct stream *s = &c->s[d];
+
+	while (s->parked && (at_once || !is_early(c, s, s->parked->pos, s->parked->ev))) {
+		struct parked *p = stream_unpark(s);
+
+		take(cs, c, p->pos, p->ev);
+		free(p);
+	}
+}
+
+void record_flush(struct conns *cs, struct conn *c, enum sonde_dir d)
+{
+	take_parked(cs, c, d, true);
+}
+
+void record_take(struct conns *cs, struct conn *c, const struct sonde_ev_data *ev)
+{
+	struct stream *s = &c->s[ev->dir], *other = &c->s[!ev->dir];
+	uint64_t pos;
+
+	if (!s->is_known) {
+		s->next = stream_first_pos(ev->seq);
+		s->is_known = true;
+	}
+	if (!other->is_known) {
+		other->next = stream_first_pos(ev->other_seq);
+		other->is_known = true;
+	}
+	if (s->is_ended)
+		return;
+	pos = stream_pos(s->next, ev->seq);
+	/* behind one that waits, also a hole that is certain has to wait its turn */
+	if (is_early(c, s, pos, ev) || (s->parked && pos >= s->parked->pos)) {
+		if (stream_park(s, pos, ev) == 0) {
+			conn_wait(cs, c);
+			return;
+		}
+		record_flush(cs, c, ev->dir);
+	}
+	take(cs, c, pos, ev);
+	take_parked(cs, c, ev->dir, false);
+}

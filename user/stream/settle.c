@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the end of a connection, or of one of its directions, ends. */
+#include <errno.h>
+
+#include "stream/conn_impl.h"
+
+/* Why the requests outstanding will never be answered, and since when. */
+struct verdict {
+	const char *error_type;
+	uint64_t end_ns;
+};
+
+static const char *reset_error(uint32_t error)
+{
+	return error == ETIMEDOUT ? "timeout" : "connection_reset";
+}
+
+static struct verdict server_verdict(const struct conn *c, bool is_reset, uint32_t error,
+				     uint64_t ts_ns)
+{
+	if (is_reset && !c->local_ns)
+		return (struct verdict){ reset_error(error), ts_ns };
+	return (struct verdict){ c->peer_ns ? "client_closed" : "connection_reset",
+				 c->local_ns ? c->local_ns : ts_ns };
+}
+
+/* A client that gives up its own request is no error. */
+static struct verdict client_verdict(const struct conn *c, bool is_reset, uint32_t error,
+				     uint64_t ts_ns)
+{
+	bool peer_first = c->peer_ns && (!c->local_ns || c->peer_ns <= c->local_ns);
+
+	if (c->is_eof || peer_first)
+		return (struct verdict){ "connection_reset", c->peer_ns };
+	if (is_reset && !c->local_ns)
+		return (struct verdict){ reset_error(error), ts_ns };
+	return (struct verdict){ "", c->local_ns ? c->local_ns : ts_ns };
+}
+
+/* Requests outstanding become transactions: none of them will be answered any more. */
+static void settle(struct conns *cs, struct conn *c, bool is_reset, uint32_t error, uint64_t ts_ns)
+{
+	const struct stream *s = &c->s[conn_dir(c, PROTO_RESPONSE)];
+	struct response *resp = c->match.resp_open;
+	struct verdict v;
+
+	if (c->state != CONN_PARSED || c->is_raw)
+		return;
+	v = c->role == SONDE_ROLE_SERVER ? server_verdict(c, is_reset, error, ts_ns)
+					 : client_verdict(c, is_reset, error, ts_ns);
+	if (resp && resp->req && !resp->is_emitted) {
+		resp->end_pos = s->next;
+		emit_exchange(cs, c, resp->req, resp, v.error_type, v.end_ns);
+	}
+	for (const struct request *r = c->match.head; r; r = r->next)
+		emit_exchange(cs, c, r, NULL, v.error_type, v.end_ns);
+	match_drop(cs, c, LOSS_MAX);
+}
+
+/* Brings a direction to where the kernel says it ended. */
+static void run_to(struct conns *cs, struct conn *c, enum sonde_dir d, uint32_t seq, uint32_t lost,
+		   uint64_t last_ns)
+{
+	struct stream *s = &c->s[d];
+	struct op end = { .other_pos = c->s[!d].next };
+	uint64_t pos;
+
+	if (!s->is_known || s->is_ended)
+		return;
+	record_flush(cs, c, d);
+	pos = stream_pos(s->next, seq);
+	if (last_ns > s->last_end_ns)
+		s->last_end_ns = last_ns;
+	end.end_ns = s->last_end_ns;
+	if (pos <= s->next || (pos == s->next + 1 && !lost)) /* a FIN takes a sequence number */
+		return;
+	flow_hole(cs, c, d, pos - s->next, lost ? LOSS_RING_FULL : LOSS_STREAM_GAP,
+		  lost ? NULL : &end);
+}
+
+void settle_eof(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t ts_ns)
+{
+	if (d != SONDE_RX)
+		return;
+	c->is_eof = true;
+	if (!c->peer_ns)
+		c->peer_ns = ts_ns;
+	flow_end(cs, c, SONDE_RX, true, c->s[SONDE_RX].last_end_ns);
+	if (c->role == SONDE_ROLE_CLIENT)
+		settle(cs, c, false, 0, ts_ns);
+}
+
+void settle_close(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev)
+{
+	uint64_t ts_ns = ev->h.ts_ns;
+	bool is_reset = ev->how == SONDE_CLOSE_RESET || (ev->how == SONDE_CLOSE_DONE && ev->error);
+
+	if (ev->how == SONDE_CLOSE_PEER) {
+		/* what it sent before may still be unread: the end of that stream comes later */
+		if (!c->peer_ns)
+			c->peer_ns = ts_ns;
+		return;
+	}
+	run_to(cs, c, SONDE_TX, ev->tx_seq, ev->lost_tx, ev->last_tx_ns);
+	flow_end(cs, c, SONDE_TX, !is_reset, c->s[SONDE_TX].last_end_ns);
+	if (ev->how == SONDE_CLOSE_LOCAL) {
+		if (!c->local_ns)
+			c->local_ns = ts_ns;
+		if (c->role == SONDE_ROLE_SERVER)
+			settle(cs, c, false, 0, ts_ns);
+		return;
+	}
+	run_to(cs, c, SONDE_RX, ev->rx_seq, ev->lost_rx, ev->last_rx_ns);
+	flow_end(cs, c, SONDE_RX, c->peer_ns != 0, c->s[SONDE_RX].last_end_ns);
+	settle(cs, c, is_reset, ev->error, ts_ns);
+}
+
+void settle_gone(struct conns *cs, struct conn *c)
+{
+	record_flush(cs, c, SONDE_TX);
+	record_flush(cs, c, SONDE_RX);
+	/* a TCP socket says goodbye, so its goodbye was lost, and maybe more with it */
+	if (c->family != SONDE_FAMILY_UNIX) {
+		match_drop(cs, c, LOSS_RESPONSE_MISSING);
+		return;
+	}
+	flow_end(cs, c, SONDE_TX, true, c->s[SONDE_TX].last_end_ns);
+	flow_end(cs, c, SONDE_RX, c->peer_ns != 0, c->s[SONDE_RX].last_end_ns);
+	settle(cs, c, false, 0, c->last_ns);
+}
