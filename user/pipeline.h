@@ -21,7 +21,7 @@ struct recorder;
 struct routes;
 
 struct pipeline_opts {
-	struct source *source;     /* borrowed */
+	struct source *source;	   /* borrowed */
 	struct recorder *recorder; /* borrowed; NULL: keep no recording */
 	bool is_live;
 	bool routes;
@@ -37,15 +37,20 @@ struct pipeline {
 	struct routes *routes;
 	struct exporter exporters[PIPELINE_EXPORTERS_MAX];
 	size_t n_exporters;
+	uint64_t now_ns;      /* of the record or tick in hand */
 	uint64_t records;     /* taken from the source */
-	uint64_t bad_records; /* refused by decode */
+	uint64_t bad_records; /* refused by decode: LOSS_BAD_RECORD */
 };
 
 int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts); /* 0, -ENOMEM */
 void pipeline_add(struct pipeline *p, const struct exporter *e);
 /* Takes up to `budget` records. As source_ops.read. */
 int pipeline_read(struct pipeline *p, int budget);
-void pipeline_tick(struct pipeline *p, uint64_t now_ns); /* recorded, so that replay ticks alike */
-void pipeline_free(struct pipeline *p);                  /* closes the exporters */
+/* One record that comes from elsewhere than the source goes the same way. 0, or as decode(). */
+int pipeline_record(struct pipeline *p, const void *rec, size_t size);
+/* Time goes on, and a connection was found gone: both recorded, so that replay does alike. */
+void pipeline_tick(struct pipeline *p, uint64_t now_ns);
+void pipeline_sweep(struct pipeline *p, uint64_t cookie, uint64_t now_ns);
+void pipeline_free(struct pipeline *p); /* closes the exporters */
 
 #endif

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "capture/decode.h"
+#include "capture/recording.h"
+#include "stream/route.h"
+
+static void copy_string(char *out, size_t size, const char *in)
+{
+	slice_copy(out, size, slice_str(in));
+}
+
+/* Written before the record that needs it, so that replay knows what the live run knew. */
+static void on_identity(void *ctx, const struct process *proc)
+{
+	struct pipeline *p = ctx;
+	struct sonde_ev_process ev = {
+		.h = { .kind = SONDE_EV_PROCESS, .size = sizeof(ev), .ts_ns = p->now_ns },
+		.tgid = proc->tgid,
+		.is_go = proc->is_go,
+	};
+
+	if (!p->opts.recorder)
+		return;
+	copy_string(ev.comm, sizeof(ev.comm), proc->comm);
+	copy_string(ev.service, sizeof(ev.service), proc->service->name);
+	copy_string(ev.service_namespace, sizeof(ev.service_namespace), proc->service->name_space);
+	copy_string(ev.instance_id, sizeof(ev.instance_id), proc->service->instance_id);
+	recorder_write(p->opts.recorder, &ev, sizeof(ev));
+}
+
+static void on_go(void *ctx, uint32_t tgid)
+{
+	struct pipeline *p = ctx;
+
+	if (p->opts.on_go)
+		p->opts.on_go(p->opts.ctx, tgid);
+}
+
+static void on_txn(void *ctx, struct txn *t)
+{
+	struct pipeline *p = ctx;
+	struct process *proc = process_get(p->procs, t->tgid, p->now_ns);
+
+	t->service = proc->service;
+	proc->service->last_seen_ns = p->now_ns;
+	copy_string(t->comm, sizeof(t->comm), proc->comm);
+	if (p->routes && t->proto == PROTO_HTTP1)
+		route_template(p->routes, proc->service->id, slice_str(t->target), t->route,
+			       sizeof(t->route));
+	for (size_t i = 0; i < p->n_exporters; i++)
+		if (p->exporters[i].on_txn)
+			p->exporters[i].on_txn(p->exporters[i].self, t);
+}
+
+static void on_verdict(void *ctx, uint32_t slot, const struct sonde_verdict *v)
+{
+	struct pipeline *p = ctx;
+
+	p->opts.source->ops->verdict(p->opts.source, slot, v);
+}
+
+int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts)
+{
+	*p = (struct pipeline){ .opts = *opts };
+	p->procs = processes_new(&(struct processes_opts){
+		.is_live = opts->is_live,
+		.on_identity = on_identity,
+		.on_go = on_go,
+		.ctx = p,
+	});
+	p->conns = conns_new(&(struct conns_opts){
+		.protocols = opts->protocols,
+		.on_txn = on_txn,
+		.on_verdict = opts->source && opts->source->ops->verdict ? on_verdict : NULL,
+		.ctx = p,
+	});
+	if (opts->routes)
+		p->routes = routes_new(&(struct routes_opts){ 0 });
+	if (!p->procs || !p->conns || (opts->routes && !p->routes)) {
+		pipeline_free(p);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void pipeline_add(struct pipeline *p, const struct exporter *e)
+{
+	if (p->n_exporters < PIPELINE_EXPORTERS_MAX)
+		p->exporters[p->n_exporters++] = *e;
+}
+
+/* The process whose transactions the record may end, 0 none. It is looked up before the record is
+ * written, so that what the recording says of it stands before what needs it. */
+static uint32_t tgid_of(union decoded d)
+{
+	switch (d.h->kind) {
+	case SONDE_EV_OPEN: return d.open->tgid;
+	case SONDE_EV_DATA: return d.data->tgid;
+	case SONDE_EV_CLOSE: return d.close->tgid;
+	case SONDE_EV_CONNECT: return d.connect->tgid;
+	default: return 0;
+	}
+}
+
+static void turn(struct pipeline *p, uint64_t now_ns)
+{
+	p->now_ns = now_ns;
+	conns_tick(p->conns, now_ns);
+	processes_tick(p->procs, now_ns);
+	for (size_t i = 0; i < p->n_exporters; i++)
+		if (p->exporters[i].tick)
+			p->exporters[i].tick(p->exporters[i].self, now_ns);
+}
+
+static void dispatch(struct pipeline *p, union decoded d)
+{
+	switch (d.h->kind) {
+	case SONDE_EV_OPEN: conns_open(p->conns, d.open); break;
+	case SONDE_EV_DATA: conns_data(p->conns, d.data); break;
+	case SONDE_EV_CLOSE: conns_close(p->conns, d.close); break;
+	case SONDE_EV_CONNECT: conns_connect(p->conns, d.connect); break;
+	case SONDE_EV_SWEEP: conns_sweep(p->conns, d.sweep); break;
+	case SONDE_EV_EXEC: process_exec(p->procs, d.exec); break;
+	case SONDE_EV_FORK: process_fork(p->procs, d.fork); break;
+	case SONDE_EV_EXIT: process_exit(p->procs, d.exit); break;
+	case SONDE_EV_PROCESS: process_recorded(p->procs, d.process); break;
+	case SONDE_EV_TICK: turn(p, d.h->ts_ns); break;
+	default: break;
+	}
+}
+
+int pipeline_record(struct pipeline *p, const void *rec, size_t size)
+{
+	union decoded d;
+	uint32_t tgid;
+	int err = decode(rec, size, &d);
+
+	p->records++;
+	if (err < 0) {
+		p->bad_records++;
+		return err;
+	}
+	p->now_ns = d.h->ts_ns;
+	tgid = tgid_of(d);
+	if (tgid)
+		process_get(p->procs, tgid, p->now_ns);
+	if (p->opts.recorder)
+		recorder_write(p->opts.recorder, rec, d.h->size);
+	dispatch(p, d);
+	return 0;
+}
+
+static int on_record(void *ctx, const void *rec, size_t size)
+{
+	pipeline_record(ctx, rec, size); /* a bad one is counted, the next may be good */
+	return 0;
+}
+
+int pipeline_read(struct pipeline *p, int budget)
+{
+	return p->opts.source->ops->read(p->opts.source, on_record, p, budget);
+}
+
+void pipeline_tick(struct pipeline *p, uint64_t now_ns)
+{
+	struct sonde_ev_tick ev = {
+		.h = { .kind = SONDE_EV_TICK, .size = sizeof(ev), .ts_ns = now_ns },
+	};
+
+	if (p->opts.recorder)
+		recorder_write(p->opts.recorder, &ev, sizeof(ev));
+	turn(p, now_ns);
+}
+
+void pipeline_sweep(struct pipeline *p, uint64_t cookie, uint64_t now_ns)
+{
+	struct sonde_ev_sweep ev = {
+		.h = { .kind = SONDE_EV_SWEEP, .size = sizeof(ev), .ts_ns = now_ns },
+		.cookie = cookie,
+	};
+
+	pipeline_record(p, &ev, sizeof(ev));
+}
+
+void pipeline_free(struct pipeline *p)
+{
+	for (size_t i = 0; i < p->n_exporters; i++)
+		if (p->exporters[i].close)
+			p->exporters[i].close(p->exporters[i].self);
+	p->n_exporters = 0;
+	conns_free(p->conns);
+	processes_free(p->procs);
+	routes_free(p->routes);
+	p->conns = NULL;
+	p->procs = NULL;
+	p->routes = NULL;
+}
