@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How sonde comes and goes, alone and in company."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from harness.case import case
+from harness.env import quiet, tool
+from harness.expect import Expect
+from harness.proc import Failure, until
+from harness.raw import Raw
+from harness.replay import replay_is_identical
+from harness.sonde import Sonde
+
+from cases.load import fail_if
+
+
+def bpf_objects(pid):
+    """Ids of the programs, maps and links that a process holds, as (kind, id)."""
+    found = set()
+    for kind in ("prog", "map", "link"):
+        out = subprocess.run([tool("bpftool"), "-j", kind, "show"], capture_output=True,
+                             timeout=10, check=True).stdout
+        for o in json.loads(out or b"[]"):
+            if pid is None or any(h["pid"] == pid for h in o.get("pids", [])):
+                found.add((kind, o["id"]))
+    return found
+
+
+def pinned():
+    found = []
+    for folder, _, names in os.walk("/sys/fs/bpf"):
+        found += [os.path.join(folder, n) for n in names]
+    return sorted(found)
+
+
+@case(group=None)
+def sigkill_leaves_nothing(e):
+    """No program, map or link, no pin, no file but the recording asked for."""
+    here = e.path("cwd")
+    os.mkdir(here)
+    before = pinned()
+    s = Sonde(e, "run", cwd=here).wait_ready()
+    ng = e.nginx()
+    with Raw(ng.port) as c:
+        for _ in range(10):
+            c.ask("GET", "/ok")
+    mine = bpf_objects(s.proc.pid)
+    if not {kind for kind, _ in mine} >= {"prog", "map", "link"}:
+        raise Failure(f"bpftool shows only {mine} of it")
+    s.proc.popen.kill()
+    s.proc.popen.wait()
+    until(lambda: not mine & bpf_objects(None), 15, "end of its programs, maps and links")
+    fail_if([f"pinned: {p}" for p in pinned() if p not in before])
+    fail_if([f"left behind: {p}" for p in os.listdir(here)])
+    Sonde(e, "run").wait_ready().end()
+
+
+@case(group=None)
+def sigterm_under_load(e):
+    """Ends within 2 s while requests pour in; SIGINT too."""
+    ng = e.nginx()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        for command in (["run"], ["tail", "--json"], ["record", e.path("rec")]):
+            s = Sonde(e, *command).wait_ready()
+            load = e.procs.start([tool("ab"), "-q", "-k", "-c", 20, "-t", 5, "-n", 10000000,
+                                  f"http://127.0.0.1:{ng.port}/ok"])
+            quiet(0.4)
+            s.end(number)
+            load.stop()
+
+
+@case(group=None)
+def record_then_replay(e):
+    """`record` beside `tail`: the replay of the one has what the other printed."""
+    recording = e.path("recording")
+    ng = e.nginx()
+    s = Sonde(e, "record", recording, "--port", ng.port).wait_ready()
+    t = Sonde(e, "tail", "--json", "--port", ng.port).wait_ready()
+    for path in ("/hello", "/missing", "/big"):
+        e.curl(f"http://127.0.0.1:{ng.port}{path}")
+    t.settle()
+    t.end()
+    s.end()
+    if "payload" not in s.proc.stderr():
+        raise Failure("no warning that a recording holds payload")
+    os.chmod(recording, 0o644)
+    p = e.procs.run([e.sonde, "replay", recording, "--json"])
+    again = [json.loads(line) for line in p.stdout().splitlines()]
+    truth = ng.log(3)
+    fail_if(Expect(ng.port, truth, "nginx", "curl").problems(t.transactions))
+    fail_if(Expect(ng.port, truth, "nginx", "curl").problems(again))
+
+
+@case(group=None)
+def replay_of_a_flood(e):
+    """Many connections at once, two cores: the replay prints the same bytes."""
+    recording = e.path("recording")
+    ng = e.nginx()
+    s = Sonde(e, "tail", "--json", "--record", recording, "--port", ng.port).wait_ready()
+    e.procs.run([tool("ab"), "-q", "-k", "-c", 30, "-n", 8000, f"http://127.0.0.1:{ng.port}/ok"])
+    e.procs.run([tool("ab"), "-q", "-c", 8, "-n", 500, f"http://127.0.0.1:{ng.port}/hello"])
+    s.settle()
+    s.end()
+    replay_is_identical(e, recording, s.proc.out)
+
+
+@case(group=None)
+def replay_under_loss(e):
+    """A ring that overflows: what is left is replayed byte for byte."""
+    recording = e.path("recording")
+    ng = e.nginx()
+    s = Sonde(e, "tail", "--json", "--record", recording, "--port", ng.port, "--ring-size",
+              "64KiB").wait_ready()
+    e.procs.run([tool("ab"), "-q", "-k", "-c", 30, "-n", 20000, f"http://127.0.0.1:{ng.port}/ok"])
+    quiet(1)
+    s.end()
+    replay_is_identical(e, recording, s.proc.out)
+
+
+@case(group=None)
+def duration_ends_it(e):
+    for command in (["run"], ["tail", "--json"], ["record", e.path("rec")]):
+        s = Sonde(e, *command, "--duration", "700ms").wait_ready()
+        started = time.monotonic()
+        if s.proc.wait(4) != 0 or time.monotonic() - started > 2.7:
+            raise Failure(f"{command[0]} --duration 700ms: exit code "
+                          f"{s.proc.popen.returncode}")
+
+
+@case(group=None)
+def four_at_once(e):
+    """Several sondes on one host see the same."""
+    all_ = [Sonde(e, "tail", "--json") for _ in range(4)]
+    for s in all_:
+        s.wait_ready()
+    ng = e.nginx()
+    e.curl(*[f"http://127.0.0.1:{ng.port}/hello"] * 20)
+    truth = ng.log(20)
+    for s in all_:
+        s.settle()
+        s.end()
+        fail_if(Expect(ng.port, truth, "nginx", "curl").problems(s.transactions))
+
+
+@case(group=None)
+def top_once(e):
+    """A table and the same as JSON; rate, errors and quantiles of what was sent."""
+    ng = e.nginx("location = /broken { return 503; }")
+    top = [Sonde(e, "top", "--once", *more, "--duration", "3s") for more in ([], ["--json"])]
+    for s in top:
+        s.wait_ready()
+    with Raw(ng.port) as c:
+        for n in range(100):
+            c.ask("GET", "/broken" if n % 4 == 0 else "/ok")
+    for s in top:
+        if s.proc.wait(8) != 0:
+            raise Failure(f"top --once exited with {s.proc.popen.returncode}")
+    json.loads(top[1].proc.stdout())
+    for s in top:
+        if "nginx" not in s.proc.stdout():
+            raise Failure(f"no nginx in {s.proc.stdout()[:300]!r}")
+    if "\x1b" in top[0].proc.stdout():
+        raise Failure("cursor control although stdout is no terminal")
+
+
+@case(group=None)
+def no_traffic_says_so(e):
+    """The first seconds of a host where nothing happens."""
+    s = Sonde(e, "run", "--port", 1).wait_ready()
+    said = len(s.proc.stderr())
+    until(lambda: len(s.proc.stderr()) > said, 7, "summary after 5 s")
+    quiet(0.2)
+    text = s.proc.stderr()[said:]
+    s.end()
+    if "curl" not in text:
+        raise Failure(f"no command to make traffic with: {text!r}")

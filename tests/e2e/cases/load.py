@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Under load: still exact, or exact in what was lost."""
+import re
+from collections import Counter
+
+from harness.case import case
+from harness.env import tool
+from harness.expect import Expect, difference
+from harness.proc import Failure, until
+from harness.sonde import Sonde
+
+
+def fail_if(found):
+    if found:
+        raise Failure("; ".join(found[:6]))
+
+
+def ab(e, url, n, c=50, keep=True):
+    """ApacheBench; how many it says it completed."""
+    p = e.procs.run([tool("ab"), "-q", *(["-k"] if keep else []), "-c", c, "-n", n, url],
+                    seconds=25)
+    done = re.search(r"Complete requests:\s+(\d+)", p.stdout())
+    bad = re.search(r"Failed requests:\s+(\d+)", p.stdout())
+    if not done or not bad or int(bad[1]):
+        raise Failure(f"ab: {(p.stdout() + p.stderr())[-200:]!r}")
+    return int(done[1])
+
+
+@case(group=None)
+def ab_50000_in_metrics(e):
+    """50,000 requests by ab -k -c 50, both roles, nothing lost."""
+    s = Sonde(e, "run").wait_ready()
+    ng = e.nginx()
+    n = ab(e, f"http://127.0.0.1:{ng.port}/ok", 50000)
+    truth = ng.log(n)
+    m = s.settled_metrics()
+    s.end()
+    fail_if([f"access log {dict(truth)}"] if truth != {("GET", "/ok", 200): 50000} else [])
+    for role, service in (("server", "nginx"), ("client", "ab")):
+        seen = m.requests(role, ng.port if role == "client" else None)
+        mine = Counter({k: v for k, v in seen.items() if k[0] == service})
+        fail_if(difference(role, {(service, "GET", "/ok", 200, None): n}, mine))
+    fail_if([f"lost {k}: {v}" for k, v in m.lost().items() if v])
+
+
+@case(group=None)
+def ab_50000_in_tail(e):
+    """The same by printed transactions, of one port."""
+    ng = e.nginx()
+    s = Sonde(e, "tail", "--json", "--port", ng.port).wait_ready()
+    n = ab(e, f"http://127.0.0.1:{ng.port}/ok", 50000)
+    truth = ng.log(n)
+    s.settle(limit=15)
+    s.end()
+    fail_if(Expect(ng.port, truth, "nginx", "ab").problems(s.transactions))
+
+
+@case(group=None)
+def wrk_against_access_log(e):
+    """wrk abandons requests at its end: the access log is the truth."""
+    s = Sonde(e, "run", "--server-address", "on").wait_ready()
+    ng = e.nginx()
+    e.procs.run([tool("wrk"), "-t", 2, "-c", 16, "-d", "2s", f"http://127.0.0.1:{ng.port}/hello"])
+    m = s.settled_metrics()
+    truth = ng.log()
+    s.end()
+    seen = Counter()
+    for key, n in m.requests("server", ng.port).items():
+        seen[key[:3]] += n
+    logged = Counter()
+    for (method, path, _), n in truth.items():
+        logged[("nginx", method, path)] += n
+    fail_if(difference("server", logged, seen))
+    fail_if([f"lost {k}: {v}" for k, v in m.lost().items() if v])
+
+
+def flood(e, keep, n):
+    ng = e.nginx()
+    s = Sonde(e, "run", "--ring-size", "64KiB", "--comm", "nginx", "--port", ng.port).wait_ready()
+    ab(e, f"http://127.0.0.1:{ng.port}/ok", n, keep=keep)
+    sent = sum(ng.log(n).values())
+    m = s.settled_metrics()
+
+    def settled():
+        """Ends of connections whose records were lost are found by the sweep."""
+        nonlocal m
+        m = s.metrics()
+        return account(m)[0] >= sent
+    try:
+        until(settled, 15, "settled account")
+    except Failure:
+        pass
+    s.end()
+    total, parts = account(m)
+    if total != sent:
+        raise Failure(f"sent {sent}, accounted for {total}: {parts}; all losses "
+                      f"{ {k: v for k, v in m.lost().items() if v} }")
+    if parts["ring_full"] + parts["response_missing"] == 0:
+        raise Failure("nothing was lost: this was no flood")
+
+
+def account(m):
+    lost = m.lost()
+    done = sum(int(v) for labels, v in m.of("sonde_transactions_total")
+               if labels["protocol"] == "http" and labels["role"] == "server")
+    parts = {"transactions": done, "ring_full": lost["ring_full"],
+             "response_missing": lost["response_missing"]}
+    return sum(parts.values()), parts
+
+
+@case(group=None, limit=60)
+def flood_of_a_small_ring(e):
+    """A ring of 64 KiB: transactions and counted losses add up to what was sent."""
+    flood(e, True, 60000)
+
+
+@case(group=None, limit=60)
+def flood_of_fresh_connections(e):
+    """The same with a connection per request, whose opening and closing is lost too."""
+    flood(e, False, 15000)
+
+
+@case(group=None)
+def io_uring_server(e):
+    """Counted right, or counted as not seen: never wrong."""
+    from harness.raw import Raw
+    s = Sonde(e, "run", "--server-address", "on").wait_ready()
+    t = Sonde(e, "tail", "--json").wait_ready()
+    port = e.c("uring")
+    with Raw(port) as c:
+        for _ in range(100):
+            if c.ask("GET", "/uring").status != 200:
+                raise Failure("no 200")
+    t.settle()
+    m = s.settled_metrics()
+    s.end()
+    t.end()
+    truth = {("GET", "/uring", 200): 100}
+    mine = [x for x in t.transactions if x["role"] == "client"]
+    fail_if(Expect(port, truth, client="run").problems(mine))
+    key = ("uring", "GET", "/uring", 200, None)
+    seen = m.requests("server", port)
+    if any(k != key for k in seen) or seen[key] > 100:
+        raise Failure(f"wrong transactions of the server: {dict(seen)}")
+    if seen[key] < 100:
+        unseen = sum(m.lost().values()) + sum(
+                v for labels, v in m.of("sonde_bytes_observed_total")) - sum(
+                v for labels, v in m.of("sonde_bytes_attributed_total"))
+        if unseen <= 0:
+            raise Failure(f"{seen[key]} of 100 seen, and nothing says that some were not")
+
+
+@case(group=None)
+def spliced_requests(e):
+    """Requests that the server moves into a pipe fire no hook: seen or counted, never wrong."""
+    from harness.raw import Raw
+    s = Sonde(e, "run", "--server-address", "on").wait_ready()
+    port = e.c("vectors", "splice")
+    with Raw(port) as c:
+        for _ in range(50):
+            c.ask("GET", "/write")
+    m = s.settled_metrics()
+    s.end()
+    seen = m.requests("server", port)
+    key = ("vectors", "GET", "/write", 200, None)
+    fail_if(difference("client", {("run", "GET", "/write", 200, None): 50},
+                       m.requests("client", port)))
+    if any(k != key for k in seen) or seen[key] > 50:
+        raise Failure(f"wrong transactions of the server: {dict(seen)}")
+    if seen[key] < 50 and not sum(m.lost().values()):
+        raise Failure(f"{seen[key]} of 50 seen, and no loss is counted")

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Cases and how they run. A case of the group "shared" makes traffic and returns an Expect (or a list
+of them); all of the group's cases are watched by one `tail --json --record` and one `run`, and are
+judged when both have gone quiet. Cases of no group start what they need and raise Failure.
+"""
+import fnmatch
+import os
+import signal
+import time
+import traceback
+
+from .env import Env
+from .proc import Failure
+
+CASES = []
+LIMIT_S = 30
+
+
+class Case:
+    def __init__(self, fn, group, before, limit):
+        self.fn, self.group, self.before, self.limit = fn, group, before, limit
+        self.name = fn.__name__.replace("_", "-")
+        self.env, self.expects, self.failed = None, [], None
+
+
+def case(group="shared", before=None, limit=LIMIT_S):
+    """before(env) runs before sonde starts; the case itself afterwards."""
+    def add(fn):
+        CASES.append(Case(fn, group, before, limit))
+        return fn
+    return add
+
+
+def _alarm(*_):
+    raise Failure("took too long")
+
+
+def bounded(fn, seconds, *args):
+    """Calls fn; None or what went wrong."""
+    signal.signal(signal.SIGALRM, _alarm)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return fn(*args), None
+    except Failure as e:
+        return None, str(e)
+    except Exception as e:  # a broken case must not end the others
+        where = traceback.extract_tb(e.__traceback__)[-1]
+        return None, f"{type(e).__name__}: {e} ({os.path.basename(where.filename)}:{where.lineno})"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+class Runner:
+    def __init__(self, top, sonde, tier, programs, globs):
+        self.top, self.sonde, self.tier = top, sonde, tier
+        self.programs, self.globs = programs, globs
+        self.passed = self.failed = 0
+
+    def wants(self, name):
+        return not self.globs or any(fnmatch.fnmatchcase(name, g) for g in self.globs)
+
+    def env(self, name):
+        return Env(self.top, name, self.sonde, self.tier, self.programs)
+
+    def report(self, name, problem, seconds=None):
+        if problem:
+            self.failed += 1
+            print(f"FAIL {name}: {problem}", flush=True)
+        else:
+            self.passed += 1
+            print(f"ok {name}", flush=True)
+
+    def load(self, c):
+        """The traffic of one shared case."""
+        found, c.failed = bounded(c.fn, c.limit, c.env)
+        c.env.close()
+        if found is not None:
+            c.expects = found if isinstance(found, list) else [found]
+
+    def prepare(self, cases):
+        for c in cases:
+            c.env = self.env(c.name)
+            if c.before:
+                _, c.failed = bounded(c.before, c.limit, c.env)
+
+    def alone(self, c):
+        c.env = self.env(c.name)
+        _, problem = bounded(c.fn, c.limit, c.env)
+        c.env.close()
+        self.report(c.name, problem)
+
+    def dry(self, cases):
+        """The loads alone: is what the cases hold to be true, true?"""
+        self.prepare(cases)
+        for c in cases:
+            started = time.monotonic()
+            if not c.failed:
+                self.load(c)
+            print(f"{time.monotonic() - started:6.2f} s ", end="")
+            self.report(c.name, c.failed)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shared session: one `tail --json --record` and one `run` watch the traffic of many cases."""
+import os
+from collections import Counter
+
+from .case import bounded
+from .expect import KNOWN_METHODS, difference
+from .proc import Failure
+from .replay import replay_is_identical, replay_is_prefix
+from .sonde import Sonde, get
+
+
+CHECKS = ("run-and-tail-agree", "nothing-lost", "ready-and-summary", "sigterm-ends-in-time",
+          "replay-identical", "replay-prefix")
+
+
+class Shared:
+    def __init__(self, runner, cases):
+        self.runner, self.cases = runner, cases
+        self.env = runner.env("shared")
+        self.recording = self.env.path("recording")
+
+    def start(self):
+        self.tail = Sonde(self.env, "tail", "--json", "--record", self.recording)
+        self.run = Sonde(self.env, "run", "--server-address", "on")
+        self.tail.wait_ready()
+        self.run.wait_ready()
+
+    def run_all(self):
+        """Loads one after the other, then judges."""
+        runner = self.runner
+        runner.prepare(self.cases)
+        _, problem = bounded(self.start, 30)
+        if not problem:
+            for c in self.cases:
+                if not c.failed:
+                    runner.load(c)
+            _, problem = bounded(self.finish, 30)
+        for c in self.cases:
+            c.env.close()
+            runner.report(c.name, c.failed or problem or self.judge(c))
+        checks = (self.agree, self.lost, self.summary, self.ended, self.replay, self.prefix)
+        for name, check in zip(CHECKS, checks):
+            if runner.wants(name):
+                runner.report(name, problem or bounded(check, 60)[1])
+        self.env.close()
+
+    def finish(self):
+        self.tail.settle()
+        self.metrics = self.run.settled_metrics()
+        self.ready = get(self.run.port, "/readyz")[0]
+        self.end_problem = None
+        for s in (self.tail, self.run):
+            try:
+                s.end()
+            except Failure as e:
+                self.end_problem = str(e)
+                s.proc.stop()
+        self.tail.read()
+
+    def judge(self, c):
+        found = [p for e in c.expects for p in e.problems(self.tail.transactions)]
+        return "; ".join(found[:6])
+
+    def agree(self):
+        """/metrics of the one sonde equals the truth that the other's transactions equal."""
+        found = []
+        for c in self.cases:
+            for e in c.expects:
+                found += self.metrics_problems(e) if e.in_metrics else []
+        if found:
+            raise Failure("; ".join(found[:6]))
+
+    def metrics_problems(self, e):
+        found = []
+        for role, service in e.services.items():
+            if service is None:
+                continue
+            truth = Counter()
+            for key, n in e.counts(role).items():
+                if key[1] != "connect":
+                    method = key[1] if key[1] in KNOWN_METHODS else "_OTHER"
+                    truth[(key[0], method, *key[2:])] += n
+            found += difference(f"/metrics {role}", truth,
+                                self.metrics.requests(role, e.where))
+        return found
+
+    def lost(self):
+        lost = {k: v for k, v in self.metrics.lost().items() if v}
+        if lost:
+            raise Failure(f"sonde_events_lost_total {lost}")
+
+    def summary(self):
+        if self.ready != 200:
+            raise Failure(f"/readyz answered {self.ready}")
+        said = self.run.proc.stderr()
+        for word in ("nginx", f"http://127.0.0.1:{self.run.port}/metrics"):
+            if word not in said:
+                raise Failure(f"the summary of the first seconds lacks {word}")
+
+    def ended(self):
+        if self.end_problem:
+            raise Failure(self.end_problem)
+
+    def replay(self):
+        replay_is_identical(self.env, self.recording, self.tail.proc.out)
+
+    def prefix(self):
+        if not os.path.exists(self.recording):
+            raise Failure("no recording")
+        replay_is_prefix(self.env, self.recording, self.tail.proc.out)

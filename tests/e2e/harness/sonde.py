@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""sonde as a user runs it: started, waited for, scraped, ended."""
+import gzip
+import json
+import os
+import re
+import signal
+import time
+import urllib.request
+from collections import Counter
+
+from .proc import Failure, free_port, until
+
+SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$")
+LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
+
+
+class Metrics:
+    """One scrape."""
+
+    def __init__(self, text):
+        self.text = text
+        self.samples = []
+        for line in text.splitlines():
+            if line.startswith("#") or not line:
+                continue
+            m = SAMPLE.match(line)
+            if not m:
+                raise Failure(f"not a sample: {line!r}")
+            labels = dict(LABEL.findall(m[2] or ""))
+            self.samples.append((m[1], labels, float(m[3])))
+
+    def of(self, name):
+        return [(labels, value) for n, labels, value in self.samples if n == name]
+
+    def lost(self):
+        """Reason -> count, every reason."""
+        out = {labels["reason"]: int(v) for labels, v in self.of("sonde_events_lost_total")}
+        if not out:
+            raise Failure("sonde_events_lost_total is absent")
+        return out
+
+    def requests(self, role, port=None):
+        """Counts by (service, method, route, status, error_type), of one server port or all."""
+        out = Counter()
+        for labels, value in self.of(f"http_{role}_request_duration_seconds_count"):
+            if port is not None and labels.get("server_port") != str(port):
+                continue
+            status = labels.get("http_response_status_code")
+            method = labels["http_request_method"]
+            route = None if method == "CONNECT" else labels.get("http_route")
+            out[(labels["service_name"], method, route, int(status) if status else None,
+                 labels.get("error_type"))] += int(value)
+        return out
+
+
+def get(port, path, headers=None, timeout=5):
+    """GET from a local port: status, headers, body; errors are answers too."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as r:
+            status, head, body = r.status, r.headers, r.read()
+    except urllib.error.HTTPError as e:
+        status, head, body = e.code, e.headers, e.read()
+    if head.get("Content-Encoding") == "gzip":
+        body = gzip.decompress(body)
+    return status, head, body.decode(errors="replace")
+
+
+class Sonde:
+    """One observing process."""
+
+    def __init__(self, env, command, *args, prefix=(), **kw):
+        self.env, self.command = env, command
+        self.port = None
+        args = list(args)
+        if command == "run" and not any(str(a).startswith("--listen") for a in args):
+            self.port = free_port()
+            args += ["--listen", f"127.0.0.1:{self.port}"]
+        if env.tier:
+            args += ["--capture-tier", env.tier]
+        self.proc = env.procs.start([*prefix, env.sonde, command, *args], **kw)
+        self._partial, self._offset, self.transactions = b"", 0, []
+
+    def wait_ready(self, seconds=10):
+        def observing():
+            if not self.proc.is_running():
+                raise Failure(f"sonde {self.command} ended: {self.proc.stderr().strip()[-300:]}")
+            return any(l.startswith("sonde: observing") for l in self.proc.stderr().splitlines())
+        until(observing, seconds, "line `sonde: observing`")
+        return self
+
+    def read(self):
+        """Takes in the transactions printed so far; how many were new."""
+        with open(self.proc.out, "rb") as f:
+            f.seek(self._offset)
+            data = f.read()
+        self._offset += len(data)
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        for line in lines:
+            try:
+                self.transactions.append(json.loads(line))
+            except ValueError:
+                raise Failure(f"not JSON: {line[:200]!r}")
+        return len(lines)
+
+    def settle(self, quiet=0.6, limit=8):
+        """Waits until nothing was printed for a while."""
+        end, last = time.monotonic() + limit, time.monotonic()
+        while time.monotonic() < end and time.monotonic() - last < quiet:
+            if self.read():
+                last = time.monotonic()
+            time.sleep(0.05)
+
+    def metrics(self, headers=None):
+        status, _, body = get(self.port, "/metrics", headers)
+        if status != 200:
+            raise Failure(f"/metrics answered {status}")
+        return Metrics(body)
+
+    def settled_metrics(self, quiet=0.6, limit=8):
+        """Scrapes until the counts of requests stand still."""
+        end, last, before = time.monotonic() + limit, time.monotonic(), None
+        while True:
+            m = self.metrics()
+            now = (m.requests("server"), m.requests("client"))
+            if now != before:
+                last, before = time.monotonic(), now
+            if time.monotonic() > end or time.monotonic() - last > quiet:
+                return m
+            time.sleep(0.1)
+
+    def end(self, number=signal.SIGTERM, limit=2.0):
+        """Ends it as the contract says: within 2 s, exit code 0. Seconds it took."""
+        started = time.monotonic()
+        os.kill(self.proc.pid, number)
+        code = self.proc.wait(limit + 3)
+        took = time.monotonic() - started
+        self.read() if self.command == "tail" else None
+        if code != 0:
+            raise Failure(f"sonde {self.command} exited with {code}: "
+                          f"{self.proc.stderr().strip()[-300:]}")
+        if took > limit:
+            raise Failure(f"sonde {self.command} took {took:.2f} s to end")
+        return took

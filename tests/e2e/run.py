@@ -1,0 +1,107 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+The end-to-end suite: real servers and clients, what sonde says compared for equality with what they
+say. As root: tests/e2e/run.py [--tier socket|syscall] [--sonde FILE] [--dry] [case globs]
+"""
+import argparse
+import importlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+from harness.case import CASES, Runner  # noqa: E402
+from harness.shared import CHECKS, Shared  # noqa: E402
+
+ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency",
+         "load", "lives", "filters", "badinput")
+
+
+def load_cases():
+    for name in ORDER:
+        if os.path.exists(os.path.join(HERE, "cases", name + ".py")):
+            importlib.import_module("cases." + name)
+
+
+def build(top):
+    """Compiles progs/*.c; name -> path. One that does not build fails the cases that need it."""
+    built = {}
+    folder = os.path.join(HERE, "progs")
+    for name in sorted(os.listdir(folder)):
+        if not name.endswith(".c"):
+            continue
+        stem = name[:-2]
+        out = os.path.join(top, stem)
+        libs = ["-luring"] if stem == "uring" else []
+        command = ["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra",
+                   os.path.join(folder, name), "-o", out, "-pthread", *libs]
+        if subprocess.run(command, timeout=60, check=False).returncode == 0:
+            built[stem] = out
+    return built
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--tier", choices=("socket", "syscall"))
+    p.add_argument("--sonde", default=os.path.join(HERE, "..", "..", "build", "sonde"))
+    p.add_argument("--dry", action="store_true", help="the loads alone, without sonde")
+    p.add_argument("--keep", action="store_true", help="keep the files of the run")
+    p.add_argument("--list", action="store_true", help="print the names of the cases")
+    p.add_argument("globs", nargs="*")
+    return p.parse_args()
+
+
+def execute(runner, dry):
+    chosen = [c for c in CASES if runner.wants(c.name)]
+    shared = [c for c in chosen if c.group == "shared"]
+    if not shared and any(runner.wants(name) for name in CHECKS):
+        shared = [c for c in CASES if c.group == "shared"]
+    if dry:
+        runner.dry(shared)
+        return
+    if shared:
+        Shared(runner, shared).run_all()
+    for c in chosen:
+        if c.group != "shared":
+            runner.alone(c)
+
+
+def main():
+    args = arguments()
+    load_cases()
+    if args.list:
+        print("\n".join([*(c.name for c in CASES), *CHECKS]))
+        return 0
+    top = tempfile.mkdtemp(prefix="sonde-e2e-")
+    os.chmod(top, 0o755)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        # a copy that everyone may execute: replay runs without rights
+        sonde = os.path.join(top, "sonde")
+        if not args.dry:
+            shutil.copy(args.sonde, sonde)
+        runner = Runner(top, sonde, args.tier, build(top), args.globs)
+        try:
+            execute(runner, args.dry)
+        finally:
+            for c in CASES:
+                if c.env:
+                    c.env.close()
+    finally:
+        if args.keep:
+            print(f"files are in {top}")
+        else:
+            shutil.rmtree(top, ignore_errors=True)
+    print(f"{runner.passed} passed, {runner.failed} failed")
+    return 1 if runner.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
