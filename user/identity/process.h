@@ -11,16 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "sonde_abi.h"
-
-/* One service on this host: workers, restarts and threads of it share one. Owned by processes,
- * stable in memory for as long as the table lives and a process or a series refers to it. */
-struct service {
-	uint32_t id; /* small, unique, never reused */
-	char name[128];
-	char name_space[64];   /* empty: not known */
-	char instance_id[40];  /* UUIDv5, stable over restarts of sonde */
-	uint64_t last_seen_ns; /* last transaction or living process */
-};
+#include "identity/service.h"
 
 struct process {
 	uint32_t tgid;
@@ -35,8 +26,10 @@ struct process {
 struct processes;
 
 struct processes_opts {
-	bool is_live;        /* may read /proc */
-	size_t max;          /* processes held; oldest gone ones go first, then least recently used */
+	bool is_live;	       /* may read /proc */
+	size_t max;	       /* held (0: 65,536): gone ones go first, then least recently used */
+	const char *proc_root; /* borrowed; NULL: "/proc" */
+	const char *host_id;   /* copied; NULL: the machine-id when live */
 	/* Called when a process was first resolved or changed, before its first use: the recorder
 	 * writes it down. May be NULL. */
 	void (*on_identity)(void *ctx, const struct process *p);
@@ -49,7 +42,7 @@ struct processes *processes_new(const struct processes_opts *opts); /* NULL: out
 void processes_free(struct processes *ps);
 
 /* Never NULL: an unknown pid gets a process of service "unknown_service". Valid until the next
- * tick; the service is valid as long as the table. */
+ * tick, or until `max` other processes have been seen; the service is valid as long as the table. */
 struct process *process_get(struct processes *ps, uint32_t tgid, uint64_t now_ns);
 
 void process_exec(struct processes *ps, const struct sonde_ev_exec *ev);
@@ -59,6 +52,7 @@ void process_recorded(struct processes *ps, const struct sonde_ev_process *ev); 
 void processes_tick(struct processes *ps, uint64_t now_ns);
 
 size_t processes_count(const struct processes *ps);
-void processes_each_service(struct processes *ps, void (*fn)(void *ctx, struct service *s), void *ctx);
+void processes_each_service(struct processes *ps, void (*fn)(void *ctx, struct service *s),
+			    void *ctx);
 
 #endif

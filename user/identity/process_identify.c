@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who a process is. What it says itself (OTEL_*) comes first, then the systemd service it runs in,
+ * then the program. A child that did not exec is what its parent is.
+ */
+#include "identity/process_table.h"
+
+#include <stdlib.h>
+#include "identity/cgroup.h"
+#include "identity/resolve.h"
+
+enum { PROCESS_CGROUPS_MAX = 4096, PROCESS_ANCESTORS_MAX = 8 };
+
+const char *process_cgroup(const struct processes *ps, uint64_t id)
+{
+	return id ? map_get(&ps->cgroups, id) : NULL;
+}
+
+void process_forget_cgroups(struct processes *ps)
+{
+	uint64_t id;
+	void *path;
+
+	for (size_t i = 0; map_next(&ps->cgroups, &i, &id, &path);)
+		free(path);
+	map_free(&ps->cgroups);
+}
+
+void process_learn_cgroup(struct processes *ps, uint64_t id, const char *path)
+{
+	char *copy;
+
+	if (!id || process_cgroup(ps, id))
+		return;
+	if (ps->cgroups.n >= PROCESS_CGROUPS_MAX)
+		process_forget_cgroups(ps); /* those in use are learned again */
+	copy = strdup(path);
+	if (copy && map_put(&ps->cgroups, id, copy) < 0)
+		free(copy);
+}
+
+/* The parent, as long as it is still what it was when the child was made. */
+static struct process_entry *entry_parent(struct processes *ps, const struct process_entry *e)
+{
+	struct process_entry *parent = map_get(&ps->by_tgid, e->p.ppid);
+	struct procfs_stat st;
+
+	if (!e->p.ppid || e->p.ppid == e->p.tgid)
+		return NULL;
+	if (!parent) { /* older than the observer */
+		/* a full table would give up another for it, perhaps the child */
+		if (!ps->opts.is_live || ps->by_tgid.n >= ps->opts.max ||
+		    procfs_stat(ps->opts.proc_root, e->p.ppid, &st) < 0)
+			return NULL;
+		if (e->p.start_ns && st.start_ns > e->p.start_ns)
+			return NULL;
+		return process_entry(ps, e->p.ppid);
+	}
+	if (e->fork_ns && (parent->exec_ns > e->fork_ns || parent->fork_ns > e->fork_ns))
+		return NULL;
+	return parent;
+}
+
+static void identify(struct processes *ps, struct process_entry *e, uint64_t now_ns, int depth);
+
+/* True when the process is now what its parent is. */
+static bool entry_inherit(struct processes *ps, struct process_entry *e, uint64_t now_ns, int depth)
+{
+	struct process_entry *parent;
+
+	if (depth >= PROCESS_ANCESTORS_MAX)
+		return false;
+	parent = entry_parent(ps, e);
+	if (!parent)
+		return false;
+	if (!parent->is_resolved)
+		identify(ps, parent, now_ns, depth + 1);
+	if (strcmp(parent->p.service->name, SERVICE_UNKNOWN) == 0)
+		return false;
+	if (!e->p.comm[0])
+		memcpy(e->p.comm, parent->p.comm, sizeof(e->p.comm));
+	process_bind(e, parent->p.service);
+	return true;
+}
+
+/* What /proc says, as far as it speaks of this process and not of a successor with its pid. */
+static bool entry_read(struct processes *ps, struct process_entry *e, struct resolved *r)
+{
+	if (!ps->opts.is_live || e->p.gone_ns)
+		return false;
+	if (resolve_process(ps->opts.proc_root, e->p.tgid, r) < 0)
+		return false;
+	if (e->p.start_ns && !procfs_same_start(e->p.start_ns, r->stat.start_ns))
+		return false;
+	if (!e->p.start_ns)
+		e->p.start_ns = r->stat.start_ns;
+	if (!e->p.ppid)
+		e->p.ppid = r->stat.ppid;
+	if (!e->p.comm[0])
+		memcpy(e->p.comm, r->stat.comm, sizeof(e->p.comm));
+	if (r->is_unified)
+		process_learn_cgroup(ps, e->cgroup_id, r->cgroup);
+	return true;
+}
+
+/* Gone before it could be read: its cgroup may be known from another process. */
+static void entry_recall(const struct processes *ps, const struct process_entry *e,
+			 struct resolved *r)
+{
+	const char *path = process_cgroup(ps, e->cgroup_id);
+
+	*r = (struct resolved){ .is = PROGRAM_NAMELESS };
+	if (!path)
+		return;
+	slice_copy(r->cgroup, sizeof(r->cgroup), slice_str(path));
+	if (!cgroup_unit(slice_str(path), r->unit, sizeof(r->unit)))
+		r->unit[0] = '\0';
+}
+
+static const char *entry_name(const struct process_entry *e, const struct resolved *r)
+{
+	if (r->env.name[0])
+		return r->env.name;
+	if (r->unit[0])
+		return r->unit;
+	/* a title set later hides the script; the arguments at exec still had it */
+	if (r->is != PROGRAM_NAMED && e->program && e->program_is == PROGRAM_NAMED)
+		return e->program;
+	if (r->program[0])
+		return r->program;
+	if (e->program && e->program[0])
+		return e->program;
+	return e->p.comm[0] ? e->p.comm : SERVICE_UNKNOWN;
+}
+
+static void identify(struct processes *ps, struct process_entry *e, uint64_t now_ns, int depth)
+{
+	struct resolved r;
+	bool is_worker;
+
+	if (e->fork_ns && !e->exec_ns && entry_inherit(ps, e, now_ns, depth))
+		return;
+	if (!entry_read(ps, e, &r))
+		entry_recall(ps, e, &r);
+	is_worker = e->program ? e->program_is == PROGRAM_WORKER : r.is == PROGRAM_WORKER;
+	if (is_worker && !r.env.name[0] && entry_inherit(ps, e, now_ns, depth))
+		return;
+	process_bind(e, service_intern(ps->services, entry_name(e, &r), r.env.name_space, r.cgroup,
+				       now_ns));
+}
+
+void process_identify(struct processes *ps, struct process_entry *e, uint64_t now_ns)
+{
+	identify(ps, e, now_ns, 0);
+}

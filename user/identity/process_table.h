@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of identity/: the table behind process.h, shared by the files that fill it. */
+#ifndef PROCESS_TABLE_H
+#define PROCESS_TABLE_H
+
+#include "identity/golang.h"
+#include "identity/process.h"
+#include "identity/program.h"
+#include "util/list.h"
+#include "util/map.h"
+
+struct process_entry {
+	struct process p;  /* first: a process is its entry */
+	struct list used;  /* in `living`, least recently used first; or in `gone`, oldest first */
+	struct list check; /* in `fresh` or `checked`; the living only */
+	uint64_t cgroup_id;
+	uint64_t fork_ns, exec_ns; /* of the last record seen; 0: none */
+	uint64_t recheck_ns;	   /* gone: when /proc was last asked for a successor */
+	char *program;		   /* owned: the name by the exec record; NULL: none seen */
+	enum program_is program_is;
+	bool is_resolved; /* p.service is set */
+	bool is_announced;
+	bool is_go_known;
+};
+
+struct processes {
+	struct processes_opts opts;
+	struct map by_tgid; /* owns the entries */
+	struct list living, gone;
+	struct list fresh, checked; /* whose turn it is to be looked at by the tick */
+	struct services *services;  /* owned */
+	struct golang golang;
+	struct map cgroups;	     /* id -> path, owned strings */
+	struct process_entry nobody; /* out of memory */
+};
+
+/* Finds who the process is: sets service, comm, ppid, start. Reads /proc when live. */
+void process_identify(struct processes *ps, struct process_entry *e, uint64_t now_ns);
+
+/* The path of a cgroup seen before; NULL: never seen. And remembering one. */
+const char *process_cgroup(const struct processes *ps, uint64_t id);
+void process_learn_cgroup(struct processes *ps, uint64_t id, const char *path);
+void process_forget_cgroups(struct processes *ps);
+
+/* Found or made; NULL: out of memory. */
+struct process_entry *process_entry(struct processes *ps, uint32_t tgid);
+void process_bind(struct process_entry *e, struct service *s);
+void process_unbind(struct process_entry *e); /* whoever it is now has to be found anew */
+void process_gone(struct processes *ps, struct process_entry *e, uint64_t ts_ns);
+
+/* The tick's slow work: a few living processes each time. */
+void process_check_some(struct processes *ps, uint64_t now_ns);
+
+#endif
