@@ -10,7 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HIST_SCALE = 5, HIST_BOUNDS_MAX = 32 };
+enum {
+	HIST_SCALE = 5,
+	HIST_BOUNDS_MAX = 32,
+	/* The exponential part tells values apart up to 2^42 (73 minutes, 4 TiB); greater ones
+	 * share its last bucket. So one histogram never takes more than this many buckets. */
+	HIST_BUCKETS_MAX = 42 << HIST_SCALE,
+};
 
 /* Upper-inclusive boundaries, ascending, in the recorded unit (ns or bytes). Shared, static. */
 struct hist_bounds {
@@ -22,20 +28,32 @@ extern const struct hist_bounds hist_duration_bounds; /* of contract: 0.0001 ...
 extern const struct hist_bounds hist_size_bounds;     /* 64 ... 16777216 bytes */
 
 struct hist {
-	const struct hist_bounds *bounds; /* borrowed */
+	const struct hist_bounds *bounds; /* borrowed; NULL: the exponential part alone */
 	uint64_t count, zero_count;
 	uint64_t sum; /* of the recorded unit; saturates never in practice (584 years of ns) */
 	uint64_t min, max;
-	uint64_t *explicit_counts; /* bounds->n + 1, not cumulative */
-	uint32_t *exp_counts;      /* grows to what is used; owned */
-	int32_t exp_first;         /* index of exp_counts[0] */
+	uint64_t *explicit_counts; /* bounds->n + 1, not cumulative; owned */
+	uint64_t *exp_counts;	   /* grows to what is used; owned */
+	int32_t exp_first;	   /* index of exp_counts[0] */
 	uint32_t exp_n;
 };
 
 int hist_init(struct hist *h, const struct hist_bounds *bounds); /* 0, -ENOMEM */
 void hist_free(struct hist *h);
-void hist_record(struct hist *h, uint64_t value); /* never fails: out of memory counts in explicit only */
-double hist_quantile(const struct hist *h, double q); /* recorded unit; NaN when empty */
-int32_t hist_index(uint64_t value, int scale);        /* value > 0: (base^i, base^(i+1)] */
+void hist_record(struct hist *h,
+		 uint64_t value); /* never fails: out of memory counts in explicit only */
+void hist_clear(struct hist *h);  /* empty again, its memory kept */
+
+/* Adds what `from` counted to `h`: exact, both have one scale. Same bounds, or none in `h`.
+ * 0, or -ENOMEM with `h` unchanged. */
+int hist_merge(struct hist *h, const struct hist *from);
+
+/* Recorded unit; NaN when empty. Within 1.1 % of the value of that rank: the middle of its bucket,
+ * never outside what was recorded. */
+double hist_quantile(const struct hist *h, double q);
+
+/* The bucket (base^i, base^(i+1)] that holds value > 0, base = 2^(2^-scale), scale <= HIST_SCALE
+ * (may be negative). Exact, in integers. */
+int32_t hist_index(uint64_t value, int scale);
 
 #endif

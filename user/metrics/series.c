@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics/series.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include "identity/process.h"
+#include "metrics/labels.h"
+#include "util/map.h"
+
+struct series_entry {
+	uint64_t hash;
+	struct series *series; /* NULL: empty */
+};
+
+struct series_list {
+	struct series **v; /* in the order of creation; owned */
+	size_t n, cap;
+	size_t n_overflow;
+	uint64_t overflows;
+};
+
+struct series_store {
+	size_t max;
+	uint64_t seed; /* label values come from the wire: their hashes shall not be foreseen */
+	uint64_t last_serial;
+	struct series_list lists[METRIC_MAX];
+	struct series_entry *table; /* open addressing over all metrics; owned */
+	size_t n, cap;
+	struct series_service **services; /* owned */
+	size_t n_services, services_cap;
+	struct map by_id; /* service id -> struct series_service */
+};
+
+struct series_store *series_store_new(size_t max)
+{
+	struct series_store *st = calloc(1, sizeof(*st));
+
+	if (!st)
+		return NULL;
+	st->max = max ? max : SERIES_DEFAULT_MAX;
+	st->cap = 1024;
+	st->table = calloc(st->cap, sizeof(*st->table));
+	if (!st->table) {
+		free(st);
+		return NULL;
+	}
+	if (getrandom(&st->seed, sizeof(st->seed), GRND_NONBLOCK) != sizeof(st->seed))
+		st->seed = (uintptr_t)st;
+	return st;
+}
+
+static void series_free(struct series *s)
+{
+	if (metric_get(s->metric)->kind == METRIC_HISTOGRAM)
+		hist_free(&s->hist);
+	free(s);
+}
+
+void series_store_free(struct series_store *st)
+{
+	if (!st)
+		return;
+	for (size_t id = 0; id < METRIC_MAX; id++) {
+		for (size_t i = 0; i < st->lists[id].n; i++)
+			series_free(st->lists[id].v[i]);
+		free(st->lists[id].v);
+	}
+	for (size_t i = 0; i < st->n_services; i++)
+		free(st->services[i]);
+	free(st->services);
+	map_free(&st->by_id);
+	free(st->table);
+	free(st);
+}
+
+/* The array with room for one more pointer, or NULL and the array as it was. */
+static void *series_reserve(void *v, size_t n, size_t *cap)
+{
+	size_t wider = *cap ? *cap * 2 : 16;
+
+	if (n < *cap)
+		return v;
+	v = realloc(v, wider * sizeof(void *));
+	if (v)
+		*cap = wider;
+	return v;
+}
+
+static int series_table_grow(struct series_store *st)
+{
+	size_t cap = st->cap * 2;
+	struct series_entry *table;
+
+	if ((st->n + 1) * 4 <= st->cap * 3)
+		return 0;
+	table = calloc(cap, sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+	for (size_t i = 0; i < st->cap; i++) {
+		size_t at = st->table[i].hash & (cap - 1);
+
+		if (!st->table[i].series)
+			continue;
+		while (table[at].series)
+			at = (at + 1) & (cap - 1);
+		table[at] = st->table[i];
+	}
+	free(st->table);
+	st->table = table;
+	st->cap = cap;
+	return 0;
+}
+
+struct series_key {
+	enum metric_id metric;
+	bool is_overflow;
+	struct series_service *service;
+	const struct slice *values;
+	size_t n;
+	uint64_t hash;
+};
+
+static bool series_is(const struct series *s, const struct series_key *key)
+{
+	if (s->metric != key->metric || s->service != key->service ||
+	    s->is_overflow != key->is_overflow)
+		return false;
+	for (size_t i = 0; i < key->n; i++)
+		if (!slice_eq(series_label(s, i), key->values[i]))
+			return false;
+	return true;
+}
+
+/* The key's series, or NULL with *at where it belongs. */
+static struct series *series_find(const struct series_store *st, const struct series_key *key,
+				  size_t *at)
+{
+	size_t i = key->hash & (st->cap - 1);
+
+	for (; st->table[i].series; i = (i + 1) & (st->cap - 1))
+		if (st->table[i].hash == key->hash && series_is(st->table[i].series, key))
+			return st->table[i].series;
+	*at = i;
+	return NULL;
+}
+
+static void series_key_hash(const struct series_store *st, struct series_key *key)
+{
+	uint64_t h = labels_mix(st->seed ^ (uintptr_t)key->service,
+				(uint64_t)key->metric << 1 | key->is_overflow);
+
+	for (size_t i = 0; i < key->n; i++)
+		h = labels_hash(h, key->values[i]);
+	key->hash = h;
+}
+
+static struct series *series_make(const struct series_key *key)
+{
+	const struct metric *m = metric_get(key->metric);
+	size_t size = 0, at = 0;
+	struct series *s;
+
+	for (size_t i = 0; i < key->n; i++)
+		size += key->values[i].n;
+	s = calloc(1, sizeof(*s) + size + 1);
+	if (!s)
+		return NULL;
+	s->metric = key->metric;
+	s->hash = key->hash;
+	s->service = key->service;
+	s->is_overflow = key->is_overflow;
+	for (size_t i = 0; i < METRIC_LABELS_MAX; i++) {
+		s->begins[i] = (uint16_t)at;
+		if (i < key->n && key->values[i].n) {
+			memcpy(s->text + at, key->values[i].p, key->values[i].n);
+			at += key->values[i].n;
+		}
+	}
+	s->begins[METRIC_LABELS_MAX] = (uint16_t)at;
+	if (m->kind == METRIC_HISTOGRAM && hist_init(&s->hist, m->bounds) < 0) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static struct series *series_add(struct series_store *st, const struct series_key *key)
+{
+	struct series_list *list = &st->lists[key->metric];
+	struct series **v = series_reserve(list->v, list->n, &list->cap);
+	struct series *s;
+	size_t at;
+
+	if (!v)
+		return NULL;
+	list->v = v;
+	if (series_table_grow(st) < 0)
+		return NULL;
+	s = series_make(key);
+	if (!s)
+		return NULL;
+	series_find(st, key, &at); /* the table may have moved */
+	st->table[at] = (struct series_entry){ key->hash, s };
+	st->n++;
+	s->serial = ++st->last_serial;
+	list->v[list->n++] = s;
+	list->n_overflow += key->is_overflow;
+	if (s->service)
+		s->service->n_series++;
+	return s;
+}
+
+/* The series that a service's label sets fold into; one without a service when there are too many
+ * even of these. */
+static struct series *series_fold(struct series_store *st, enum metric_id id,
+				  struct series_service *service)
+{
+	struct series_list *list = &st->lists[id];
+	struct series_key key = { .metric = id, .is_overflow = true, .service = service };
+	struct series *s;
+	size_t at;
+
+	list->overflows++;
+	series_key_hash(st, &key);
+	s = series_find(st, &key, &at);
+	if (s)
+		return s;
+	if (list->n_overflow >= SERIES_OVERFLOWS_MAX && service) {
+		key.service = NULL;
+		series_key_hash(st, &key);
+		s = series_find(st, &key, &at);
+	}
+	return s ? s : series_add(st, &key);
+}
+
+struct series *series_get_known(struct series_store *st, enum metric_id id,
+				struct series_service *service, const struct slice *values,
+				uint64_t now_ns)
+{
+	struct series_list *list = &st->lists[id];
+	struct series_key key = { .metric = id, .service = service };
+	struct labels clean;
+	struct series *s;
+	size_t at;
+
+	while (metric_get(id)->labels[key.n] != LABEL_NONE)
+		key.n++;
+	key.values = labels_clean(&clean, values, key.n);
+	series_key_hash(st, &key);
+	s = series_find(st, &key, &at);
+	if (!s && list->n - list->n_overflow < st->max) {
+		s = series_add(st, &key);
+		if (!s)
+			list->overflows++; /* out of memory: nowhere to fold to either */
+	} else if (!s) {
+		s = series_fold(st, id, service);
+	}
+	if (s)
+		s->updated_ns = now_ns;
+	return s;
+}
+
+static struct series_service *series_service_add(struct series_store *st,
+						 const struct series_service *words)
+{
+	struct series_service **v = series_reserve(st->services, st->n_services, &st->services_cap);
+	struct series_service *mine;
+
+	if (!v)
+		return NULL;
+	st->services = v;
+	mine = malloc(sizeof(*mine));
+	if (!mine)
+		return NULL;
+	*mine = *words;
+	st->services[st->n_services++] = mine;
+	return mine;
+}
+
+/* The store's own memory of a service. Two of the same words are one: their series would be. */
+static struct series_service *series_service_find(struct series_store *st,
+						  const struct service *service)
+{
+	struct series_service *mine = map_get(&st->by_id, service->id), words = { 0 };
+
+	if (mine)
+		return mine;
+	utf8_clean(words.name, sizeof(words.name), slice_str(service->name));
+	utf8_clean(words.name_space, sizeof(words.name_space), slice_str(service->name_space));
+	utf8_clean(words.instance_id, sizeof(words.instance_id), slice_str(service->instance_id));
+	for (size_t i = 0; i < st->n_services && !mine; i++)
+		if (strcmp(st->services[i]->name, words.name) == 0 &&
+		    strcmp(st->services[i]->name_space, words.name_space) == 0 &&
+		    strcmp(st->services[i]->instance_id, words.instance_id) == 0)
+			mine = st->services[i];
+	if (!mine)
+		mine = series_service_add(st, &words);
+	if (mine)
+		map_put(&st->by_id, service->id, mine); /* no room: found by its words again */
+	return mine;
+}
+
+/* Forgets a service, by pointer, under all its ids. */
+static void series_service_drop(struct series_store *st, struct series_service *gone)
+{
+	struct map kept = { 0 };
+	size_t n = 0;
+	uint64_t key;
+	void *value;
+
+	for (size_t i = 0; map_next(&st->by_id, &i, &key, &value);)
+		if (value != gone)
+			map_put(&kept, key, value);
+	map_free(&st->by_id);
+	st->by_id = kept;
+	for (size_t i = 0; i < st->n_services; i++)
+		if (st->services[i] != gone)
+			st->services[n++] = st->services[i];
+	st->n_services = n;
+	free(gone);
+}
+
+struct series *series_get(struct series_store *st, enum metric_id id, const struct service *service,
+			  const struct slice *values, uint64_t now_ns)
+{
+	struct series_service *mine = NULL;
+	struct series *s;
+
+	if (service) {
+		mine = series_service_find(st, service);
+		if (!mine) {
+			st->lists[id].overflows++;
+			return NULL;
+		}
+		mine->seen_ns = now_ns > mine->seen_ns ? now_ns : mine->seen_ns;
+	}
+	s = series_get_known(st, id, mine, values, now_ns);
+	/* it got none of its own: what is not held need not be remembered */
+	if (mine && mine->n_series == 0)
+		series_service_drop(st, mine);
+	return s;
+}
+
+struct slice series_label(const struct series *s, size_t i)
+{
+	return (struct slice){ (const uint8_t *)s->text + s->begins[i],
+			       (size_t)(s->begins[i + 1] - s->begins[i]) };
+}
+
+struct series *series_after(const struct series_store *st, enum metric_id id, uint64_t serial)
+{
+	const struct series_list *list = &st->lists[id];
+	size_t low = 0, high = list->n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (list->v[mid]->serial > serial)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low < list->n ? list->v[low] : NULL;
+}
+
+size_t series_count(const struct series_store *st, enum metric_id id)
+{
+	return st->lists[id].n;
+}
+
+uint64_t series_overflows(const struct series_store *st, enum metric_id id)
+{
+	return st->lists[id].overflows;
+}
+
+void series_service_seen(struct series_store *st, const struct service *service, uint64_t now_ns)
+{
+	struct series_service *mine = map_get(&st->by_id, service->id);
+
+	if (mine && now_ns > mine->seen_ns)
+		mine->seen_ns = now_ns;
+}
+
+static bool series_is_gone(const struct series_service *s, uint64_t now_ns)
+{
+	return now_ns > s->seen_ns && now_ns - s->seen_ns >= SERIES_GONE_NS;
+}
+
+static void series_table_fill(struct series_store *st)
+{
+	memset(st->table, 0, st->cap * sizeof(*st->table));
+	st->n = 0;
+	for (size_t id = 0; id < METRIC_MAX; id++) {
+		for (size_t i = 0; i < st->lists[id].n; i++) {
+			struct series *s = st->lists[id].v[i];
+			size_t at = s->hash & (st->cap - 1);
+
+			while (st->table[at].series)
+				at = (at + 1) & (st->cap - 1);
+			st->table[at] = (struct series_entry){ s->hash, s };
+			st->n++;
+		}
+	}
+}
+
+void series_expire(struct series_store *st, uint64_t now_ns)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < st->n_services; i++)
+		any |= series_is_gone(st->services[i], now_ns);
+	if (!any)
+		return;
+	for (size_t id = 0; id < METRIC_MAX; id++) {
+		struct series_list *list = &st->lists[id];
+		size_t n = 0;
+
+		for (size_t i = 0; i < list->n; i++) {
+			struct series *s = list->v[i];
+
+			if (!s->service || !series_is_gone(s->service, now_ns)) {
+				list->v[n++] = s;
+				continue;
+			}
+			list->n_overflow -= s->is_overflow;
+			series_free(s);
+		}
+		list->n = n;
+	}
+	series_table_fill(st);
+	for (size_t i = st->n_services; i-- > 0;)
+		if (series_is_gone(st->services[i], now_ns))
+			series_service_drop(st, st->services[i]);
+}
+
+void series_each_service(struct series_store *st, void (*fn)(void *ctx, struct series_service *s),
+			 void *ctx)
+{
+	for (size_t i = 0; i < st->n_services; i++)
+		fn(ctx, st->services[i]);
+}
+
+void series_zero(struct series_store *st, enum metric_id id)
+{
+	for (size_t i = 0; i < st->lists[id].n; i++)
+		st->lists[id].v[i]->value = 0;
+}

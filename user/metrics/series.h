@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The series: one label set of one metric and what was counted for it. Bounded: past the cap of a
+ * metric, further label sets of a service fold into one series of that service that carries
+ * otel_metric_overflow="true", and the fold is counted. Series of a service that is gone are
+ * dropped after SERIES_GONE_NS.
+ */
+#ifndef SERIES_H
+#define SERIES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "metrics/catalogue.h"
+#include "util/slice.h"
+
+#define SERIES_GONE_NS (300ULL * 1000000000ULL)
+
+enum {
+	SERIES_DEFAULT_MAX = 2000,
+	SERIES_VALUE_MAX = 255,	    /* bytes of a label value; longer ones are cut */
+	SERIES_OVERFLOWS_MAX = 256, /* services with an overflow series of their own, per metric */
+};
+
+struct service;
+
+/* A service as series remember it, whatever becomes of its processes. Valid UTF-8. */
+struct series_service {
+	char name[128];
+	char name_space[64];
+	char instance_id[40];
+	uint64_t seen_ns; /* last measurement or living process */
+	size_t n_series;
+};
+
+struct series {
+	uint64_t serial; /* ascends in the order of creation */
+	uint64_t hash;
+	uint64_t updated_ns;
+	struct series_service *service; /* NULL: none; owned by the store */
+	enum metric_id metric;
+	bool is_overflow; /* no labels but the service's and otel_metric_overflow */
+	union {
+		uint64_t value; /* counter, gauge, info; nanoseconds when the unit is "s" */
+		struct hist hist;
+	};
+	uint16_t begins[METRIC_LABELS_MAX + 1]; /* of each label's value in text[]; last: its end */
+	char text[];
+};
+
+struct series_store;
+
+/* max: per metric; 0: SERIES_DEFAULT_MAX. NULL: out of memory. */
+struct series_store *series_store_new(size_t max);
+void series_store_free(struct series_store *st);
+
+/*
+ * The series of these label values, made when there is none. `values` are as many as the metric
+ * has labels, in the catalogue's order; an empty one means the label is absent. Bytes that are no
+ * UTF-8 become U+FFFD. service: NULL for metrics about sonde itself. Valid until the next
+ * series_expire(). NULL: out of memory, which is counted as overflow.
+ */
+struct series *series_get(struct series_store *st, enum metric_id id, const struct service *service,
+			  const struct slice *values, uint64_t now_ns);
+
+/* The same for a service the store knows already; does not keep it from expiring. */
+struct series *series_get_known(struct series_store *st, enum metric_id id,
+				struct series_service *service, const struct slice *values,
+				uint64_t now_ns);
+
+/* Value of label i of the catalogue's list; empty: absent. Borrowed. */
+struct slice series_label(const struct series *s, size_t i);
+
+/* Walks a metric in the order of creation: the first series whose serial is greater than `serial`
+ * (0: from the start), NULL at the end. Safe against changes between two calls. */
+struct series *series_after(const struct series_store *st, enum metric_id id, uint64_t serial);
+
+size_t series_count(const struct series_store *st, enum metric_id id);
+uint64_t series_overflows(const struct series_store *st,
+			  enum metric_id id); /* measurements folded */
+
+/* A service has a living process: keeps its series. */
+void series_service_seen(struct series_store *st, const struct service *service, uint64_t now_ns);
+void series_expire(struct series_store *st, uint64_t now_ns);
+
+/* Calls fn for each service that has series, in the order they were first seen. fn may make series
+ * with series_get_known(). */
+void series_each_service(struct series_store *st, void (*fn)(void *ctx, struct series_service *s),
+			 void *ctx);
+
+/* Sets every value of a gauge to 0, before it is counted afresh. */
+void series_zero(struct series_store *st, enum metric_id id);
+
+#endif
