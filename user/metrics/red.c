@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics/red.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include "identity/process.h"
+#include "proto/http1.h"
+
+/* The order of HTTP_SERVER_LABELS in catalogue.def, checked by a test. */
+enum {
+	HTTP_METHOD,
+	HTTP_ROUTE,
+	HTTP_STATUS,
+	HTTP_SCHEME,
+	HTTP_VERSION,
+	HTTP_ERROR_TYPE,
+	HTTP_ADDRESS,
+	HTTP_PORT,
+	HTTP_LABELS,
+};
+
+struct red {
+	struct red_opts opts;
+	struct series_store *store;
+	struct live_stats *live;
+	uint64_t now_ns; /* of red_collect(), for its callbacks */
+};
+
+/* Room for what is a label value but no string in a transaction. */
+struct red_text {
+	char status[12];
+	char address[SONDE_UNIX_PATH_LEN + 1]; /* longer than any IP address */
+	char port[8];
+};
+
+struct red *red_new(const struct red_opts *opts)
+{
+	struct red *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->opts = *opts;
+	r->store = series_store_new(opts->max_series);
+	r->live = live_stats_new(opts->now_ns);
+	if (!r->store || !r->live) {
+		red_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+void red_free(struct red *r)
+{
+	if (!r)
+		return;
+	series_store_free(r->store);
+	live_stats_free(r->live);
+	free(r);
+}
+
+struct series_store *red_store(struct red *r)
+{
+	return r->store;
+}
+
+static struct slice red_number(char *text, size_t size, unsigned int n)
+{
+	size_t at = size;
+
+	do
+		text[--at] = (char)('0' + n % 10);
+	while (n /= 10);
+	return (struct slice){ (const uint8_t *)text + at, size - at };
+}
+
+static struct slice red_scheme(bool is_tls)
+{
+	return is_tls ? SLICE("https") : SLICE("http");
+}
+
+static struct slice red_method(const char *method)
+{
+	struct slice s = slice_str(method);
+
+	return http_method_known(s) ? s : SLICE("_OTHER");
+}
+
+/* Name or address, and port, of the server end. server.address: the name asked for, else the IP
+ * address or the path of the socket. */
+static void red_server(const struct txn *t, struct red_text *text, struct slice *address,
+		       struct slice *port)
+{
+	const struct sonde_addr *end = t->role == SONDE_ROLE_CLIENT ? &t->peer : &t->local;
+	uint16_t number = t->host_port ? t->host_port : end->port;
+
+	*address = slice_str(t->host);
+	if (address->n == 0 && t->family == SONDE_FAMILY_UNIX) {
+		memcpy(text->address, t->unix_path, sizeof(text->address));
+		if (t->unix_path_len && text->address[0] == '\0')
+			text->address[0] = '@'; /* an abstract name, as everybody writes it */
+		*address = slice_str(text->address);
+	} else if (address->n == 0 && t->family != SONDE_FAMILY_NONE) {
+		inet_ntop(t->family == SONDE_FAMILY_IPV4 ? AF_INET : AF_INET6, end->ip,
+			  text->address, sizeof(text->address));
+		*address = slice_str(text->address);
+	}
+	if (number == 0 && t->host[0])
+		number = t->is_tls ? 443 : 80;
+	*port = number ? red_number(text->port, sizeof(text->port), number) : SLICE("");
+}
+
+static void red_measure(struct red *r, enum metric_id id, const struct txn *t,
+			const struct slice *values, uint64_t value)
+{
+	struct series *s = series_get(r->store, id, t->service, values, t->end_ns);
+
+	if (s)
+		hist_record(&s->hist, value);
+}
+
+static void red_http(struct red *r, const struct txn *t)
+{
+	bool is_server = t->role == SONDE_ROLE_SERVER;
+	struct slice v[HTTP_LABELS] = {
+		[HTTP_METHOD] = red_method(t->method),
+		[HTTP_ROUTE] = slice_str(t->route),
+		[HTTP_SCHEME] = red_scheme(t->is_tls),
+		[HTTP_VERSION] = slice_str(t->version),
+		[HTTP_ERROR_TYPE] = slice_str(t->error_type),
+	};
+	struct red_text text;
+
+	if (t->status > 0)
+		v[HTTP_STATUS] =
+			red_number(text.status, sizeof(text.status), (unsigned int)t->status);
+	if (!is_server || r->opts.server_address)
+		red_server(t, &text, &v[HTTP_ADDRESS], &v[HTTP_PORT]);
+	red_measure(r, is_server ? METRIC_HTTP_SERVER_DURATION : METRIC_HTTP_CLIENT_DURATION, t, v,
+		    txn_duration_ns(t));
+	if (!r->opts.sizes)
+		return;
+	red_measure(r,
+		    is_server ? METRIC_HTTP_SERVER_REQUEST_BODY : METRIC_HTTP_CLIENT_REQUEST_BODY,
+		    t, v, t->request_body_bytes);
+	/* of an endless response there is no size, and of none none */
+	if (!t->is_stream && t->status > 0)
+		red_measure(r,
+			    is_server ? METRIC_HTTP_SERVER_RESPONSE_BODY
+				      : METRIC_HTTP_CLIENT_RESPONSE_BODY,
+			    t, v, t->response_body_bytes);
+}
+
+static void red_connect(struct red *r, const struct txn *t)
+{
+	struct red_text text;
+	struct slice v[] = { slice_str(t->error_type), { 0 }, { 0 } };
+	struct series *s;
+
+	red_server(t, &text, &v[1], &v[2]);
+	s = series_get(r->store, METRIC_TCP_CONNECTS, t->service, v, t->end_ns);
+	if (s)
+		s->value++;
+}
+
+static void red_on_txn(void *self, const struct txn *t)
+{
+	struct red *r = self;
+
+	switch (t->proto) {
+	case PROTO_HTTP1: red_http(r, t); break;
+	case PROTO_UNKNOWN: red_connect(r, t); break;
+	case PROTO_MAX: return;
+	}
+	live_stats_txn(r->live, t);
+}
+
+static void red_seen(void *arg, struct service *s)
+{
+	struct red *r = arg;
+
+	series_service_seen(r->store, s, s->last_seen_ns);
+}
+
+static void red_tick(void *self, uint64_t now_ns)
+{
+	struct red *r = self;
+
+	if (r->opts.each_service)
+		r->opts.each_service(r->opts.ctx, red_seen, r);
+	series_expire(r->store, now_ns);
+}
+
+void red_exporter(struct red *r, struct exporter *out)
+{
+	*out = (struct exporter){
+		.name = "metrics", .self = r, .on_txn = red_on_txn, .tick = red_tick
+	};
+}
+
+static void red_inflight(void *arg, const struct conn_inflight *q)
+{
+	struct red *r = arg;
+	const struct service *service = r->opts.service_of(r->opts.ctx, q->tgid);
+	struct slice active[] = { red_method(q->method), red_scheme(q->is_tls) };
+	struct slice protocol = slice_str(proto_get(q->proto)->name);
+	uint64_t age_ns = r->now_ns > q->start_ns ? r->now_ns - q->start_ns : 0;
+	struct series *s;
+
+	if (q->role != SONDE_ROLE_SERVER || !service)
+		return;
+	if (q->proto == PROTO_HTTP1) {
+		s = series_get(r->store, METRIC_HTTP_SERVER_ACTIVE, service, active, r->now_ns);
+		if (s)
+			s->value++;
+	}
+	s = series_get(r->store, METRIC_OLDEST_ACTIVE, service, &protocol, r->now_ns);
+	if (s && age_ns > s->value)
+		s->value = age_ns;
+}
+
+static void red_target(void *arg, struct series_service *service)
+{
+	struct red *r = arg;
+	struct slice v[] = { slice_str(r->opts.host_name ? r->opts.host_name : ""), SLICE("linux"),
+			     SLICE("sonde"), SLICE("c"),
+			     slice_str(r->opts.version ? r->opts.version : "") };
+	struct series *s = series_get_known(r->store, METRIC_TARGET, service, v, r->now_ns);
+
+	if (s)
+		s->value = 1;
+}
+
+static void red_store_facts(struct red *r)
+{
+	for (int id = 0; id < METRIC_MAX; id++) {
+		const struct metric *m = metric_get(id);
+		struct slice name = slice_str(m->name);
+		struct series *s;
+
+		if (!m->is_of_service)
+			continue;
+		s = series_get(r->store, METRIC_SERIES, NULL, &name, r->now_ns);
+		if (s)
+			s->value = series_count(r->store, id);
+		s = series_get(r->store, METRIC_SERIES_OVERFLOW, NULL, &name, r->now_ns);
+		if (s)
+			s->value = series_overflows(r->store, id);
+	}
+}
+
+void red_collect(struct red *r, uint64_t now_ns)
+{
+	r->now_ns = now_ns;
+	series_zero(r->store, METRIC_HTTP_SERVER_ACTIVE);
+	series_zero(r->store, METRIC_OLDEST_ACTIVE);
+	if (r->opts.each_inflight && r->opts.service_of)
+		r->opts.each_inflight(r->opts.ctx, red_inflight, r);
+	series_each_service(r->store, red_target, r);
+	red_store_facts(r);
+}
+
+struct red_rows {
+	struct red *r;
+	struct live_row *rows;
+	size_t n, max;
+};
+
+static void red_row_inflight(void *arg, const struct conn_inflight *q)
+{
+	struct red_rows *rs = arg;
+	const struct service *service = rs->r->opts.service_of(rs->r->opts.ctx, q->tgid);
+	struct live_row *row = NULL;
+
+	if (!service)
+		return;
+	for (size_t i = 0; i < rs->n && !row; i++)
+		if (rs->rows[i].service_id == service->id && rs->rows[i].role == q->role)
+			row = &rs->rows[i];
+	if (!row) {
+		if (rs->n == rs->max)
+			return;
+		row = &rs->rows[rs->n++];
+		*row = (struct live_row){ .service_id = service->id, .role = q->role };
+		slice_copy(row->name, sizeof(row->name), slice_str(service->name));
+		slice_copy(row->name_space, sizeof(row->name_space),
+			   slice_str(service->name_space));
+	}
+	row->in_flight++;
+}
+
+size_t red_rows(struct red *r, uint64_t now_ns, uint64_t window_ns, struct live_row *out,
+		size_t max)
+{
+	struct red_rows rs = { .r = r, .rows = out, .max = max };
+
+	rs.n = live_stats_read(r->live, now_ns, window_ns, out, max);
+	if (r->opts.each_inflight && r->opts.service_of)
+		r->opts.each_inflight(r->opts.ctx, red_row_inflight, &rs);
+	return rs.n;
+}

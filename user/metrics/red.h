@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rate, errors, duration: transactions become series and the last minute's statistics. The keeper
+ * of the series store and of the gauges that are counted at the moment of asking.
+ */
+#ifndef RED_H
+#define RED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "export/export.h"
+#include "metrics/live_stats.h"
+#include "metrics/series.h"
+#include "stream/conn.h"
+
+struct red_opts {
+	size_t max_series;     /* per metric, 0: SERIES_DEFAULT_MAX */
+	bool sizes;	       /* body size histograms */
+	bool server_address;   /* server_address and server_port on server metrics too */
+	const char *host_name; /* of the observed host; NULL: not known, as in a replay */
+	const char *version;   /* of sonde */
+	uint64_t now_ns;
+	/* Requests in flight, services and whose a process is: of the pipeline. Each may be NULL:
+	 * what depends on it is then absent. */
+	void (*each_inflight)(void *ctx, void (*fn)(void *arg, const struct conn_inflight *r),
+			      void *arg);
+	void (*each_service)(void *ctx, void (*fn)(void *arg, struct service *s), void *arg);
+	const struct service *(*service_of)(void *ctx, uint32_t tgid);
+	void *ctx;
+};
+
+struct red;
+
+struct red *red_new(const struct red_opts *opts); /* strings borrowed; NULL: out of memory */
+void red_free(struct red *r);
+
+/* What to give to pipeline_add(). Its close() does nothing: r stays the caller's, to be read after
+ * the end of a replay. Its tick() drops the series of services that are gone. */
+void red_exporter(struct red *r, struct exporter *out);
+
+/* The store, for exposition. */
+struct series_store *red_store(struct red *r);
+
+/* Brings the gauges up to date: requests in flight, oldest request, target_info, the store's own
+ * numbers. Call before each exposition. */
+void red_collect(struct red *r, uint64_t now_ns);
+
+/* live_stats_read() with in_flight filled; a service that has requests in flight and nothing
+ * finished in the window has a row too. */
+size_t red_rows(struct red *r, uint64_t now_ns, uint64_t window_ns, struct live_row *out,
+		size_t max);
+
+#endif
