@@ -96,7 +96,7 @@ unit: $(TESTS)
 
 # each target: FUZZ_SECONDS of libFuzzer from its corpus; findings stay in build-fuzz
 FUZZ_SECONDS ?= 20
-FUZZ_SRC     := user/proto/*.c user/stream/route.c user/util/*.c tests/unit/feed.c
+FUZZ_SRC     := user/proto/*.c user/stream/route*.c user/util/*.c tests/unit/feed.c
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 build-fuzz/%: tests/fuzz/fuzz_%.c $(wildcard $(FUZZ_SRC) user/*/*.h tests/unit/*.h)
@@ -137,7 +137,7 @@ bench: need-root all $(O)/bench/pace
 bench-parse: $(O)/bench/bench_http1
 	$(Q)$<
 
-$(O)/bench/bench_%: $(O)/tests/bench/bench_%.o $(O)/libsonde.a
+$(O)/bench/bench_http1: $(O)/tests/bench/bench_http1.o $(O)/libsonde.a
 	$(call msg,LINK)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@

@@ -216,7 +216,7 @@ void feed_hole(struct feed *f, enum proto_dir dir, uint64_t len)
 	if (r == 1) {
 		in = guard_put(&f->guard, (struct slice){ s->bytes, s->n });
 		used = f->proto->parse(f->state, dir, in, &m);
-		assert(used < 0 || ((size_t)used == in.n && (m.flags & MSG_CUT)));
+		assert(used < 0 || ((size_t)used == in.n && (m.flags & (MSG_CUT | MSG_UPGRADE))));
 		if (used > 0)
 			take_message(f, dir, in, (size_t)used, &m);
 	}

@@ -90,7 +90,7 @@ struct proto {
 	 * can go on behind it (parse() is called next, with the bytes behind the hole only); < 0:
 	 * it is lost, resync() is called next, with those bytes. 1: the head that the hole cuts is
 	 * known in part: parse() is called once with the bytes before the hole, consumes them all
-	 * and gives MSG_BEGIN | MSG_CUT (or an error); then as for < 0. */
+	 * and gives MSG_BEGIN | MSG_CUT (or an error); then as for < 0, except after MSG_UPGRADE. */
 	int (*gap)(void *state, enum proto_dir dir, uint64_t len);
 
 	/* Where in `in` the next message plausibly begins, after framing was lost. Offset, or
