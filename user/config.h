@@ -31,41 +31,58 @@ struct config_list {
 	size_t n;
 };
 
+/* Where a value came from: the later wins over the earlier. */
+enum config_origin { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENV, CONFIG_FLAG };
+
+enum { CONFIG_OPTIONS_MAX = 64 };
+
 struct config {
 	enum command command;
-	char *file;              /* positional: record and replay */
+	enum command help_of;		    /* help: the command asked about; CMD_HELP: all */
+	uint8_t origin[CONFIG_OPTIONS_MAX]; /* enum config_origin, by place in the option table */
+	char *file;			    /* positional: record and replay */
 	char *config_file;
-	char *listen_addr;       /* NULL: off */
+	char *listen_addr; /* NULL: off */
 	uint16_t listen_port;
 	char *web_config;
 	struct config_list pids, comms, exes, ports, cgroups, namespaces, not_comms, protocols;
-	uint32_t protocol_mask;  /* of enum proto_id; 0: all */
+	uint32_t protocol_mask; /* of enum proto_id; 0: all */
 	bool tls, routes, sizes, server_address;
 	char *otlp_endpoint;
-	char *traces_keep;
+	struct config_list traces_keep;
 	enum propagate propagate;
 	enum probe_tier tier;
-	uint64_t ring_size;      /* bytes */
+	uint64_t ring_size; /* bytes */
 	uint64_t max_series, max_processes;
-	double cpu_limit;        /* cores */
+	double cpu_limit; /* cores */
 	enum log_level log_level;
 	bool log_json;
 	char *record_file;
-	uint64_t duration_ns;    /* 0: until told */
+	uint64_t duration_ns; /* 0: until told */
 	/* of one command */
 	bool json, metrics, spans, once, stats;
-	char *filter_expr;       /* tail */
-	char *connect_url;       /* top */
-	uint32_t pid;            /* check --pid */
+	char *filter_expr;	    /* tail */
+	char *connect_url;	    /* top */
+	uint32_t pid;		    /* check --pid */
 	struct sonde_filter filter; /* the lists above, as the kernel takes them */
 };
 
 /* Parses argv, environment and file into *c (zeroed by it). 0; or -EINVAL after printing one line
  * on stderr that names what is wrong, the accepted form and the nearest valid word: exit 2. */
 int config_load(struct config *c, int argc, char **argv);
-/* Reads the file again (SIGHUP) into a fresh config; as config_load. */
-int config_reload(const struct config *old, struct config *c, int argc, char **argv);
-void config_free(struct config *c);
-void config_usage(enum command cmd); /* help, generated from the table, on stdout */
+/* The same without printing: the line, without newline, goes into err. */
+int config_parse(struct config *c, int argc, char **argv, char **envp, char *err, size_t size);
+/* Reads everything again (SIGHUP). What can change while running is taken over into *c; what
+ * cannot is named in a warning. A mistake is reported and leaves *c as it was. */
+void config_reload(struct config *c, int argc, char **argv);
+/* Warns of OTEL_ variables this build cannot honour and of values their specification does not
+ * allow: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/ */
+void config_warn_otel(char **envp);
+void config_free(struct config *c); /* leaves it zeroed */
+
+/* Help, generated from the table, on stdout. CMD_HELP: every command. */
+void config_usage(enum command cmd);
+void config_markdown(void); /* docs/configuration.md */
+const char *config_command_name(enum command cmd);
 
 #endif
