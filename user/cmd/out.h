@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Data to stdout. Whole lines are gathered and written together; a reader that is slow holds us
+ * up, one that is gone ends us quietly, and neither keeps us from ending when told to.
+ */
+#ifndef OUT_H
+#define OUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct out {
+	int fd;
+	bool is_closed; /* nobody reads any more, or writing failed: all else is dropped */
+	size_t n;
+	char buf[65536];
+};
+
+void out_init(struct out *o, int fd); /* SIGPIPE is ignored from here on */
+/* Appends `line` and a newline; writes when the buffer is full. */
+void out_line(struct out *o, const char *line, size_t n);
+void out_write(struct out *o, const char *bytes, size_t n);
+void out_flush(struct out *o);
+
+#endif
