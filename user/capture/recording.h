@@ -6,6 +6,7 @@
 #ifndef RECORDING_H
 #define RECORDING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "capture/source.h"
@@ -13,13 +14,16 @@
 struct recorder;
 
 /* NULL on failure, one line in err. Writes are buffered; a full disk is reported once and counted. */
-struct recorder *recorder_open(const char *path, int64_t realtime_offset_ns, char *err, size_t size);
+struct recorder *recorder_open(const char *path, int64_t realtime_offset_ns, char *err,
+			       size_t size);
 void recorder_write(struct recorder *r, const void *rec, size_t size); /* size = header's size */
 uint64_t recorder_failed(const struct recorder *r); /* records that could not be written */
-int recorder_close(struct recorder *r);             /* flushes; 0 or -errno; NULL accepted */
+int recorder_close(struct recorder *r);		    /* flushes; 0 or -errno; NULL accepted */
 
 /* Opens a recording for replay. A file that is none, of another version, or cut in the header:
  * NULL and one line in err. A file cut anywhere later gives its whole records, then -ENODATA. */
 struct source *recording_open(const char *path, char *err, size_t size);
+/* After the end was reached: did the file end inside a record? */
+bool recording_is_cut(const struct source *s);
 
 #endif

@@ -93,6 +93,13 @@ static int replayed_read(struct source *s, source_fn fn, void *ctx, int budget)
 	return n > 0 ? n : r->error;
 }
 
+bool recording_is_cut(const struct source *s)
+{
+	const struct replayed *r = (const struct replayed *)s;
+
+	return r->error == -ENODATA && r->end > r->at;
+}
+
 static int replayed_fd(struct source *s)
 {
 	return -1; /* always readable */

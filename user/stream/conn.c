@@ -311,3 +311,19 @@ size_t conns_cookies(const struct conns *cs, uint64_t *out, size_t max)
 		out[n++] = c->cookie;
 	return n;
 }
+
+void conns_each(const struct conns *cs, void (*fn)(void *ctx, const struct conn_view *v), void *ctx)
+{
+	for (const struct conn *c = cs->oldest; c; c = c->newer) {
+		struct conn_view v = {
+			.cookie = c->cookie,
+			.tgid = c->tgid,
+			.role = (enum sonde_role)c->role,
+			.is_parsed = c->state == CONN_PARSED,
+			.is_unknown = c->state == CONN_UNKNOWN,
+			.is_encrypted = c->state == CONN_ENCRYPTED,
+		};
+
+		fn(ctx, &v);
+	}
+}

@@ -66,6 +66,16 @@ void conns_tick(struct conns *cs, uint64_t now_ns);
 const struct conns_stats *conns_stats(const struct conns *cs);
 void conns_each_inflight(const struct conns *cs,
 			 void (*fn)(void *ctx, const struct conn_inflight *r), void *ctx);
+/* A connection held, for the question whose connections yield no data. */
+struct conn_view {
+	uint64_t cookie;
+	uint32_t tgid;
+	enum sonde_role role;
+	bool is_parsed, is_unknown, is_encrypted; /* none: undecided */
+};
+
+void conns_each(const struct conns *cs, void (*fn)(void *ctx, const struct conn_view *v),
+		void *ctx); /* oldest activity first */
 /* Cookies of the connections held, for the sweep: up to max, oldest activity first. */
 size_t conns_cookies(const struct conns *cs, uint64_t *out, size_t max);
 

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cmd/check_report.h"
+#include "identity/process.h"
+#include "identity/procfs.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define WATCH_NS (2 * NS_PER_S)
+
+/* The first mapped file that is a TLS library by its name. */
+static void find_tls_library(struct check_process *p)
+{
+	static const char *const names[] = { "/libssl.so",    "/libssl3.so",	"/libgnutls.so",
+					     "/libboringssl", "/libmbedtls.so", "/libwolfssl.so" };
+	char path[64], line[512], *file;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", p->pid);
+	maps = fopen(path, "re");
+	if (!maps)
+		return;
+	while (!p->tls_library[0] && fgets(line, sizeof(line), maps)) {
+		file = strchr(line, '/');
+		for (size_t i = 0; file && i < sizeof(names) / sizeof(names[0]); i++)
+			if (strstr(file, names[i]))
+				snprintf(p->tls_library, sizeof(p->tls_library), "%.*s",
+					 (int)strcspn(file, "\n"), file);
+	}
+	fclose(maps);
+}
+
+static void look_at(struct check_process *out, uint32_t pid)
+{
+	struct processes_opts opts = { .is_live = true };
+	struct processes *ps = processes_new(&opts);
+	const struct process *proc;
+	struct procfs_stat st;
+	ssize_t n;
+
+	out->pid = pid;
+	out->is_found = procfs_stat("/proc", pid, &st) == 0;
+	if (out->is_found && ps) {
+		proc = process_get(ps, pid, clock_mono_ns());
+		processes_tick(ps, clock_mono_ns()); /* what is looked up lazily */
+		proc = process_get(ps, pid, clock_mono_ns());
+		out->is_go = proc->is_go;
+		snprintf(out->comm, sizeof(out->comm), "%s", proc->comm);
+		snprintf(out->service, sizeof(out->service), "%s", proc->service->name);
+		n = procfs_link("/proc", pid, "exe", out->exe, sizeof(out->exe) - 1);
+		out->exe[n > 0 ? n : 0] = '\0';
+		find_tls_library(out);
+	}
+	processes_free(ps);
+}
+
+static void look(struct check_report *r, struct probe *probe, struct watch **watch)
+{
+	r->tier = probe_tier(probe);
+	r->n_programs = probe_programs(probe, r->programs, CHECK_PROGRAMS_MAX);
+	r->ring_size = probe_ring_size(probe);
+	r->bpf_memory = probe_map_memory(probe);
+	*watch = watch_run(probe, WATCH_NS);
+	if (!*watch)
+		log_warn("cannot observe for a moment: %s", strerror(errno));
+	else /* what was counted meanwhile, with --probe-stats on */
+		r->n_programs = probe_programs(probe, r->programs, CHECK_PROGRAMS_MAX);
+	r->watch = *watch;
+	r->watched_ns = WATCH_NS;
+}
+
+int cmd_check(const struct cmd_args *a)
+{
+	const struct config *c = a->config;
+	struct probe_opts opts = {
+		.filter = c->filter,
+		.ring_size = c->ring_size,
+		.tier = c->tier,
+		.stats = c->stats,
+	};
+	struct check_report *r = calloc(1, sizeof(*r));
+	struct probe *probe = NULL;
+	struct watch *watch = NULL;
+	int res;
+
+	if (!r) {
+		log_error("out of memory");
+		return EXIT_CANNOT;
+	}
+	uname(&r->kernel);
+	if (c->pid)
+		look_at(&r->process, c->pid);
+	r->error = probe_open(&opts, &probe, r->reason, sizeof(r->reason));
+	if (!r->error)
+		look(r, probe, &watch);
+	res = r->error ? EXIT_CANNOT : EXIT_DONE;
+	if (!c->json)
+		check_text(r, stdout);
+	else if (check_json(r, stdout))
+		res = EXIT_CANNOT;
+	fflush(stdout);
+	watch_free(watch);
+	probe_close(probe);
+	free(r);
+	return res;
+}

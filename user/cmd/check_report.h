@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What check found out, and its two forms. */
+#ifndef CHECK_REPORT_H
+#define CHECK_REPORT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+#include "capture/probe.h"
+#include "cmd/watch.h"
+
+enum { CHECK_PROGRAMS_MAX = 64, CHECK_SHOWN = 10 };
+
+/* One process in depth. */
+struct check_process {
+	uint32_t pid; /* 0: nobody asked */
+	bool is_found;
+	bool is_go;
+	char comm[16];
+	char exe[256];
+	char service[128];
+	char tls_library[256]; /* path of a mapped one; empty: none seen */
+};
+
+struct check_report {
+	struct utsname kernel;
+	enum probe_error error;
+	char reason[512]; /* why it cannot work, when error */
+	enum probe_tier tier;
+	struct probe_program programs[CHECK_PROGRAMS_MAX];
+	size_t n_programs;
+	size_t ring_size;
+	uint64_t bpf_memory;
+	uint64_t watched_ns;
+	const struct watch *watch; /* borrowed; NULL: not observed */
+	struct check_process process;
+};
+
+/* Is it a process to name as yielding no data? */
+static inline bool check_is_dark(const struct watched *p)
+{
+	return p->bytes && !p->transactions;
+}
+
+void check_text(const struct check_report *r, FILE *out);
+int check_json(const struct check_report *r, FILE *out); /* 0, -ENOMEM */
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/check_report.h"
+
+#include "cmd/observe.h"
+#include "util/human.h"
+
+static void print_program(FILE *out, const struct probe_program *p)
+{
+	fprintf(out, "%-32s %-4s %s", p->hook, p->is_attached ? "on" : "off", p->gives);
+	if (!p->is_attached)
+		fprintf(out, " (%s; %s)", p->reason[0] ? p->reason : "no reason given",
+			p->is_required ? "required" : "optional");
+	if (p->run_count)
+		fprintf(out, "; %llu runs of %llu ns", (unsigned long long)p->run_count,
+			(unsigned long long)(p->run_ns / p->run_count));
+	fputc('\n', out);
+}
+
+static void print_dark(FILE *out, const struct check_report *r)
+{
+	const struct watched *p;
+	char why[128];
+	size_t n, shown = 0;
+
+	p = watch_processes(r->watch, &n);
+	for (size_t i = 0; i < n && shown < CHECK_SHOWN; i++) {
+		if (!check_is_dark(&p[i]))
+			continue;
+		if (!shown++)
+			fprintf(out, "\nbusiest processes that yielded no data in %s:\n",
+				human_duration(r->watched_ns).text);
+		watch_why(&p[i], why, sizeof(why));
+		fprintf(out, "%8u %-16s %9s  %s\n", p[i].tgid, p[i].comm[0] ? p[i].comm : "(gone)",
+			human_bytes(p[i].bytes).text, why);
+	}
+	if (!shown)
+		fprintf(out, "\nno process moved data in %s without yielding any\n",
+			human_duration(r->watched_ns).text);
+}
+
+/* What was seen of it in the short look. */
+static void print_traffic(FILE *out, const struct check_report *r)
+{
+	const struct watched *p;
+	char why[128];
+	size_t n;
+
+	if (!r->watch)
+		return;
+	p = watch_processes(r->watch, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (p[i].tgid != r->process.pid)
+			continue;
+		fprintf(out,
+			"  traffic    %s, %llu transactions; connections: %u parsed, "
+			"%u undecided, %u unknown, %u encrypted\n",
+			human_bytes(p[i].bytes).text, (unsigned long long)p[i].transactions,
+			p[i].parsed, p[i].undecided, p[i].unknown, p[i].encrypted);
+		if (check_is_dark(&p[i])) {
+			watch_why(&p[i], why, sizeof(why));
+			fprintf(out, "  no data    %s\n", why);
+		}
+		return;
+	}
+	fprintf(out, "  traffic    none on its sockets in %s\n",
+		human_duration(r->watched_ns).text);
+}
+
+static void print_process(FILE *out, const struct check_report *r)
+{
+	const struct check_process *p = &r->process;
+
+	if (!p->is_found) {
+		fprintf(out, "\nprocess %u: there is none\n", p->pid);
+		return;
+	}
+	fprintf(out, "\nprocess %u (%s)\n  executable %s\n  service    %s\n  runtime    %s\n",
+		p->pid, p->comm, p->exe[0] ? p->exe : "not known", p->service,
+		p->is_go ? "Go" : "not Go");
+	fprintf(out, "  TLS        %s%s\n",
+		p->tls_library[0] ? p->tls_library : "no library mapped",
+		p->tls_library[0] ? ": this build does not see inside" : "");
+	print_traffic(out, r);
+}
+
+void check_text(const struct check_report *r, FILE *out)
+{
+	fprintf(out, "kernel  %s %s\n", r->kernel.release, r->kernel.machine);
+	if (r->error) {
+		fprintf(out, "result  sonde run cannot work: %s\n", r->reason);
+		if (r->process.pid)
+			print_process(out, r);
+		return;
+	}
+	fprintf(out, "tier    %s\nring    %s, all BPF maps %s\n\n", tier_name(r->tier),
+		human_bytes(r->ring_size).text, human_bytes(r->bpf_memory).text);
+	fprintf(out, "%-32s %-4s %s\n", "HOOK", "IS", "GIVES");
+	for (size_t i = 0; i < r->n_programs; i++)
+		print_program(out, &r->programs[i]);
+	if (r->process.pid)
+		print_process(out, r);
+	else if (r->watch)
+		print_dark(out, r);
+	fprintf(out, "\nresult  sonde run can work here\n");
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/observe.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include "capture/live.h"
+#include "capture/recording.h"
+#include "cmd/sweep.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+enum {
+	BUDGET = 4096,	  /* records of one turn */
+	DRAIN_MAX = 1024, /* turns at the end, when records come as fast as they are taken */
+	PROGRAMS_MAX = 64,
+};
+
+#define POLL_BUSY_NS  (5 * NS_PER_MS)
+#define POLL_IDLE_NS  (50 * NS_PER_MS)
+#define POLL_AGAIN_NS (NS_PER_MS / 5) /* the budget was used up: more is waiting */
+#define SWEEP_NS      (5 * NS_PER_S)
+#define CPU_WINDOW_NS (10 * NS_PER_S)
+
+const char *tier_name(enum probe_tier tier)
+{
+	switch (tier) {
+	case PROBE_TIER_SOCKET: return "socket";
+	case PROBE_TIER_SYSCALL: return "syscall";
+	case PROBE_TIER_AUTO: break;
+	}
+	return "auto";
+}
+
+size_t observer_programs(const struct observer *o, size_t *of)
+{
+	struct probe_program programs[PROGRAMS_MAX];
+	size_t n = 0, total = probe_programs(o->probe, programs, PROGRAMS_MAX);
+
+	for (size_t i = 0; i < total; i++)
+		n += programs[i].is_attached;
+	if (of)
+		*of = total;
+	return n;
+}
+
+static void on_poll(void *ctx)
+{
+	struct observer *o = ctx;
+	int n = pipeline_read(&o->pipeline, BUDGET);
+	uint64_t wait_ns = o->poll_ns;
+
+	if (n >= BUDGET)
+		wait_ns = POLL_AGAIN_NS;
+	else if (n > 0)
+		wait_ns = POLL_BUSY_NS;
+	else if (wait_ns < POLL_IDLE_NS)
+		wait_ns = wait_ns * 2 < POLL_IDLE_NS ? wait_ns * 2 : POLL_IDLE_NS;
+	if (wait_ns != o->poll_ns) {
+		o->poll_ns = wait_ns;
+		loop_timer_set(o->poll_timer, wait_ns);
+	}
+	if (n > 0 && o->on_turn)
+		o->on_turn(o->ctx);
+}
+
+static uint64_t cpu_used_ns(void)
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static void watch_cpu(struct observer *o, uint64_t now_ns)
+{
+	uint64_t used;
+
+	if (now_ns - o->cpu_at_ns < CPU_WINDOW_NS)
+		return;
+	used = cpu_used_ns();
+	o->cpu_cores = (double)(used - o->cpu_used_ns) / (double)(now_ns - o->cpu_at_ns);
+	o->cpu_at_ns = now_ns;
+	o->cpu_used_ns = used;
+	if (o->cpu_cores <= o->config->cpu_limit || o->is_cpu_told)
+		return;
+	o->is_cpu_told = true;
+	log_warn(
+		"sonde itself used %.2f cores, more than --cpu-limit %g: observe less with --port, "
+		"--comm or --exclude-comm",
+		o->cpu_cores, o->config->cpu_limit);
+}
+
+static void on_second(void *ctx)
+{
+	struct observer *o = ctx;
+	uint64_t now_ns = clock_mono_ns();
+
+	pipeline_tick(&o->pipeline, now_ns);
+	watch_cpu(o, now_ns);
+	if (o->on_turn)
+		o->on_turn(o->ctx);
+	if (o->on_tick)
+		o->on_tick(o->ctx, now_ns);
+}
+
+static void on_sweep(void *ctx)
+{
+	struct observer *o = ctx;
+
+	sweeper_turn(o->sweeper, clock_mono_ns());
+}
+
+static void on_end(void *ctx)
+{
+	observer_stop(ctx);
+}
+
+static void on_hup(void *ctx)
+{
+	struct observer *o = ctx;
+
+	config_reload(o->config, o->args->argc, o->args->argv);
+	o->is_cpu_told = false;
+}
+
+static void on_go(void *ctx, uint32_t tgid)
+{
+	struct observer *o = ctx;
+
+	probe_set_process(o->probe, tgid, SONDE_P_GO);
+}
+
+/* Before anything is attached, so that a signal from then on ends us in order. */
+static int open_loop(struct observer *o)
+{
+	int err;
+
+	o->loop = loop_new();
+	if (!o->loop)
+		return -errno;
+	err = loop_signal(o->loop, SIGTERM, on_end, o);
+	if (!err)
+		err = loop_signal(o->loop, SIGINT, on_end, o);
+	if (!err)
+		err = loop_signal(o->loop, SIGHUP, on_hup, o);
+	return err;
+}
+
+static int open_probe(struct observer *o)
+{
+	const struct config *c = o->config;
+	struct probe_opts opts = {
+		.filter = c->filter,
+		.ring_size = c->ring_size,
+		.tier = c->tier,
+		.stats = c->stats,
+	};
+	char err[512];
+
+	if (probe_open(&opts, &o->probe, err, sizeof(err))) {
+		log_error("%s", err);
+		return EXIT_CANNOT;
+	}
+	o->source = live_open(o->probe);
+	if (!o->source) {
+		log_error("cannot read the ring: %s", strerror(errno));
+		return EXIT_CANNOT;
+	}
+	return 0;
+}
+
+static int open_recorder(struct observer *o, const char *path)
+{
+	char err[512];
+
+	if (!path)
+		return 0;
+	o->recorder = recorder_open(path, o->source->realtime_offset_ns, err, sizeof(err));
+	if (!o->recorder) {
+		log_error("%s", err);
+		return EXIT_CANNOT;
+	}
+	log_warn("%s will hold what the observed programs send and receive, secrets included: keep "
+		 "it safe",
+		 path);
+	return 0;
+}
+
+static int open_pipeline(struct observer *o)
+{
+	struct pipeline_opts opts = {
+		.source = o->source,
+		.recorder = o->recorder,
+		.is_live = true,
+		.routes = o->config->routes,
+		.protocols = o->config->protocol_mask,
+		.on_go = on_go,
+		.ctx = o,
+	};
+
+	if (pipeline_init(&o->pipeline, &opts))
+		return -ENOMEM;
+	o->is_pipeline = true;
+	o->sweeper = sweeper_new(o->probe, &o->pipeline);
+	return o->sweeper ? 0 : -ENOMEM;
+}
+
+static int open_timers(struct observer *o)
+{
+	uint64_t duration_ns = o->config->duration_ns;
+	int err;
+
+	o->poll_ns = POLL_BUSY_NS;
+	o->poll_timer = loop_timer(o->loop, o->poll_ns, on_poll, o);
+	if (o->poll_timer < 0)
+		return o->poll_timer;
+	err = loop_watch_edge(o->loop, probe_ring_fd(o->probe), on_poll, o);
+	if (err)
+		return err;
+	err = loop_timer(o->loop, NS_PER_S, on_second, o);
+	if (err >= 0)
+		err = loop_timer(o->loop, SWEEP_NS, on_sweep, o);
+	if (err >= 0 && duration_ns)
+		err = loop_timer(o->loop, duration_ns, on_end, o);
+	return err < 0 ? err : 0;
+}
+
+int observer_open(struct observer *o, const struct cmd_args *args, const char *recording)
+{
+	int err;
+
+	*o = (struct observer){ .config = args->config, .args = args };
+	err = open_loop(o);
+	if (err)
+		goto fail;
+	err = open_probe(o);
+	if (!err)
+		err = open_recorder(o, recording);
+	if (err)
+		return err;
+	err = open_pipeline(o);
+	if (!err)
+		err = open_timers(o);
+	if (!err)
+		return 0;
+fail:
+	log_error("cannot start: %s", strerror(-err));
+	return EXIT_CANNOT;
+}
+
+static void say_observing(const struct observer *o, const char *where)
+{
+	size_t of, n = observer_programs(o, &of);
+	char line[256];
+
+	snprintf(line, sizeof(line), "observing (%s tier, %zu of %zu programs%s%s)",
+		 tier_name(probe_tier(o->probe)), n, of, where ? ", " : "", where ? where : "");
+	/* others wait for this line: it is printed at every level */
+	if (o->config->log_json)
+		log_at(LOG_ERROR, "%s", line);
+	else
+		fprintf(stderr, "sonde: %s\n", line);
+}
+
+/* What the kernel had already handed over belongs to the result. */
+static void drain(struct observer *o)
+{
+	for (int i = 0; i < DRAIN_MAX; i++)
+		if (pipeline_read(&o->pipeline, BUDGET) <= 0)
+			break;
+	pipeline_tick(&o->pipeline, clock_mono_ns());
+	if (o->on_turn)
+		o->on_turn(o->ctx);
+}
+
+int observer_run(struct observer *o, const char *where)
+{
+	int err;
+
+	o->cpu_at_ns = clock_mono_ns();
+	o->cpu_used_ns = cpu_used_ns();
+	say_observing(o, where);
+	err = loop_run(o->loop);
+	if (err) {
+		log_error("the event loop failed: %s", strerror(-err));
+		return EXIT_CANNOT;
+	}
+	drain(o);
+	return EXIT_DONE;
+}
+
+void observer_stop(struct observer *o)
+{
+	loop_stop(o->loop);
+}
+
+static void close_recorder(struct observer *o)
+{
+	uint64_t failed;
+	int err;
+
+	if (!o->recorder)
+		return;
+	failed = recorder_failed(o->recorder);
+	err = recorder_close(o->recorder);
+	if (failed || err)
+		log_error("the recording is not complete: %llu records could not be written%s%s",
+			  (unsigned long long)failed, err ? ": " : "", err ? strerror(-err) : "");
+}
+
+void observer_close(struct observer *o)
+{
+	sweeper_free(o->sweeper);
+	if (o->is_pipeline)
+		pipeline_free(&o->pipeline);
+	close_recorder(o);
+	if (o->source)
+		o->source->ops->close(o->source);
+	probe_close(o->probe);
+	loop_free(o->loop);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every observing command has in common: probe, ring, pipeline, recorder and the loop that
+ * turns them, from attaching to the orderly end.
+ */
+#ifndef OBSERVE_H
+#define OBSERVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "capture/probe.h"
+#include "cmd/cmd.h"
+#include "loop.h"
+#include "pipeline.h"
+
+struct recorder;
+struct sweeper;
+
+struct observer {
+	struct config *config;
+	const struct cmd_args *args;
+	struct probe *probe;
+	struct source *source;
+	struct recorder *recorder;
+	struct sweeper *sweeper;
+	struct pipeline pipeline;
+	struct loop *loop;
+	/* Set by the command before observer_run(); NULL: not interested. After records were
+	 * taken, and once a second. */
+	void (*on_turn)(void *ctx);
+	void (*on_tick)(void *ctx, uint64_t now_ns);
+	void *ctx;
+
+	/* private */
+	int poll_timer;
+	uint64_t poll_ns;
+	uint64_t cpu_at_ns, cpu_used_ns;
+	double cpu_cores; /* used by sonde itself, over the last window */
+	bool is_cpu_told;
+	bool is_pipeline;
+};
+
+/* Attaches. recording: where to keep one, NULL: nowhere. 0, or the exit code after saying on
+ * stderr what is wrong; observer_close() is due either way. */
+int observer_open(struct observer *o, const struct cmd_args *args, const char *recording);
+
+/* Says `sonde: observing (...)`, `where` being the address served or NULL, then turns until ended
+ * by a signal, --duration or observer_stop(). Takes what is still in the ring. The exit code. */
+int observer_run(struct observer *o, const char *where);
+void observer_stop(struct observer *o);
+void observer_close(struct observer *o); /* flushes the recording */
+
+/* Programs attached; programs there could be in *of. */
+size_t observer_programs(const struct observer *o, size_t *of);
+const char *tier_name(enum probe_tier tier);
+
+#endif

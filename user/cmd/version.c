@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <bpf/libbpf.h>
+#include <jansson.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <yaml.h>
+#include <zlib.h>
+#include "cmd/cmd.h"
+#include "proto/proto.h"
+#include "version.h"
+
+int cmd_version(const struct cmd_args *a)
+{
+	printf("sonde %s (commit %s)\n", SONDE_VERSION, SONDE_COMMIT);
+	printf("protocols:");
+	for (int id = PROTO_UNKNOWN + 1; id < PROTO_MAX; id++)
+		printf(" %s", proto_get((enum proto_id)id)->name);
+	printf("\ncapture:   socket\n");
+	printf("libraries: libbpf %s, libmicrohttpd %s, libyaml %s, jansson %s, zlib %s\n",
+	       libbpf_version_string(), MHD_get_version(), yaml_get_version_string(),
+	       jansson_version_str(), zlibVersion());
+	printf("not built: tls, otlp, traces, propagation, kubernetes, web-config, top's live "
+	       "view\n");
+	return EXIT_DONE;
+}
