@@ -36,7 +36,6 @@ static __always_inline void connect_failed(struct sock *sk, struct conn *c)
 	ev->family = c->family;
 	conn_addresses(sk, c->family, &ev->local, &ev->peer);
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
-	count(SONDE_CNT_EV_CONNECT);
 }
 
 static __noinline void conn_ended(struct sock *sk, struct conn *c, u32 how, u32 error)
@@ -81,7 +80,6 @@ static __noinline void conn_ended(struct sock *sk, struct conn *c, u32 how, u32 
 	ev->tgid = c->tgid;
 	ev->how = how;
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
-	count(SONDE_CNT_EV_CLOSE);
 }
 
 static __always_inline void connect_began(struct sock *sk)

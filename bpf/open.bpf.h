@@ -56,6 +56,8 @@ static __noinline void conn_describe(struct sock *sk, struct conn *c, u64 tx_rx_
 	ev->h.ts_ns = bpf_ktime_get_ns();
 	if (c->flags & CONN_FRESH)
 		ev->h.flags |= SONDE_F_FRESH;
+	if (bpf_get_current_task_btf()->signal->nr_threads > 1)
+		ev->h.flags |= SONDE_F_THREADS;
 	ev->cookie = c->cookie;
 	ev->connect_ns = c->connect_ns;
 	ev->established_ns = c->established_ns;
@@ -74,7 +76,6 @@ static __noinline void conn_describe(struct sock *sk, struct conn *c, u64 tx_rx_
 		conn_addresses(sk, c->family, &ev->local, &ev->peer);
 	}
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
-	count(SONDE_CNT_EV_OPEN);
 	c->flags |= CONN_OPENED;
 }
 

@@ -47,7 +47,6 @@ int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_b
 		len = 0;
 	ev->args_len = len;
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
-	count(SONDE_CNT_EV_PROCESS);
 	return 0;
 }
 
@@ -85,7 +84,6 @@ int BPF_PROG(sonde_fork, struct task_struct *parent, struct task_struct *child)
 	ev->ppid = ppid;
 	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), child->comm);
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
-	count(SONDE_CNT_EV_PROCESS);
 	return 0;
 }
 
@@ -124,7 +122,6 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 								   : task->exit_code;
 	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), task->group_leader->comm);
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
-	count(SONDE_CNT_EV_PROCESS);
 	return 0;
 }
 

@@ -26,6 +26,7 @@ enum {
 struct scratch {
 	struct sonde_ev_data ev;
 	u8 bytes[2 * SONDE_COPY_MAX + SONDE_TAIL_MAX];
+	u32 turn;
 };
 
 struct {
@@ -158,10 +159,14 @@ static __noinline int copy_buffer(struct scratch *s, u64 base, u32 from, u32 wan
 }
 
 /* A walk over a vector: what lies before `from` is passed over, `want` bytes are copied, and of the
- * buffer that holds the operation's end, its last bytes. */
+ * buffer that holds the operation's end, its last bytes. The vector's first elements are read at
+ * once: most vectors are a head and a body. */
+enum { IOVECS_FIRST = 4 };
+
 struct walk {
 	struct scratch *s;
 	u64 vec;
+	struct iovec first[IOVECS_FIRST];
 	u32 n_iov, len;
 	u32 from, want; /* still to be passed over; to be copied in all */
 	u32 at, done;	/* bytes walked; bytes copied */
@@ -200,9 +205,13 @@ static long walk_one(u32 i, struct walk *w)
 
 	if (i >= w->n_iov || w->at >= w->len)
 		return 1;
-	w->err = bpf_probe_read_user(&iov, sizeof(iov), (void *)(w->vec + i * sizeof(iov)));
-	if (w->err)
-		return 1;
+	if (i < IOVECS_FIRST) {
+		iov = w->first[i];
+	} else {
+		w->err = bpf_probe_read_user(&iov, sizeof(iov), (void *)(w->vec + i * sizeof(iov)));
+		if (w->err)
+			return 1;
+	}
 	base = (u64)iov.iov_base;
 	size = iov.iov_len;
 	if (size > w->len - w->at)
@@ -226,6 +235,11 @@ static long walk_one(u32 i, struct walk *w)
 	return w->err != 0;
 }
 
+static long walk_rest(u32 i, struct walk *w)
+{
+	return walk_one(i + 2, w);
+}
+
 static __always_inline int copy_vector(struct scratch *s, u64 vec, u32 n_iov, u32 from, u32 want)
 {
 	struct walk w = {
@@ -237,7 +251,16 @@ static __always_inline int copy_vector(struct scratch *s, u64 vec, u32 n_iov, u3
 		.want = want,
 	};
 
-	bpf_loop(IOVECS_MAX, walk_one, &w, 0);
+	u32 n = n_iov < IOVECS_FIRST ? n_iov : IOVECS_FIRST;
+
+	asm volatile("" : "+r"(n));
+	n &= 2 * IOVECS_FIRST - 1;
+	if (n > IOVECS_FIRST)
+		n = IOVECS_FIRST;
+	if (bpf_probe_read_user(w.first, n * sizeof(struct iovec), (void *)vec))
+		return -1;
+	if (!walk_one(0, &w) && !walk_one(1, &w) && n_iov > 2)
+		bpf_loop(IOVECS_MAX, walk_rest, &w, 0);
 	s->ev.copied = w.done;
 	return w.err;
 }
@@ -333,7 +356,8 @@ static __always_inline bool obey_verdict(struct sonde_ev_data *ev, struct conn *
 		u64 until = v->until[dir];
 
 		cap = v->copy[dir];
-		if (until & SONDE_UNTIL) {
+		/* the end of a stream is never left out */
+		if (until & SONDE_UNTIL && ev->len) {
 			s32 ahead = (s32)((u32)until - ev->seq);
 
 			if ((s32)((u32)until - end) > 0)
@@ -397,10 +421,12 @@ static __always_inline void submit(struct scratch *s, struct conn *c, u32 dir)
 	asm volatile("" : "+r"(size));
 	if (size > sizeof(s->ev) + SONDE_COPY_MAX + SONDE_TAIL_MAX)
 		return;
-	if (ring && !bpf_ringbuf_output(ring, s, size, ring_flags(ring))) {
-		count(SONDE_CNT_EV_DATA);
-		c->lost[dir] = 0;
-		c->skipped_ns[dir] = 0;
+	if (ring && !bpf_ringbuf_output(ring, s, size, ring_flags(ring, s->turn++))) {
+		/* what is delivered is counted by whoever reads it */
+		if (c->lost[dir])
+			c->lost[dir] = 0;
+		if (c->skipped_ns[dir])
+			c->skipped_ns[dir] = 0;
 		return;
 	}
 	c->lost[dir]++;

@@ -129,6 +129,7 @@ struct sonde_addr {
 enum {
 	SONDE_F_FRESH = 1 << 0, /* seen from its first byte; else joined in the middle */
 	SONDE_F_KTLS = 1 << 1,
+	SONDE_F_THREADS = 1 << 2, /* its process has more than one thread */
 };
 
 struct sonde_ev_open {
@@ -284,24 +285,18 @@ enum {
 	SONDE_P_GO = 1 << 2, /* set by user space */
 };
 
-/* Index into the per-CPU counters. The reasons for loss are exported under the names in
- * user/capture/losses.def, always all of them. */
+/* Index into the per-CPU counters: what no record tells. The reasons for loss are exported under
+ * the names in user/capture/losses.def, always all of them. */
 enum sonde_counter {
-	SONDE_CNT_EV_OPEN = 0, /* records delivered, by kind */
-	SONDE_CNT_EV_DATA = 1,
-	SONDE_CNT_EV_CLOSE = 2,
-	SONDE_CNT_EV_CONNECT = 3,
-	SONDE_CNT_EV_PROCESS = 4,    /* exec, fork, exit */
-	SONDE_CNT_BYTES = 5,	     /* bytes moved on observed sockets */
-	SONDE_CNT_SKIPPED = 6,	     /* operations left out by verdict */
-	SONDE_CNT_LOST_REQUEST = 7,  /* ring full: data records of the direction requests take */
-	SONDE_CNT_LOST_RESPONSE = 8, /* ring full: data records of the other direction */
-	SONDE_CNT_LOST_CONTROL = 9,  /* ring full: any other record */
-	SONDE_CNT_NO_STORAGE = 10,   /* no memory for the state of a connection */
-	SONDE_CNT_FAULT = 11,	     /* the user's memory could not be read */
-	SONDE_CNT_UNKNOWN_CALL = 12, /* an operation whose buffer is not known: length only */
-	SONDE_CNT_COMPAT = 13,	     /* a 32-bit task's: length only */
-	SONDE_CNT_RACED = 14, /* two threads raced on a socket and the order is not certain */
+	SONDE_CNT_SKIPPED = 0,	     /* operations left out by verdict */
+	SONDE_CNT_LOST_REQUEST = 1,  /* ring full: data records of the direction requests take */
+	SONDE_CNT_LOST_RESPONSE = 2, /* ring full: data records of the other direction */
+	SONDE_CNT_LOST_CONTROL = 3,  /* ring full: any other record */
+	SONDE_CNT_NO_STORAGE = 4,    /* no memory for the state of a connection */
+	SONDE_CNT_FAULT = 5,	     /* the user's memory could not be read */
+	SONDE_CNT_UNKNOWN_CALL = 6,  /* an operation whose buffer is not known: length only */
+	SONDE_CNT_COMPAT = 7,	     /* a 32-bit task's: length only */
+	SONDE_CNT_RACED = 8, /* two threads raced on a socket and the order is not certain */
 	SONDE_CNT_MAX = 16,
 };
 

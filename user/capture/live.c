@@ -21,6 +21,8 @@ static int on_record(void *ctx, void *rec, size_t size)
 {
 	struct live *l = ctx;
 
+	if (((const struct sonde_ev_hdr *)rec)->kind == SONDE_EV_OPEN)
+		probe_needs_of(l->probe, rec);
 	l->taken++;
 	l->stop = l->fn(l->ctx, rec, size);
 	/* stops ring_buffer__consume() with this record consumed */

@@ -21,6 +21,7 @@ enum { RING_DEFAULT = 16 << 20, PROGRAMS_MAX = 32 };
 static const struct feature {
 	const char *name, *hook, *gives;
 	bool is_required;
+	enum need { ALWAYS, BY_THREADS, BY_CLIENTS_AND_THREADS } need;
 } features[] = {
 	{ "sonde_send", "tp_btf/sock_send_length", "bytes sent", true },
 	{ "sonde_recv", "tp_btf/sock_recv_length", "bytes received", true },
@@ -28,9 +29,10 @@ static const struct feature {
 	  "who connects, failed connects, ends of connections", false },
 	{ "sonde_arrival", "tp_btf/sk_data_ready", "when a request arrived, before it was read",
 	  false },
-	{ "sonde_send_start", "tp_btf/tcp_sendmsg_locked", "the true start of a send", false },
+	{ "sonde_send_start", "tp_btf/tcp_sendmsg_locked", "the true start of a send", false,
+	  BY_CLIENTS_AND_THREADS },
 	{ "sonde_read_end", "tp_btf/tcp_rcv_space_adjust",
-	  "the order of reads by several threads on one socket", false },
+	  "the order of reads by several threads on one socket", false, BY_THREADS },
 	{ "sonde_exec", "tp_btf/sched_process_exec",
 	  "names of processes that live for milliseconds", false },
 	{ "sonde_fork", "tp_btf/sched_process_fork", "whose child a process is", false },
@@ -171,21 +173,40 @@ static int map_verdicts(struct probe *p)
 	return 0;
 }
 
-static int attach(struct probe *p)
+static int attach_one(struct probe *p, size_t i)
 {
-	for (size_t i = 0; i < FEATURES; i++) {
-		if (p->reasons[i][0])
-			continue;
-		last_complaint[0] = '\0';
-		p->links[i] = bpf_program__attach(program_of(p->skel, i));
-		if (p->links[i])
-			continue;
-		snprintf(p->reasons[i], sizeof(p->reasons[i]), "cannot attach: %s",
-			 strerror(errno));
-		if (features[i].is_required)
-			return -errno;
-	}
-	return 0;
+	int err;
+
+	if (p->links[i] || p->reasons[i][0])
+		return 0;
+	p->links[i] = bpf_program__attach(program_of(p->skel, i));
+	if (p->links[i])
+		return 0;
+	err = -errno;
+	snprintf(p->reasons[i], sizeof(p->reasons[i]), "cannot attach: %s", strerror(-err));
+	return features[i].is_required ? err : 0;
+}
+
+static int attach(struct probe *p, const struct sonde_filter *f)
+{
+	bool is_narrow = f->n_pids || f->n_comms || f->n_exes || f->n_cgroups;
+	int err = 0;
+
+	for (size_t i = 0; i < FEATURES && !err; i++)
+		if (!is_narrow || features[i].need == ALWAYS)
+			err = attach_one(p, i);
+	return err;
+}
+
+void probe_needs_of(struct probe *p, const struct sonde_ev_open *ev)
+{
+	bool has_threads = ev->h.flags & SONDE_F_THREADS;
+	bool is_client = ev->role == SONDE_ROLE_CLIENT;
+
+	for (size_t i = 0; i < FEATURES; i++)
+		if ((features[i].need == BY_THREADS && has_threads) ||
+		    (features[i].need == BY_CLIENTS_AND_THREADS && (has_threads || is_client)))
+			attach_one(p, i);
 }
 
 static enum probe_error missing_hook(const struct probe *p, char *err, size_t size)
@@ -223,7 +244,7 @@ static int start(struct probe *p, const struct probe_opts *opts)
 	filter_seed(&opts->filter, p, probe_set_process);
 	if (opts->stats)
 		p->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
-	return attach(p);
+	return attach(p, &opts->filter);
 }
 
 enum probe_error probe_open(const struct probe_opts *opts, struct probe **out, char *err,
@@ -303,6 +324,10 @@ size_t probe_programs(struct probe *p, struct probe_program *out, size_t max)
 			.is_attached = p->links[i] != NULL,
 		};
 		memcpy(out[n].reason, p->reasons[i], sizeof(out[n].reason));
+		if (!p->links[i] && !p->reasons[i][0])
+			snprintf(out[n].reason, sizeof(out[n].reason),
+				 "not needed: no %sthreaded program is observed yet",
+				 features[i].need == BY_THREADS ? "" : "client or ");
 		if (p->links[i])
 			read_stats(program_of(p->skel, i), &out[n]);
 	}

@@ -59,6 +59,13 @@ probe_map_memory(const struct probe *p); /* bytes of BPF maps as the kernel acco
 /* Sums over CPUs. */
 void probe_counters(const struct probe *p, uint64_t out[SONDE_CNT_MAX]);
 
+/*
+ * Two programs matter to some connections only and cost every other a little: the true start of a
+ * send to clients and to threads, the order of reads to threads. Where all processes are observed
+ * they are attached at once; where few are, when the first open record asks for them.
+ */
+void probe_needs_of(struct probe *p, const struct sonde_ev_open *ev);
+
 /* The verdicts, shared with the kernel. */
 void probe_verdict(struct probe *p, uint32_t slot, const struct sonde_verdict *v);
 
