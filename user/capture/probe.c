@@ -23,20 +23,20 @@ static const struct feature {
 	bool is_required;
 	enum need { ALWAYS, BY_THREADS, BY_CLIENTS_AND_THREADS } need;
 } features[] = {
-	{ "sonde_send", "tp_btf/sock_send_length", "bytes sent", true },
-	{ "sonde_recv", "tp_btf/sock_recv_length", "bytes received", true },
+	{ "sonde_send", "tp_btf/sock_send_length", "bytes sent", true, ALWAYS },
+	{ "sonde_recv", "tp_btf/sock_recv_length", "bytes received", true, ALWAYS },
 	{ "sonde_state", "tp_btf/inet_sock_set_state",
-	  "who connects, failed connects, ends of connections", false },
+	  "who connects, failed connects, ends of connections", false, ALWAYS },
 	{ "sonde_arrival", "tp_btf/sk_data_ready", "when a request arrived, before it was read",
-	  false },
+	  false, ALWAYS },
 	{ "sonde_send_start", "tp_btf/tcp_sendmsg_locked", "the true start of a send", false,
 	  BY_CLIENTS_AND_THREADS },
 	{ "sonde_read_end", "tp_btf/tcp_rcv_space_adjust",
 	  "the order of reads by several threads on one socket", false, BY_THREADS },
 	{ "sonde_exec", "tp_btf/sched_process_exec",
-	  "names of processes that live for milliseconds", false },
-	{ "sonde_fork", "tp_btf/sched_process_fork", "whose child a process is", false },
-	{ "sonde_exit", "tp_btf/sched_process_exit", "ends of processes", false },
+	  "names of processes that live for milliseconds", false, ALWAYS },
+	{ "sonde_fork", "tp_btf/sched_process_fork", "whose child a process is", false, ALWAYS },
+	{ "sonde_exit", "tp_btf/sched_process_exit", "ends of processes", false, ALWAYS },
 };
 
 enum { FEATURES = sizeof(features) / sizeof(features[0]) };
