@@ -189,12 +189,8 @@ void conns_open(struct conns *cs, const struct sonde_ev_open *ev)
 	if (c->state == CONN_UNDECIDED)
 		c->role = ev->role;
 	set_unix_path(c, ev);
-	for (int d = SONDE_TX; d <= SONDE_RX; d++) {
-		if (c->s[d].is_known)
-			continue;
-		c->s[d].next = stream_first_pos(d == SONDE_TX ? ev->tx_seq : ev->rx_seq);
-		c->s[d].is_known = true;
-	}
+	stream_begin(&c->s[SONDE_TX], ev->tx_seq);
+	stream_begin(&c->s[SONDE_RX], ev->rx_seq);
 }
 
 void conns_data(struct conns *cs, const struct sonde_ev_data *ev)
@@ -246,9 +242,7 @@ void conns_sweep(struct conns *cs, const struct sonde_ev_sweep *ev)
 
 static void tick_conn(struct conns *cs, struct conn *c, uint64_t now_ns)
 {
-	for (int d = SONDE_TX; d <= SONDE_RX; d++)
-		if (stream_park_expired(&c->s[d], now_ns))
-			record_flush(cs, c, d);
+	record_expire(cs, c, now_ns);
 	if (c->hold_since_ns && c->hold_since_ns + CONN_HOLD_NS <= now_ns)
 		flow_hurry(cs, c, conn_dir(c, PROTO_RESPONSE));
 	match_tick(cs, c, now_ns);

@@ -111,6 +111,7 @@ void flow_hurry(struct conns *cs, struct conn *c, enum sonde_dir d);
 /* record.c: one data record into bytes, holes and ends */
 void record_take(struct conns *cs, struct conn *c, const struct sonde_ev_data *ev);
 void record_flush(struct conns *cs, struct conn *c, enum sonde_dir d); /* what is parked, at once */
+void record_expire(struct conns *cs, struct conn *c, uint64_t now_ns); /* what waited too long */
 
 /* detect.c: 1 decided (the caller goes on), 0 not yet, -1 never will be from these bytes */
 int detect_run(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice in);

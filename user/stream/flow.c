@@ -79,6 +79,7 @@ static void lose_requests(struct conns *cs, struct conn *c, uint64_t pos, enum l
 			  bool was_resync)
 {
 	match_request_end(cs, c, pos);
+	c->match.is_unsure = true;
 	/* those in the ring's holes the kernel counts; one stretch that cannot be read counts once,
 	 * except that each operation without bytes is likely to be a request */
 	if (why != LOSS_RING_FULL && (!was_resync || why == LOSS_UNKNOWN_CALL))
@@ -462,6 +463,7 @@ void flow_hole(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t len,
 		if (why == LOSS_UNKNOWN_CALL)
 			conn_loss(cs, why, 1);
 		c->is_fresh = false;
+		c->match.is_unsure = true;
 		stream_unhold(s, SIZE_MAX);
 		s->next += len;
 		return;

@@ -91,6 +91,29 @@ static void meet(struct conns *cs, struct conn *c)
 	}
 }
 
+/*
+ * Requests in a hole are as many as they are. Unless requests are pipelined each has been answered
+ * before the next one was made, so between the last one seen and the next one there are answers.
+ * Where there are none, those lost are still to be answered, and by what nobody can tell.
+ */
+static bool is_sure(const struct conn *c, const struct request *r)
+{
+	return !c->match.is_unsure || (r->after_pos > c->match.frontier &&
+				       r->after_pos > c->s[conn_dir(c, PROTO_RESPONSE)].first);
+}
+
+/* Its answer lay in a hole that was found before it was. */
+static void meet_hole(struct conns *cs, struct conn *c)
+{
+	struct match *m = &c->match;
+
+	if (!m->head || m->head->after_pos >= m->hole_end)
+		return;
+	match_hole(cs, c, m->hole_end, m->hole_why);
+	if (m->is_pipelined)
+		conn_give_up(cs, c, CONN_UNKNOWN, m->hole_why);
+}
+
 int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint64_t begin_pos,
 		  const struct op *begin, const struct op *end)
 {
@@ -113,6 +136,15 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 	r->is_tls = begin->is_tls;
 	if (m->tail && m->tail->after_pos == r->after_pos)
 		m->is_pipelined = true;
+	if (!is_sure(c, r)) {
+		request_free(&cs->pools, r);
+		conn_loss(cs, LOSS_STREAM_GAP, 1);
+		conn_give_up(cs, c, CONN_UNKNOWN, LOSS_STREAM_GAP);
+		return 0;
+	}
+	m->is_unsure = false;
+	if (m->frontier < r->after_pos)
+		m->frontier = r->after_pos;
 	if (m->tail)
 		m->tail->next = r;
 	else
@@ -121,6 +153,7 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 	m->n_pending++;
 	m->req_open = r;
 	meet(cs, c);
+	meet_hole(cs, c);
 	return 0;
 }
 
@@ -210,6 +243,8 @@ void match_response_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint
 	resp->is_complete = true;
 	if (m->head && m->head->after_pos < end_pos)
 		m->is_pipelined = true;
+	if (resp->req && m->frontier < end_pos)
+		m->frontier = end_pos;
 	if (!resp->req && !resp->is_unmatched) {
 		keep_finished(cs, c, resp);
 		return;
@@ -238,6 +273,8 @@ uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum los
 	struct match *m = &c->match;
 	uint32_t n = 0;
 
+	m->hole_end = end_pos;
+	m->hole_why = why;
 	while (m->head && m->head->after_pos < end_pos) {
 		request_done(cs, c, pop(m));
 		n++;

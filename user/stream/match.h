@@ -27,8 +27,13 @@ struct match {
 	struct request *req_open;    /* still being received; in the list or bound; NULL: gone */
 	struct response *resp_open;  /* still being received */
 	struct response *finished;   /* complete before their request was seen, oldest first */
+	uint64_t frontier; /* where the last request seen, or the last answer to one, puts responses
+			    */
+	uint64_t hole_end; /* of the last hole in the response stream, and why it is there */
+	enum loss hole_why;
 	uint16_t n_pending, n_finished;
 	bool is_pipelined; /* a request was sent before the last one was answered */
+	bool is_unsure;	   /* requests were lost, and maybe not all of them answered by now */
 	bool is_missed;	   /* the protocol was told that the next response has no request */
 	bool has_response; /* at least one response has begun */
 };

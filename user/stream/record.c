@@ -110,16 +110,20 @@ static void take(struct conns *cs, struct conn *c, uint64_t pos, const struct so
 		settle_eof(cs, c, ev->dir, ev->h.ts_ns);
 }
 
+static void take_one(struct conns *cs, struct conn *c, enum sonde_dir d)
+{
+	struct parked *p = stream_unpark(&c->s[d]);
+
+	take(cs, c, p->pos, p->ev);
+	free(p);
+}
+
 static void take_parked(struct conns *cs, struct conn *c, enum sonde_dir d, bool at_once)
 {
 	struct stream *s = &c->s[d];
 
-	while (s->parked && (at_once || !is_early(c, s, s->parked->pos, s->parked->ev))) {
-		struct parked *p = stream_unpark(s);
-
-		take(cs, c, p->pos, p->ev);
-		free(p);
-	}
+	while (s->parked && (at_once || !is_early(c, s, s->parked->pos, s->parked->ev)))
+		take_one(cs, c, d);
 }
 
 void record_flush(struct conns *cs, struct conn *c, enum sonde_dir d)
@@ -127,21 +131,34 @@ void record_flush(struct conns *cs, struct conn *c, enum sonde_dir d)
 	take_parked(cs, c, d, true);
 }
 
+/* In the order in which both directions' operations were. */
+void record_expire(struct conns *cs, struct conn *c, uint64_t now_ns)
+{
+	struct parked *tx, *rx;
+
+	while (stream_park_expired(&c->s[SONDE_TX], now_ns) ||
+	       stream_park_expired(&c->s[SONDE_RX], now_ns)) {
+		tx = c->s[SONDE_TX].parked;
+		rx = c->s[SONDE_RX].parked;
+		if (!rx || (tx && tx->ev->h.ts_ns <= rx->ev->h.ts_ns))
+			take_one(cs, c, SONDE_TX);
+		else
+			take_one(cs, c, SONDE_RX);
+		take_parked(cs, c, SONDE_TX, false);
+		take_parked(cs, c, SONDE_RX, false);
+	}
+}
+
 void record_take(struct conns *cs, struct conn *c, const struct sonde_ev_data *ev)
 {
-	struct stream *s = &c->s[ev->dir], *other = &c->s[!ev->dir];
+	struct stream *s = &c->s[ev->dir];
 	uint64_t pos;
 
-	if (!s->is_known) {
-		s->next = stream_first_pos(ev->seq);
-		s->is_known = true;
-	}
-	if (!other->is_known) {
-		other->next = stream_first_pos(ev->other_seq);
-		other->is_known = true;
-	}
-	if (s->is_ended)
+	stream_begin(s, ev->seq);
+	stream_begin(&c->s[!ev->dir], ev->other_seq);
+	if (s->is_ended && !ev->len)
 		return;
+	s->is_ended = false; /* a receive into no room returns 0 too */
 	pos = stream_pos(s->next, ev->seq);
 	/* behind one that waits, also a hole that is certain has to wait its turn */
 	if (is_early(c, s, pos, ev) || (s->parked && pos >= s->parked->pos)) {

@@ -67,7 +67,6 @@ static void run_to(struct conns *cs, struct conn *c, enum sonde_dir d, uint32_t 
 
 	if (!s->is_known || s->is_ended)
 		return;
-	record_flush(cs, c, d);
 	pos = stream_pos(s->next, seq);
 	if (last_ns > s->last_end_ns)
 		s->last_end_ns = last_ns;
@@ -101,6 +100,7 @@ void settle_close(struct conns *cs, struct conn *c, const struct sonde_ev_close 
 			c->peer_ns = ts_ns;
 		return;
 	}
+	record_expire(cs, c, UINT64_MAX);
 	run_to(cs, c, SONDE_TX, ev->tx_seq, ev->lost_tx, ev->last_tx_ns);
 	flow_end(cs, c, SONDE_TX, !is_reset, c->s[SONDE_TX].last_end_ns);
 	if (ev->how == SONDE_CLOSE_LOCAL) {
@@ -117,8 +117,7 @@ void settle_close(struct conns *cs, struct conn *c, const struct sonde_ev_close 
 
 void settle_gone(struct conns *cs, struct conn *c)
 {
-	record_flush(cs, c, SONDE_TX);
-	record_flush(cs, c, SONDE_RX);
+	record_expire(cs, c, UINT64_MAX);
 	/* a TCP socket says goodbye, so its goodbye was lost, and maybe more with it */
 	if (c->family != SONDE_FAMILY_UNIX) {
 		match_drop(cs, c, LOSS_RESPONSE_MISSING);

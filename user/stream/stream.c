@@ -141,7 +141,7 @@ struct parked *stream_unpark(struct stream *s)
 bool stream_park_expired(const struct stream *s, uint64_t now_ns)
 {
 	for (const struct parked *p = s->parked; p; p = p->next)
-		if (p->ev->h.ts_ns + STREAM_PARKED_NS <= now_ns)
+		if (now_ns >= STREAM_PARKED_NS && p->ev->h.ts_ns <= now_ns - STREAM_PARKED_NS)
 			return true;
 	return false;
 }

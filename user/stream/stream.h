@@ -39,6 +39,7 @@ struct parked {
 };
 
 struct stream {
+	uint64_t first;	      /* position where we came to know it */
 	uint64_t next;	      /* position behind the last byte received in order */
 	uint64_t skip;	      /* bytes of the open message that need not be seen; UINT64_MAX: all */
 	uint64_t until;	      /* the verdict in force: position, 0 none */
@@ -67,6 +68,14 @@ static inline uint64_t stream_pos(uint64_t near, uint32_t seq)
 static inline uint64_t stream_first_pos(uint32_t seq)
 {
 	return (1ULL << 32) + seq;
+}
+
+static inline void stream_begin(struct stream *s, uint32_t seq)
+{
+	if (s->is_known)
+		return;
+	s->first = s->next = stream_first_pos(seq);
+	s->is_known = true;
 }
 
 static inline size_t stream_held(const struct stream *s)
