@@ -13,7 +13,8 @@ logs=build/check
 fuzz_seconds=${FUZZ_SECONDS:-20}
 passed=0 failed=0
 
-make_all() { timeout 900 make --no-print-directory -j"$(nproc)" "$@"; }
+# -k: what does not depend on a failure is still built and tested
+make_all() { timeout 900 make -k --no-print-directory -j"$(nproc)" "$@"; }
 
 stage_gcc() { make_all CC=gcc O=build all tests; }
 stage_clang() { make_all CC=clang O=build-clang all tests; }

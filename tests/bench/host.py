@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -54,6 +55,8 @@ def spawn(argv, cpus, **kw):
 
     def prepare():
         os.sched_setaffinity(0, cpus)
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
     return subprocess.Popen(argv, preexec_fn=prepare, stdin=subprocess.DEVNULL, **kw)

@@ -17,7 +17,6 @@ static void fill_request(struct txn *t, const struct request *req)
 	t->tid = req->tid;
 	t->is_tls = req->is_tls;
 	t->request_seq = (uint32_t)req->begin_pos;
-	t->request_body_bytes = req->body_bytes;
 	memcpy(t->version, req->version, sizeof(t->version));
 	memcpy(t->method, req->method, sizeof(t->method));
 	memcpy(t->target, text, req->target_len);
@@ -28,19 +27,23 @@ static void fill_request(struct txn *t, const struct request *req)
 
 /* A request that is answered before it was whole (413): what had been moved of it when its answer
  * ended, as far as either stream tells. */
-static uint64_t request_bytes(const struct conn *c, const struct request *req,
-			      const struct response *resp)
+static void fill_request_sizes(struct txn *t, const struct conn *c, const struct request *req,
+			       const struct response *resp)
 {
 	const struct stream *s = &c->s[conn_dir(c, PROTO_REQUEST)];
-	uint64_t end = s->next - stream_held(s);
+	uint64_t end = s->next - stream_held(s), missing;
 
+	t->request_bytes = req->bytes;
+	t->request_body_bytes = req->body_bytes;
 	if (req->is_complete)
-		return req->bytes;
+		return;
 	if (resp && resp->other_pos > end)
 		end = resp->other_pos;
 	if (end > req->due_pos)
 		end = req->due_pos;
-	return end > req->begin_pos ? end - req->begin_pos : 0;
+	missing = req->due_pos == UINT64_MAX ? 0 : req->due_pos - end;
+	t->request_bytes = end > req->begin_pos ? end - req->begin_pos : 0;
+	t->request_body_bytes -= missing < req->body_bytes ? missing : req->body_bytes;
 }
 
 static void fill_response(struct txn *t, const struct response *resp)
@@ -113,7 +116,7 @@ void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
 	memset(&t, 0, sizeof(t));
 	fill_conn(&t, c);
 	fill_request(&t, req);
-	t.request_bytes = request_bytes(c, req, resp);
+	fill_request_sizes(&t, c, req, resp);
 	t.end_ns = end_ns;
 	if (resp) {
 		fill_response(&t, resp);

@@ -258,6 +258,7 @@ static bool parse(struct conns *cs, struct conn *c, enum sonde_dir d, struct win
 		message_begin(cs, c, d, w, (size_t)n, &msg);
 	if (!c->is_raw && (s->is_open || (msg.flags & MSG_BEGIN)))
 		message_part(cs, c, d, w, (size_t)n, &msg);
+	s->is_resync = msg.flags & MSG_CUT; /* where it ends is where the next one begins */
 	window_advance(w, (size_t)n);
 	return true;
 }
@@ -417,7 +418,6 @@ static bool take_cut(struct conns *cs, struct conn *c, enum sonde_dir d)
 	if (!parse(cs, c, d, &w) || !s->is_cut)
 		return false;
 	c->wants_all = true;
-	s->is_resync = true;
 	return true;
 }
 

@@ -50,9 +50,9 @@ static bool is_early(const struct conn *c, const struct stream *s, uint64_t pos,
 {
 	if (pos <= s->next || c->is_raw || ev->lost || (ev->h.flags & SONDE_F_SKIPPED))
 		return false;
-	if (s->skip > pos - s->next || crosses_verdict(s, pos) || is_fin(s, pos, ev))
-		return false;
-	return true;
+	if (ev->h.flags & SONDE_F_EOF) /* nothing may come behind it */
+		return !is_fin(s, pos, ev);
+	return s->skip <= pos - s->next && !crosses_verdict(s, pos);
 }
 
 static void take_gap(struct conns *cs, struct conn *c, uint64_t pos, const struct op *op,

@@ -50,6 +50,8 @@ static void settle(struct conns *cs, struct conn *c, bool is_reset, uint32_t err
 					 : client_verdict(c, is_reset, error, ts_ns);
 	if (resp && resp->req && !resp->is_emitted) {
 		resp->end_pos = s->next;
+		if (s->skip != UINT64_MAX) /* what its framing promised and never came */
+			resp->body_bytes -= s->skip < resp->body_bytes ? s->skip : resp->body_bytes;
 		emit_exchange(cs, c, resp->req, resp, v.error_type, v.end_ns);
 	}
 	for (const struct request *r = c->match.head; r; r = r->next)
@@ -92,7 +94,7 @@ void settle_eof(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t ts_
 void settle_close(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev)
 {
 	uint64_t ts_ns = ev->h.ts_ns;
-	bool is_reset = ev->how == SONDE_CLOSE_RESET || (ev->how == SONDE_CLOSE_DONE && ev->error);
+	bool is_reset = ev->error != 0; /* else this end aborted it (unread data, linger 0) */
 
 	if (ev->how == SONDE_CLOSE_PEER) {
 		/* what it sent before may still be unread: the end of that stream comes later */
