@@ -179,13 +179,11 @@ static bool step(struct feed *f, enum proto_dir dir)
 	return r > 0;
 }
 
-static void run(struct feed *f, enum proto_dir dir)
+/* Requests first: a response is framed by what its request was. */
+static void run(struct feed *f)
 {
-	for (;;) {
-		if (step(f, dir) || step(f, !dir))
-			continue;
-		return;
-	}
+	while (step(f, PROTO_REQUEST) || step(f, PROTO_RESPONSE))
+		;
 }
 
 void feed_bytes(struct feed *f, enum proto_dir dir, struct slice in)
@@ -196,7 +194,7 @@ void feed_bytes(struct feed *f, enum proto_dir dir, struct slice in)
 	if (in.n)
 		memcpy(s->bytes + s->n, in.p, in.n);
 	s->n += in.n;
-	run(f, dir);
+	run(f);
 }
 
 void feed_hole(struct feed *f, enum proto_dir dir, uint64_t len)
@@ -222,7 +220,7 @@ void feed_hole(struct feed *f, enum proto_dir dir, uint64_t len)
 	}
 	s->n = 0;
 	s->is_lost = r != 0;
-	run(f, dir);
+	run(f);
 }
 
 void feed_end(struct feed *f, enum proto_dir dir)

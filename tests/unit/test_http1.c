@@ -263,6 +263,10 @@ static void is_told_of_lost_requests(void **state)
 	p->drop_requests(st, 5);
 	parse(st, 0, "HEAD / HTTP/1.1\r\n\r\n", &m);
 	assert_false(p->awaits_request(st));
+	parse(st, 1, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", &m);
+	p->miss_request(st); /* in the place of the HEAD */
+	parse(st, 1, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", &m);
+	assert_int_equal(m.skip, 9);
 	free(st);
 }
 
