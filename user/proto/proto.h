@@ -35,15 +35,15 @@ enum { MSG_SKIP_TO_END = -1 };
  * MSG_BEGIN fills the description. Slices point into `in` and are valid until the next call.
  */
 enum {
-	MSG_BEGIN = 1 << 0,       /* the consumed bytes begin a message and describe it */
-	MSG_END = 1 << 1,         /* the message ends with the consumed bytes and `skip` */
-	MSG_INTERIM = 1 << 2,     /* answers nothing by itself (HTTP 1xx): not matched */
-	MSG_NO_REPLY = 1 << 3,    /* a request that nothing will answer */
-	MSG_UPGRADE = 1 << 4,     /* after this message both directions are no longer this protocol */
-	MSG_STREAM = 1 << 5,      /* an endless body: timed to its first byte (server-sent events) */
-	MSG_ERROR = 1 << 6,       /* status is an error whichever end looks */
-	MSG_LAST = 1 << 7,        /* no further message follows in this direction */
-	MSG_CUT = 1 << 8,         /* framing was lost: the message ends where the next one begins */
+	MSG_BEGIN = 1 << 0,    /* the consumed bytes begin a message and describe it */
+	MSG_END = 1 << 1,      /* the message ends with the consumed bytes and `skip` */
+	MSG_INTERIM = 1 << 2,  /* answers nothing by itself (HTTP 1xx): not matched */
+	MSG_NO_REPLY = 1 << 3, /* a request that nothing will answer */
+	MSG_UPGRADE = 1 << 4,  /* after this message both directions are no longer this protocol */
+	MSG_STREAM = 1 << 5,   /* an endless body: timed to its first byte (server-sent events) */
+	MSG_ERROR = 1 << 6,    /* status is an error whichever end looks */
+	MSG_LAST = 1 << 7,     /* no further message follows in this direction */
+	MSG_CUT = 1 << 8,      /* framing was lost: the message ends where the next one begins */
 };
 
 /*
@@ -54,8 +54,8 @@ enum {
 
 struct msg {
 	uint32_t flags;
-	int status;        /* responses: the protocol's status, 0 none */
-	uint64_t id;       /* MATCH_BY_ID */
+	int status;  /* responses: the protocol's status, 0 none */
+	uint64_t id; /* MATCH_BY_ID */
 	/* Bytes after the consumed ones that belong to this message and need not be seen.
 	 * UINT64_MAX: until the direction ends. They may lie in a hole; framing goes on behind. */
 	uint64_t skip;
