@@ -113,8 +113,9 @@ void record_take(struct conns *cs, struct conn *c, const struct sonde_ev_data *e
 void record_flush(struct conns *cs, struct conn *c, enum sonde_dir d); /* what is parked, at once */
 void record_expire(struct conns *cs, struct conn *c, uint64_t now_ns); /* what waited too long */
 
-/* detect.c: 1 decided (the caller goes on), 0 not yet, -1 never will be from these bytes */
-int detect_run(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice in);
+/* detect.c: 1 decided, the message begins at *at; 0 not yet; -1 these bytes are nothing we know. On
+ * entry *at is where the newest operation begins. */
+int detect_run(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice in, size_t *at);
 
 /* settle.c */
 /* A receive that returned 0. */

@@ -63,14 +63,19 @@ static int ask_all(struct conns *cs, struct conn *c, enum sonde_dir d, struct sl
 	return answer;
 }
 
-int detect_run(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice in)
+int detect_run(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice in, size_t *at)
 {
+	struct slice newest = { in.p + *at, in.n - *at };
 	int rc;
 
 	if (is_tls_record(in)) {
 		conn_give_up(cs, c, CONN_ENCRYPTED, LOSS_MAX);
 		return -1;
 	}
+	/* in the middle of something, whoever begins a message begins it with an operation */
+	if (*at && !c->is_fresh && ask_all(cs, c, d, newest) > 0)
+		return 1;
+	*at = 0;
 	rc = ask_all(cs, c, d, in);
 	if (rc < 0 && may_be_tls_record(in))
 		rc = 0;

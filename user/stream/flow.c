@@ -263,6 +263,17 @@ static bool parse(struct conns *cs, struct conn *c, enum sonde_dir d, struct win
 	return true;
 }
 
+static int detect(struct conns *cs, struct conn *c, enum sonde_dir d, struct window *w)
+{
+	uint64_t newest = w->ops[w->n_ops - 1].pos;
+	size_t at = newest > w->pos ? (size_t)(newest - w->pos) : 0;
+	int found = detect_run(cs, c, d, (struct slice){ w->p, w->n }, &at);
+
+	if (found)
+		window_advance(w, found > 0 ? at : w->n);
+	return found;
+}
+
 /* Takes from the front of the window all that can be understood. */
 static enum stop run(struct conns *cs, struct conn *c, enum sonde_dir d, struct window *w)
 {
@@ -270,12 +281,10 @@ static enum stop run(struct conns *cs, struct conn *c, enum sonde_dir d, struct 
 
 	while (w->n && !c->is_raw) {
 		if (c->state == CONN_UNDECIDED) {
-			int found = detect_run(cs, c, d, (struct slice){ w->p, w->n });
+			int found = detect(cs, c, d, w);
 
 			if (found == 0)
 				return STOP_MORE;
-			if (found < 0)
-				window_advance(w, w->n);
 		} else if (s->skip) {
 			skip_bytes(cs, c, d, w);
 		} else if (s->is_resync) {
