@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "export/answer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "export/gzip.h"
+#include "export/negotiate.h"
+#include "export/prometheus.h"
+
+enum { SCRAPE_BLOCK = 32 * 1024 };
+
+static enum MHD_Result queue(const struct answer_request *r, unsigned int code, const char *type,
+			     struct MHD_Response *response)
+{
+	enum MHD_Result res;
+
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_X_CONTENT_TYPE_OPTIONS, "nosniff");
+	if (code == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	res = MHD_queue_response(r->connection, code, response);
+	MHD_destroy_response(response);
+	return res;
+}
+
+static enum MHD_Result answer_text(const struct answer_request *r, unsigned int code,
+				   const char *text)
+{
+	return queue(
+		r, code, "text/plain; charset=utf-8",
+		MHD_create_response_from_buffer(strlen(text), (void *)text, MHD_RESPMEM_MUST_COPY));
+}
+
+static enum MHD_Result answer_alive(const struct answer_request *r)
+{
+	return answer_text(r, MHD_HTTP_OK, "ok\n");
+}
+
+static enum MHD_Result answer_ready(const struct answer_request *r)
+{
+	if (r->source->is_ready(r->source->ctx))
+		return answer_text(r, MHD_HTTP_OK, "observing\n");
+	return answer_text(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not observing\n");
+}
+
+static enum MHD_Result answer_status(const struct answer_request *r)
+{
+	char *json = r->source->status(r->source->ctx);
+
+	if (!json)
+		return answer_text(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
+	return queue(r, MHD_HTTP_OK, "application/json",
+		     MHD_create_response_from_buffer(strlen(json), json, MHD_RESPMEM_MUST_FREE));
+}
+
+/* An exposition on its way out. */
+struct scrape {
+	struct prom *prom;
+	struct gzip *gzip; /* NULL: as it is */
+};
+
+static void scrape_close(void *cls)
+{
+	struct scrape *s = cls;
+
+	if (!s)
+		return;
+	gzip_close(s->gzip);
+	prom_close(s->prom);
+	free(s);
+}
+
+static ssize_t scrape_plain(void *ctx, char *out, size_t size)
+{
+	return prom_read(ctx, out, size);
+}
+
+static ssize_t scrape_read(void *cls, uint64_t pos, char *out, size_t size)
+{
+	struct scrape *s = cls;
+	ssize_t n = s->gzip ? gzip_read(s->gzip, out, size) : prom_read(s->prom, out, size);
+
+	if (n == 0)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static struct scrape *scrape_open(const struct series_store *st, struct negotiated kind,
+				  bool is_gzip)
+{
+	struct scrape *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->prom = prom_open(st, kind.format,
+			    kind.is_fallback
+				    ? "nothing this server has is in the Accept header: this "
+				      "is text/plain; version=0.0.4"
+				    : NULL);
+	if (s->prom && is_gzip)
+		s->gzip = gzip_open(scrape_plain, s->prom);
+	if (s->prom && (!is_gzip || s->gzip))
+		return s;
+	scrape_close(s);
+	return NULL;
+}
+
+static const char *header(const struct answer_request *r, const char *name)
+{
+	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+static enum MHD_Result answer_metrics(const struct answer_request *r)
+{
+	struct negotiated kind = negotiate_accept(header(r, MHD_HTTP_HEADER_ACCEPT));
+	bool is_gzip = negotiate_gzip(header(r, MHD_HTTP_HEADER_ACCEPT_ENCODING));
+	struct series_store *st = r->source->metrics(r->source->ctx);
+	struct scrape *s = st ? scrape_open(st, kind, is_gzip) : NULL;
+	struct MHD_Response *response;
+
+	if (!s)
+		return answer_text(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
+	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, SCRAPE_BLOCK, scrape_read, s,
+						     scrape_close);
+	if (!response) {
+		scrape_close(s);
+		return MHD_NO;
+	}
+	MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding");
+	if (is_gzip)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+	return queue(r, MHD_HTTP_OK, negotiate_content_type(kind), response);
+}
+
+static const struct {
+	const char *path;
+	bool is_api;
+	enum MHD_Result (*answer)(const struct answer_request *r);
+} paths[] = {
+	{ "/metrics", false, answer_metrics },	   { "/healthz", false, answer_alive },
+	{ "/livez", false, answer_alive },	   { "/readyz", false, answer_ready },
+	{ "/api/v1/status", true, answer_status },
+};
+
+enum { N_PATHS = sizeof(paths) / sizeof(*paths) };
+
+static enum MHD_Result answer_not_found(const struct answer_request *r)
+{
+	char text[512];
+	size_t n = (size_t)snprintf(text, sizeof(text), "nothing here; there is");
+
+	for (size_t i = 0; i < N_PATHS && n < sizeof(text); i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s", paths[i].path);
+	if (n < sizeof(text))
+		snprintf(text + n, sizeof(text) - n, "\n");
+	return answer_text(r, MHD_HTTP_NOT_FOUND, text);
+}
+
+enum MHD_Result answer_too_large(const struct answer_request *r)
+{
+	return answer_text(r, MHD_HTTP_CONTENT_TOO_LARGE, "requests here have no body\n");
+}
+
+enum MHD_Result answer(const struct answer_request *r)
+{
+	for (size_t i = 0; i < N_PATHS; i++) {
+		if (strcmp(r->path, paths[i].path) != 0)
+			continue;
+		if (!r->is_read)
+			return answer_text(r, MHD_HTTP_METHOD_NOT_ALLOWED,
+					   "only GET and HEAD; nothing can be changed here\n");
+		if (paths[i].is_api && !r->is_api_open)
+			return answer_text(
+				r, MHD_HTTP_FORBIDDEN,
+				"the API answers on a loopback address only, unless TLS and "
+				"authentication are configured with --web-config\n");
+		return paths[i].answer(r);
+	}
+	return answer_not_found(r);
+}

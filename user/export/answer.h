@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is answered to a request: the table of paths. Behind server.h only. */
+#ifndef ANSWER_H
+#define ANSWER_H
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include "export/server.h"
+
+struct answer_request {
+	struct MHD_Connection *connection;
+	const struct status_source *source;
+	const char *path; /* as sent, without the query */
+	bool is_api_open; /* else the API is refused with the reason */
+	bool is_read;	  /* GET or HEAD */
+};
+
+/* Queues the answer. MHD_NO: out of memory, the connection is dropped. */
+enum MHD_Result answer(const struct answer_request *r);
+enum MHD_Result answer_too_large(const struct answer_request *r);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "export/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "export/answer.h"
+
+enum {
+	SERVER_BACKLOG = 64,
+	SERVER_RUNS = 8, /* of the library, in one turn of our loop, while it has more to do */
+};
+
+struct server {
+	struct status_source source;
+	struct MHD_Daemon *daemon;
+	bool is_loopback;
+	uint16_t port;
+};
+
+static bool server_is_loopback(const struct sockaddr *sa)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)sa;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)sa;
+
+	if (sa->sa_family == AF_INET)
+		return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+	return sa->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+/* A listening socket of our own rather than the library's: it tells why there is none. */
+static int server_listen(struct server *s, const struct addrinfo *ai)
+{
+	struct sockaddr_storage bound;
+	socklen_t n = sizeof(bound);
+	int one = 1, res, fd;
+
+	fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	/* a restart need not wait for the connections of before to be forgotten */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, SERVER_BACKLOG) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&bound, &n) < 0) {
+		res = -errno;
+		close(fd);
+		return res;
+	}
+	s->is_loopback = server_is_loopback((struct sockaddr *)&bound);
+	/* the port stands at the same place in both families */
+	s->port = ntohs(((struct sockaddr_in *)&bound)->sin_port);
+	return fd;
+}
+
+/* What stands between %: as it came. Paths are compared byte by byte, and none of ours needs it. */
+static size_t server_unescape(void *cls, struct MHD_Connection *c, char *s)
+{
+	return strlen(s);
+}
+
+static bool server_is_body_too_large(struct MHD_Connection *c)
+{
+	const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
+
+	/* of a chunked body nobody says how long it is */
+	if (MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Transfer-Encoding"))
+		return true;
+	return length && strtoull(length, NULL, 10) > SERVER_BODY_MAX;
+}
+
+static enum MHD_Result server_handle(void *cls, struct MHD_Connection *c, const char *url,
+				     const char *method, const char *version, const char *upload,
+				     size_t *upload_size, void **state)
+{
+	struct server *s = cls;
+	const struct answer_request r = {
+		.connection = c,
+		.source = &s->source,
+		.path = url,
+		.is_api_open = s->is_loopback,
+		.is_read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0,
+	};
+
+	if (!*state) {
+		*state = s; /* not NULL: the head has been seen */
+		if (server_is_body_too_large(c))
+			return answer_too_large(&r);
+		/* answered at once, a body that follows is not waited for */
+		return r.is_read ? MHD_YES : answer(&r);
+	}
+	if (*upload_size) {
+		*upload_size = 0;
+		return MHD_YES;
+	}
+	return answer(&r);
+}
+
+static int server_start(struct server *s, int fd)
+{
+	s->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL, 0, NULL, NULL, server_handle, s, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)SERVER_CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)SERVER_TIMEOUT_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_CONNECTION_MEMORY,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, server_unescape,
+		NULL, MHD_OPTION_END);
+	return s->daemon ? 0 : -ENOMEM;
+}
+
+int server_open(struct server **out, const char *addr, uint16_t port,
+		const struct status_source *source, char *err, size_t size)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+	struct addrinfo *found = NULL;
+	struct server *s = NULL;
+	char service[8];
+	int res, fd;
+
+	snprintf(service, sizeof(service), "%u", port);
+	res = getaddrinfo(addr, service, &hints, &found);
+	if (res) {
+		snprintf(err, size,
+			 "cannot listen on %s: %s; --listen takes ADDR:PORT of this host", addr,
+			 gai_strerror(res));
+		return -EINVAL;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		res = -ENOMEM;
+		goto out;
+	}
+	s->source = *source;
+	res = fd = server_listen(s, found);
+	if (res >= 0)
+		res = server_start(s, fd);
+out:
+	freeaddrinfo(found);
+	if (res == 0) {
+		*out = s;
+		return 0;
+	}
+	snprintf(err, size,
+		 "cannot listen on %s port %u: %s; choose another with --listen ADDR:PORT, or "
+		 "--listen off",
+		 addr, port, strerror(-res));
+	free(s);
+	return res;
+}
+
+void server_close(struct server *s)
+{
+	if (!s)
+		return;
+	MHD_stop_daemon(s->daemon);
+	free(s);
+}
+
+uint16_t server_port(const struct server *s)
+{
+	return s->port;
+}
+
+int server_epoll_fd(const struct server *s)
+{
+	return MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+int server_timeout_ms(const struct server *s)
+{
+	unsigned long long ms;
+
+	if (MHD_get_timeout(s->daemon, &ms) != MHD_YES)
+		return -1;
+	return ms < 60000 ? (int)ms : 60000;
+}
+
+void server_run(struct server *s)
+{
+	/* edge triggered inside: what is left to do shows in the timeout, not in the descriptor */
+	for (int i = 0; i < SERVER_RUNS; i++) {
+		MHD_run(s->daemon);
+		if (server_timeout_ms(s) != 0)
+			break;
+	}
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP server: /metrics, the health paths and the API, read only. It has no thread of its own:
+ * its epoll descriptor is nested in the caller's loop. It knows nothing of what it serves.
+ */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "metrics/series.h"
+
+enum {
+	SERVER_CONNECTIONS_MAX = 64,
+	SERVER_TIMEOUT_S = 8,	/* without a byte moving */
+	SERVER_BODY_MAX = 4096, /* of a request, which is thrown away: 413 beyond */
+	SERVER_CONNECTION_MEMORY = 64 * 1024,
+};
+
+/* Where answers come from. All are called from server_run(). */
+struct status_source {
+	void *ctx;
+	bool (*is_ready)(void *ctx); /* observing, and not about to end */
+	/* The series, gauges brought up to date. NULL: out of memory. */
+	struct series_store *(*metrics)(void *ctx);
+	char *(*status)(void *ctx); /* JSON, malloc'd, the server's to free; NULL: out of memory */
+};
+
+struct server;
+
+/* addr: a numeric address or a name of this host; port 0: any free one. The source is copied, its
+ * ctx borrowed. 0, or -errno with one line in err that says what to do. *out is set on success
+ * only. */
+int server_open(struct server **out, const char *addr, uint16_t port,
+		const struct status_source *source, char *err, size_t size);
+void server_close(struct server *s); /* drops connections; NULL accepted */
+
+uint16_t server_port(const struct server *s);
+int server_epoll_fd(const struct server *s);   /* readable: call server_run() */
+int server_timeout_ms(const struct server *s); /* call server_run() after that long; -1: no need */
+void server_run(struct server *s);	       /* never blocks, bounded work */
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What sonde knows of itself: hooks, losses, coverage, cost. One snapshot for metrics and status. */
+#ifndef SELF_H
+#define SELF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "capture/loss.h"
+#include "capture/probe.h"
+#include "metrics/series.h"
+#include "stream/conn.h"
+
+enum { SELF_PROGRAMS_MAX = 64 };
+
+struct self_source {
+	struct probe *probe;	   /* borrowed; NULL: a replay */
+	const struct conns *conns; /* borrowed */
+	uint64_t bad_records;	   /* refused by decode */
+	uint64_t began_ns, now_ns;
+};
+
+struct self {
+	bool is_live; /* there is a probe: the fields that need one are filled */
+	uint64_t uptime_ns;
+	enum probe_tier tier;
+	uint64_t counters[SONDE_CNT_MAX]; /* the kernel's */
+	struct probe_program programs[SELF_PROGRAMS_MAX];
+	size_t n_programs;
+	size_t ring_size;
+	uint64_t bpf_memory;
+	struct losses losses; /* the kernel's and user space's reasons together */
+	struct conns_stats conns;
+	uint64_t cpu_ns;	   /* of this process */
+	uint64_t anonymous_memory; /* of this process, resident bytes */
+};
+
+void self_gather(struct self *s, const struct self_source *from);
+
+/* Writes a snapshot into the store's SELF metrics. Strings borrowed. */
+void self_publish(const struct self *s, struct series_store *st, const char *version,
+		  const char *commit, uint64_t now_ns);
+
+/* The words of `kind`, of `protocol`, and of `state`. */
+const char *self_event_kind(size_t i); /* counter SONDE_CNT_EV_OPEN + i; NULL past the last */
+const char *self_protocol(enum proto_id id);
+
+uint64_t self_losses(const struct self *s); /* all reasons */
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics/self.h"
+
+#include "proto/proto.h"
+
+const char *self_event_kind(size_t i)
+{
+	static const char *const kinds[] = { "open", "data", "close", "connect", "process" };
+
+	return i < sizeof(kinds) / sizeof(*kinds) ? kinds[i] : NULL;
+}
+
+const char *self_protocol(enum proto_id id)
+{
+	const struct proto *p = proto_get(id);
+
+	return p ? p->name : "unknown";
+}
+
+struct publish {
+	struct series_store *st;
+	uint64_t now_ns;
+};
+
+static void publish2(const struct publish *p, enum metric_id id, const char *a, const char *b,
+		     uint64_t value)
+{
+	struct slice v[] = { slice_str(a), slice_str(b) };
+	struct series *s = series_get(p->st, id, NULL, v, p->now_ns);
+
+	if (s)
+		s->value = value;
+}
+
+static void publish(const struct publish *p, enum metric_id id, const char *a, uint64_t value)
+{
+	publish2(p, id, a, "", value);
+}
+
+static void publish_protocols(const struct publish *p, const struct conns_stats *c)
+{
+	for (int id = PROTO_UNKNOWN; id < PROTO_MAX; id++) {
+		/* what is transacted without a protocol is a connect that failed */
+		const char *name = id == PROTO_UNKNOWN ? "tcp" : self_protocol(id);
+		const uint64_t *n = c->transactions[id];
+
+		publish(p, METRIC_BYTES_OBSERVED, self_protocol(id), c->bytes_observed[id]);
+		publish(p, METRIC_BYTES_ATTRIBUTED, self_protocol(id), c->bytes_attributed[id]);
+		publish2(p, METRIC_TRANSACTIONS, name, "client", n[SONDE_ROLE_CLIENT - 1]);
+		if (id != PROTO_UNKNOWN)
+			publish2(p, METRIC_TRANSACTIONS, name, "server", n[SONDE_ROLE_SERVER - 1]);
+	}
+}
+
+static void publish_kernel(const struct publish *p, const struct self *s)
+{
+	for (size_t i = 0; self_event_kind(i); i++)
+		publish(p, METRIC_EVENTS, self_event_kind(i), s->counters[SONDE_CNT_EV_OPEN + i]);
+	for (size_t i = 0; i < s->n_programs; i++) {
+		const struct probe_program *prog = &s->programs[i];
+
+		if (prog->run_count == 0)
+			continue; /* statistics are off, or it never ran: 0 would say too much */
+		publish(p, METRIC_PROBE_RUNS, prog->name, prog->run_count);
+		publish(p, METRIC_PROBE_TIME, prog->name, prog->run_ns);
+	}
+	publish(p, METRIC_BPF_MEMORY, "", s->bpf_memory);
+}
+
+void self_publish(const struct self *s, struct series_store *st, const char *version,
+		  const char *commit, uint64_t now_ns)
+{
+	const struct publish p = { .st = st, .now_ns = now_ns };
+
+	publish2(&p, METRIC_BUILD, version, commit, 1);
+	publish(&p, METRIC_CPU, "", s->cpu_ns);
+	publish(&p, METRIC_ANONYMOUS_MEMORY, "", s->anonymous_memory);
+	for (int i = 0; i < LOSS_MAX; i++)
+		publish(&p, METRIC_EVENTS_LOST, loss_reason(i), s->losses.n[i]);
+	publish_protocols(&p, &s->conns);
+	publish(&p, METRIC_CONNECTIONS, "parsed", s->conns.parsed);
+	publish(&p, METRIC_CONNECTIONS, "undecided", s->conns.undecided);
+	publish(&p, METRIC_CONNECTIONS, "unknown", s->conns.unknown);
+	publish(&p, METRIC_CONNECTIONS, "encrypted", s->conns.encrypted);
+	if (s->is_live)
+		publish_kernel(&p, s);
+}
