@@ -118,6 +118,12 @@ deps:
 	$(Q)deploy/install-deps build
 	$(Q)$(PKG) --exists --print-errors $(LIBS_PC)
 
+# what is generated of the documentation, checked in
+docs: docs/configuration.md
+docs/configuration.md: $(O)/sonde
+	$(call msg,DOC)
+	$(Q)$< help markdown > $@.tmp && mv $@.tmp $@
+
 # the two commands of the README. ARGS: more flags for sonde
 run: need-root deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
@@ -170,7 +176,7 @@ clean:
 	$(call msg,CLEAN)
 	$(Q)rm -rf build build-*
 
-.PHONY: all fuzz bench-parse tests unit format-check deps run check need-root bench fresh-check install uninstall \
+.PHONY: all docs fuzz bench-parse tests unit format-check deps run check need-root bench fresh-check install uninstall \
 	clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

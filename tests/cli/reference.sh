@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# reference.sh [SONDE]: the reference and the man page say what the table of options says.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+sonde=${1:-build/sonde}
+passed=0 failed=0
+
+verdict() { # NAME RC
+	if [ "$2" = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAIL $1"; fi
+}
+
+"$sonde" help markdown | diff -u docs/configuration.md -
+verdict "docs/configuration.md is not what make docs writes" $?
+
+flags() { grep -oE -e '--[a-z][a-z-]*' | sort -u; }
+table=$(for c in run top tail record replay check; do "$sonde" help "$c" | grep -E '^  --'; done |
+	awk '{ print $1 }' | sort -u)
+page=$(sed -n '/^\.SH OPTIONS/,/^\.SH FILTERS/p' docs/sonde.8 | grep -E '^\.B \\-\\-[a-z\\-]+( |$)' |
+	sed 's/\\-/-/g; s/\\fI.*//' | flags)
+diff <(echo "$table") <(echo "$page")
+verdict "the options of docs/sonde.8 are not those of the table" $?
+
+for c in run top tail record replay check version help; do
+	grep -qE "^\.(B|BI|BR) $c( |$)" docs/sonde.8 && "$sonde" help | grep -qE "^  $c "
+	verdict "command $c is in help and man page" $?
+done
+
+# each option's paragraph in the man page names the default of the table
+while read -r flag default; do
+	sed 's/\\-/-/g' docs/sonde.8 | grep -A 1 -E "^\.B $flag( |\$)" | grep -qF "(default $default)"
+	verdict "$flag: (default $default) is not in the man page" $?
+done < <("$sonde" help markdown | sed 's/\\|/:/g; s/`//g' |
+	awk -F ' *[|] *' '/^[|] --/ && $4 { sub(/ .*/, "", $2); print $2, $4 }')
+
+if command -v man >/dev/null; then
+	[ -z "$(LC_ALL=C.UTF-8 MANROFFSEQ= MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z \
+		docs/sonde.8 2>&1 >/dev/null)" ]
+	verdict "docs/sonde.8 formats without warnings" $?
+fi
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

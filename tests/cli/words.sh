@@ -1,0 +1,101 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# words.sh [SONDE]: every way of asking wrongly gets one line on stderr that holds the given words,
+# nothing on stdout, and its exit code. Needs no root: nothing here gets as far as the kernel.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+sonde=$(realpath "${1:-build/sonde}")
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+passed=0 failed=0
+
+# says EXIT WORDS ARG...: WORDS is a pattern of the one line, as grep -E takes it
+says() {
+	local want=$1 words=$2 rc out err
+	shift 2
+	out=$(cd "$dir" && timeout 10 env -i PATH="$PATH" ${with:+"$with"} "$sonde" "$@" 2>err)
+	rc=$?
+	err=$(cat "$dir/err")
+	if [ "$rc" = "$want" ] && [ -z "$out" ] && [ "$(wc -l <"$dir/err")" = 1 ] &&
+		grep -Eq "^sonde: .*($words)" "$dir/err"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL ${with:+$with }sonde $*: exit $rc, wanted $want and /$words/; got: $out$err"
+	fi
+}
+
+with=
+# commands and flags
+says 2 'tial: no such command; did you mean tail\?' tial
+says 2 '--lisen: no such flag; did you mean --listen\?' --lisen off
+says 2 '--lisen: no such flag; did you mean --listen\?' run --lisen=off
+says 2 '-x: no such flag' run -x
+says 2 '--once: not a flag of tail, but of top' tail --once
+says 2 "'x' is one argument too many" check x
+says 2 'expected sonde record FILE' record
+says 2 'expected sonde replay FILE' replay
+says 2 '--duration: expected --duration DURATION' tail --duration
+says 2 '--json: takes no value' tail --json=1
+says 2 '--sizes: given twice' --sizes on --sizes on
+says 2 'not together' replay f --json --metrics
+says 2 'hlep: no such command; did you mean help\?' hlep
+says 2 'tial: no such command; did you mean tail\?' help tial
+# values
+says 2 "--duration: '5x' is not valid: expected a duration such as 300ms, 5s or 2m" --duration 5x
+says 2 "--ring-size: '1TiB' is not valid: expected a size .* such as 16MiB" --ring-size 1TiB
+says 2 "--listen: 'here' is not valid: expected ADDR:PORT" --listen here
+says 2 "--tls: 'onn' is not valid: expected on\|off; did you mean on\?" --tls onn
+says 2 "--capture-tier: .*did you mean syscall\?" --capture-tier sycall
+says 2 "--log-level: .*did you mean debug\?" --log-level debgu
+says 2 "--protocols: .*did you mean http\?" --protocols htpp
+says 2 "--port: '0' is not valid: expected ports from 1 to 65535" --port 0
+says 2 "--pid: 'me' is not valid" --pid me
+says 2 "--max-series: '-1' is not valid" --max-series -1
+says 2 "--cpu-limit: '0' is not valid: expected a number of cores" --cpu-limit 0
+says 2 "--comm: .* at most 15 bytes" --comm a-name-longer-than-kernels-keep
+# filters
+says 2 '--filter: stauts: no such field; did you mean status\?' tail --filter stauts=5
+says 2 "--filter: status: 'x' is not valid: expected a whole number" tail --filter status=x
+says 2 '--filter: .*expected =, !=' tail --filter 'status is 5'
+says 2 '--filter: a closing parenthesis is missing' tail --filter '(status=5'
+# what this build does not do
+says 2 'this build does not export OTLP' --otlp-endpoint http://127.0.0.1:4318
+says 2 'this build does not see inside TLS' --tls on
+says 2 'this build does not propagate trace context' --propagate http
+says 2 'this build does not serve TLS or authentication' --web-config web.yml
+says 2 'this build does not know Kubernetes' --namespace shop
+says 2 'this build does not make traces' --traces-keep errors
+says 2 'this build does not read from a running sonde' top --connect http://127.0.0.1:9464
+says 2 'this build does not have the live view' top
+says 2 'this build does not make spans' replay f --spans
+# files
+says 2 'none.yaml: cannot read the configuration: No such file' --config none.yaml
+printf 'sizes: on\nlisten-adr: x\n' >"$dir/key.yaml"
+says 2 'key.yaml:2: listen-adr: no such key; .* listen' --config key.yaml
+printf 'log-level: wran\n' >"$dir/value.yaml"
+says 2 "value.yaml:1: log-level: 'wran' is not valid: .*did you mean warn\?" --config value.yaml
+printf 'port: [80\n' >"$dir/broken.yaml"
+says 2 'broken.yaml:[0-9]+: not valid YAML' --config broken.yaml
+printf '\000\377\376' >"$dir/binary.yaml"
+says 2 'binary.yaml:' --config binary.yaml
+# recordings
+says 2 'cannot read none.rec: No such file' replay none.rec
+printf 'GET / HTTP/1.1\r\n\r\n%2000s' '' >"$dir/foreign.rec"
+says 2 'foreign.rec is not a recording' replay foreign.rec
+says 2 'foreign.rec is not a recording' replay foreign.rec --json
+: >"$dir/empty.rec"
+says 2 'empty.rec is not a recording' replay empty.rec
+# environment
+with=SONDE_LISTN=off
+says 2 'SONDE_LISTN: no such variable; did you mean SONDE_LISTEN\?' tail
+with=SONDE_SIZES=maybe
+says 2 "SONDE_SIZES: 'maybe' is not valid: expected on\|off" tail
+with=SONDE_DURATION=
+says 2 "SONDE_DURATION: '' is not valid" tail
+with=SONDE_CONFIG=none.yaml
+says 2 'none.yaml: cannot read' tail
+with=
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
