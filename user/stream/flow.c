@@ -236,6 +236,8 @@ static void message_part(struct conns *cs, struct conn *c, enum sonde_dir d, str
 	}
 	if ((msg->flags & MSG_END) && msg->skip == 0)
 		message_end(cs, c, d, pos, end->end_ns, end->other_pos);
+	if ((msg->flags & MSG_BEGIN) && conn_proto_dir(c, d) == PROTO_REQUEST)
+		match_meet(cs, c);
 }
 
 /* False: the head is not whole. */

@@ -67,8 +67,8 @@ static bool bind_late(struct conn *c, struct response *resp)
 	return true;
 }
 
-/* A request has come: is its response here already? */
-static void meet(struct conns *cs, struct conn *c)
+/* Are responses here already for requests that have come? */
+static void meet_responses(struct conns *cs, struct conn *c)
 {
 	struct match *m = &c->match;
 
@@ -152,9 +152,13 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 	m->tail = r;
 	m->n_pending++;
 	m->req_open = r;
-	meet(cs, c);
-	meet_hole(cs, c);
 	return 0;
+}
+
+void match_meet(struct conns *cs, struct conn *c)
+{
+	meet_responses(cs, c);
+	meet_hole(cs, c);
 }
 
 void match_request_end(struct conns *cs, struct conn *c, uint64_t end_pos)

@@ -45,6 +45,8 @@ struct conn;
  * 0 or -ENOMEM. */
 int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint64_t begin_pos,
 		  const struct op *begin, const struct op *end);
+/* What its head says of it is known: is its response here already? */
+void match_meet(struct conns *cs, struct conn *c);
 void match_request_end(struct conns *cs, struct conn *c, uint64_t end_pos);
 
 /* Does the response that begins at `pos` answer none of the requests outstanding? */

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Requests with responses, in whichever order they are seen. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim.h"
+#include "stream/mask.h"
+
+#define GET  "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+#define HEAD "HEAD /h HTTP/1.1\r\n\r\n"
+#define OK   "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+#define NONE "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+
+static struct sim sim;
+static struct sim_play play;
+
+static int setup(void **state)
+{
+	sim_init(&sim);
+	play = (struct sim_play){ 0 };
+	sim_play_init(&play);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	sim_play_free(&play);
+	sim_free(&sim);
+	return 0;
+}
+
+static uint64_t loss(enum loss l)
+{
+	return conns_stats(play.conns)->losses.n[l];
+}
+
+/* A blocking send is seen when it is over: its answer may be read before. */
+static void test_response_first(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, OK);
+	sim_swap(&sim, 1);
+	sim_request(&sim, 1, HEAD);
+	sim_response(&sim, 1, NONE);
+	sim_swap(&sim, 3);
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, OK);
+	sim_play(&play, &sim, 0, 2);
+	assert_int_equal(play.n_txns, 0); /* held: what it answers decides where it ends */
+	sim_play(&play, &sim, 2, sim.n);
+	assert_int_equal(play.n_txns, 3);
+	assert_non_null(strstr(play.out, "HEAD /h 200 20/0 38/0 "));
+	for (int l = 0; l < LOSS_MAX; l++)
+		assert_int_equal(loss(l), 0);
+}
+
+/* The same, when the request takes seconds to be sent: 413 before the end of an upload. */
+static void test_response_long_before(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
+	sim_request(&sim, 1, "POST /u HTTP/1.1\r\nContent-Length: 8\r\n\r\n12345678");
+	sim_response(&sim, 1, "HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno");
+	sim_swap(&sim, 1);
+	sim_play(&play, &sim, 0, 2);
+	conns_tick(play.conns, sim.now_ns + 500000000);
+	conns_tick(play.conns, sim.now_ns + 1500000000);
+	conns_tick(play.conns, sim.now_ns + 5000000000);
+	assert_int_equal(play.n_txns, 0);
+	sim_play(&play, &sim, 2, 3);
+	assert_int_equal(play.n_txns, 1);
+	assert_non_null(strstr(play.out, "POST /u 413 47/8 40/2 "));
+	/* and what the parser knows of requests is in step again */
+	sim_request(&sim, 1, HEAD);
+	sim_response(&sim, 1, NONE);
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, OK);
+	sim_play(&play, &sim, 3, sim.n);
+	assert_int_equal(play.n_txns, 3);
+}
+
+/* A response that nothing asked for is forgotten, and does not answer what comes later. */
+static void test_response_never_asked_for(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, OK);
+	sim_response(&sim, 1, "HTTP/1.1 408 Idle\r\nContent-Length: 0\r\n\r\n");
+	sim_request(&sim, 1, HEAD);
+	sim_response(&sim, 1, NONE);
+	sim_play(&play, &sim, 0, sim.n);
+	assert_int_equal(play.n_txns, 2);
+	assert_non_null(strstr(play.out, "HEAD /h 200 20/0 38/0 "));
+}
+
+static void test_finished_ones_age_out(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, OK);
+	sim_swap(&sim, 1);
+	sim_play(&play, &sim, 0, 2);
+	conns_tick(play.conns, sim.now_ns + 2000000000ULL);
+	conns_tick(play.conns, sim.now_ns + 20000000000ULL);
+	sim_play(&play, &sim, 2, 3);
+	assert_int_equal(play.n_txns, 0);
+}
+
+/* The head in one operation, the body in others, the answer before the last of them. */
+static void test_early_answer_and_then_more(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	sim_request(&sim, 1, "POST /u HTTP/1.1\r\nContent-Length: 30\r\n\r\n0123456789");
+	sim_response(&sim, 1, "HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno");
+	sim_request(&sim, 1, "01234567890123456789");
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, OK);
+	sim_play(&play, &sim, 0, sim.n);
+	assert_int_equal(play.n_txns, 2);
+	assert_non_null(strstr(play.out, "POST /u 413 50/10 40/2 "));
+	assert_non_null(strstr(play.out, "GET /a 200 28/0 40/2 "));
+}
+
+/* An upload whose pieces were left out by verdict: the answer's record tells how much was read. */
+static void test_early_answer_with_verdict(void **state)
+{
+	play.obeys = true;
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	sim_request(&sim, 1, "POST /u HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n");
+	sim_repeat(&sim, 1, SONDE_RX, 'x', 50000, 1000);
+	sim_response(&sim, 1, "HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno");
+	sim_play(&play, &sim, 0, sim.n);
+	assert_int_equal(play.left_out, 50);
+	assert_non_null(strstr(play.out, "POST /u 413 50045/50000 40/2 "));
+}
+
+static void test_deep_pipeline(void **state)
+{
+	enum { N = 2000 };
+
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	for (int i = 0; i < N; i++)
+		sim_request(&sim, 1, GET);
+	for (int i = 0; i < N; i++)
+		sim_response(&sim, 1, OK);
+	sim_play(&play, &sim, 0, sim.n);
+	assert_int_equal(play.n_txns, N);
+	for (int l = 0; l < LOSS_MAX; l++)
+		assert_int_equal(loss(l), 0);
+}
+
+/* Deeper than what is kept: counted, and nothing after it is paired wrongly. */
+static void test_too_deep_pipeline(void **state)
+{
+	enum { N = 20000 };
+	size_t lost;
+
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	for (int i = 0; i < N; i++)
+		sim_request(&sim, 1, GET);
+	for (int i = 0; i < N; i++)
+		sim_response(&sim, 1, OK);
+	sim_play(&play, &sim, 0, sim.n);
+	lost = loss(LOSS_PENDING_FULL);
+	assert_true(lost > 0);
+	assert_int_equal(conns_stats(play.conns)->unknown, 1);
+	assert_int_equal(play.n_txns, 0);
+}
+
+/* Two connections at once do not mix. */
+static void test_interleaved(void **state)
+{
+	char text[100];
+
+	for (uint64_t c = 1; c <= 20; c++)
+		sim_open(&sim, c, c % 2 ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT);
+	for (int i = 0; i < 10; i++) {
+		for (uint64_t c = 1; c <= 20; c++) {
+			snprintf(text, sizeof(text), "GET /%d HTTP/1.1\r\n\r\n", (int)c);
+			sim_request(&sim, c, text);
+		}
+		for (uint64_t c = 20; c >= 1; c--) {
+			snprintf(text, sizeof(text),
+				 "HTTP/1.1 2%02d OK\r\nContent-Length: 0\r\n\r\n", (int)c);
+			sim_response(&sim, c, text);
+		}
+	}
+	sim_play(&play, &sim, 0, sim.n);
+	assert_int_equal(play.n_txns, 200);
+	for (const char *line = play.out; *line; line = strchr(line, '\n') + 1) {
+		int cookie, target, status;
+
+		assert_int_equal(sscanf(line, "%d %*s %*s GET /%d %d", &cookie, &target, &status),
+				 3);
+		assert_int_equal(cookie, target);
+		assert_int_equal(status, 200 + cookie);
+	}
+}
+
+static void test_mask(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "/a", "/a" },
+		{ "/a?", "/a?" },
+		{ "/a?b=1&c", "/a?b=1&c" },
+		{ "/a?token=x", "/a?token=***" },
+		{ "/a?b=1&access_token=x&c=2#f", "/a?b=1&access_token=***&c=2#f" },
+		{ "/a?api-key=x;apikey=y;API_KEY=z", "/a?api-key=***;apikey=***;API_KEY=***" },
+		{ "/a?key=&password=", "/a?key=***&password=***" },
+		{ "/a?%74oken=x&t%6Fken=y", "/a?%74oken=***&t%6Fken=***" },
+		{ "/a?X-Amz-Signature=x&X-Amz-Credential=y&X-Amz-Date=d",
+		  "/a?X-Amz-Signature=***&X-Amz-Credential=***&X-Amz-Date=d" },
+		{ "/a?monkey=1&keyboard=2", "/a?monkey=1&keyboard=2" },
+		{ "/a?token", "/a?token" },
+		{ "/a?=x&&=&token=", "/a?=x&&=&token=***" },
+		{ "http://user:secret@h:80/a?b", "http://***@h:80/a?b" },
+		{ "http://h/a@b?sig=1", "http://h/a@b?sig=***" },
+		{ "h:443", "h:443" },
+		{ "*", "*" },
+		{ "", "" },
+	};
+	char out[1025], longer[5000];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		size_t n = mask_target(out, sizeof(out), slice_str(cases[i][0]));
+
+		assert_string_equal(out, cases[i][1]);
+		assert_int_equal(n, strlen(out));
+	}
+	memset(longer, 'x', sizeof(longer));
+	memcpy(longer, "/?token=", 8);
+	longer[sizeof(longer) - 1] = '\0';
+	assert_int_equal(mask_target(out, sizeof(out), slice_str(longer)), 11);
+	longer[1] = 'y';
+	assert_int_equal(mask_target(out, sizeof(out), slice_str(longer)), 1024);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_response_first),
+		TEST(test_response_long_before),
+		TEST(test_response_never_asked_for),
+		TEST(test_finished_ones_age_out),
+		TEST(test_early_answer_and_then_more),
+		TEST(test_early_answer_with_verdict),
+		TEST(test_deep_pipeline),
+		TEST(test_too_deep_pipeline),
+		TEST(test_interleaved),
+		TEST(test_mask),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
