@@ -144,6 +144,8 @@ int pipeline_record(struct pipeline *p, const void *rec, size_t size)
 		p->bad_records++;
 		return err;
 	}
+	if (d.h->kind <= SONDE_EV_EXIT)
+		p->by_kind[d.h->kind]++;
 	p->now_ns = d.h->ts_ns;
 	tgid = tgid_of(d);
 	if (tgid)

@@ -37,9 +37,10 @@ struct pipeline {
 	struct routes *routes;
 	struct exporter exporters[PIPELINE_EXPORTERS_MAX];
 	size_t n_exporters;
-	uint64_t now_ns;      /* of the record or tick in hand */
-	uint64_t records;     /* taken from the source */
-	uint64_t bad_records; /* refused by decode: LOSS_BAD_RECORD */
+	uint64_t now_ns;		     /* of the record or tick in hand */
+	uint64_t records;		     /* taken from the source */
+	uint64_t bad_records;		     /* refused by decode: LOSS_BAD_RECORD */
+	uint64_t by_kind[SONDE_EV_EXIT + 1]; /* good ones that the kernel makes */
 };
 
 int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts); /* 0, -ENOMEM */

@@ -53,8 +53,8 @@ static json_t *status_events(const struct self *s)
 {
 	json_t *events = json_object();
 
-	for (size_t i = 0; self_event_kind(i); i++)
-		put_count(events, self_event_kind(i), s->counters[SONDE_CNT_EV_OPEN + i]);
+	for (int kind = SONDE_EV_OPEN; kind <= SONDE_EV_EXIT; kind++)
+		put_count(events, self_event_kind(kind), s->events[kind]);
 	put_count(events, "skipped", s->counters[SONDE_CNT_SKIPPED]);
 	return events;
 }

@@ -47,6 +47,7 @@ void self_gather(struct self *s, const struct self_source *from)
 	s->conns = *conns_stats(from->conns);
 	s->losses = s->conns.losses;
 	s->losses.n[LOSS_BAD_RECORD] += from->bad_records;
+	memcpy(s->events, from->by_kind, sizeof(s->events));
 	s->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	s->anonymous_memory = self_anonymous_memory();
 	if (!from->probe)

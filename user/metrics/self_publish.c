@@ -3,11 +3,16 @@
 
 #include "proto/proto.h"
 
-const char *self_event_kind(size_t i)
+const char *self_event_kind(enum sonde_ev_kind kind)
 {
-	static const char *const kinds[] = { "open", "data", "close", "connect", "process" };
+	static const char *const kinds[] = {
+		[SONDE_EV_OPEN] = "open",   [SONDE_EV_DATA] = "data",
+		[SONDE_EV_CLOSE] = "close", [SONDE_EV_CONNECT] = "connect",
+		[SONDE_EV_EXEC] = "exec",   [SONDE_EV_FORK] = "fork",
+		[SONDE_EV_EXIT] = "exit",
+	};
 
-	return i < sizeof(kinds) / sizeof(*kinds) ? kinds[i] : NULL;
+	return kinds[kind];
 }
 
 const char *self_protocol(enum proto_id id)
@@ -54,8 +59,6 @@ static void publish_protocols(const struct publish *p, const struct conns_stats 
 
 static void publish_kernel(const struct publish *p, const struct self *s)
 {
-	for (size_t i = 0; self_event_kind(i); i++)
-		publish(p, METRIC_EVENTS, self_event_kind(i), s->counters[SONDE_CNT_EV_OPEN + i]);
 	for (size_t i = 0; i < s->n_programs; i++) {
 		const struct probe_program *prog = &s->programs[i];
 
@@ -75,6 +78,8 @@ void self_publish(const struct self *s, struct series_store *st, const char *ver
 	publish2(&p, METRIC_BUILD, version, commit, 1);
 	publish(&p, METRIC_CPU, "", s->cpu_ns);
 	publish(&p, METRIC_ANONYMOUS_MEMORY, "", s->anonymous_memory);
+	for (int kind = SONDE_EV_OPEN; kind <= SONDE_EV_EXIT; kind++)
+		publish(&p, METRIC_EVENTS, self_event_kind(kind), s->events[kind]);
 	for (int i = 0; i < LOSS_MAX; i++)
 		publish(&p, METRIC_EVENTS_LOST, loss_reason(i), s->losses.n[i]);
 	publish_protocols(&p, &s->conns);
