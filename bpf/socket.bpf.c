@@ -55,19 +55,23 @@ struct user_bytes {
 	u32 n_iov; /* 0: base is the buffer */
 };
 
+/* Reads kernel memory in place, faults made harmless, without the call that a helper costs. */
+extern void *bpf_rdonly_cast(const void *at, __u32 btf_id) __ksym;
+
 /* Does the call's descriptor name this socket? Else the registers belong to another system call:
  * completion of an asynchronous one, or a file whose blocks travel over a socket. */
 static __always_inline bool call_is_for(struct task_struct *task, struct pt_regs *regs,
 					struct sock *sk)
 {
 	struct fdtable *fdt = task->files->fdt;
-	struct file *file = NULL, *own = sk->sk_socket->file;
+	struct file *own = sk->sk_socket->file;
 	u32 fd = CALL_ARG1(regs);
+	struct hlist_head *entry; /* any type that is one pointer */
 
 	if (fd >= fdt->max_fds)
 		return false;
-	bpf_probe_read_kernel(&file, sizeof(file), fdt->fd + fd);
-	return file && file == own;
+	entry = bpf_rdonly_cast(fdt->fd + fd, bpf_core_type_id_kernel(struct hlist_head));
+	return own && (void *)entry->first == own;
 }
 
 static __always_inline void user_msghdr(u64 at, struct user_bytes *out)
@@ -466,8 +470,7 @@ static __always_inline void place(struct sonde_ev_data *ev, struct conn *c, stru
 static __always_inline int operation(struct sock *sk, int ret, int flags, u32 dir)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	u64 pid_tgid = bpf_get_current_pid_tgid();
-	u32 tgid = pid_tgid >> 32, tid = (u32)pid_tgid, from, want, at;
+	u32 tgid = task->tgid, tid = task->pid, from, want, at;
 	struct tcp_sock *tp;
 	struct sonde_ev_data *ev;
 	struct scratch *s;
@@ -511,7 +514,7 @@ static __always_inline int operation(struct sock *sk, int ret, int flags, u32 di
 		conn_describe(sk, c,
 			      dir == SONDE_TX ? (u64)ev->seq << 32 | ev->other_seq
 					      : (u64)ev->other_seq << 32 | ev->seq,
-			      pid_tgid);
+			      (u64)tgid << 32 | tid);
 	if (!obey_verdict(ev, c, &from, &want)) {
 		c->skipped_ns[dir] = ev->h.ts_ns;
 		count(SONDE_CNT_SKIPPED);
