@@ -17,15 +17,26 @@ from harness.sonde import Sonde
 from cases.load import fail_if
 
 
-def bpf_objects(pid):
-    """Ids of the programs, maps and links that a process holds, as (kind, id)."""
+def held_objects(pid):
+    """Programs, maps and links that a process holds, as (kind, id), from its descriptors."""
+    found = set()
+    folder = f"/proc/{pid}/fdinfo"
+    for fd in os.listdir(folder):
+        with open(os.path.join(folder, fd)) as f:
+            for line in f:
+                key, _, value = line.partition(":")
+                if key in ("prog_id", "map_id", "link_id"):
+                    found.add((key[:-3], int(value)))
+    return found
+
+
+def all_objects():
+    """Those that exist in the kernel."""
     found = set()
     for kind in ("prog", "map", "link"):
         out = subprocess.run([tool("bpftool"), "-j", kind, "show"], capture_output=True,
                              timeout=10, check=True).stdout
-        for o in json.loads(out or b"[]"):
-            if pid is None or any(h["pid"] == pid for h in o.get("pids", [])):
-                found.add((kind, o["id"]))
+        found |= {(kind, o["id"]) for o in json.loads(out or b"[]")}
     return found
 
 
@@ -47,12 +58,12 @@ def sigkill_leaves_nothing(e):
     with Raw(ng.port) as c:
         for _ in range(10):
             c.ask("GET", "/ok")
-    mine = bpf_objects(s.proc.pid)
-    if not {kind for kind, _ in mine} >= {"prog", "map", "link"}:
-        raise Failure(f"bpftool shows only {mine} of it")
+    mine = held_objects(s.proc.pid)
+    if not {kind for kind, _ in mine} >= {"prog", "map", "link"} or not mine <= all_objects():
+        raise Failure(f"it holds only {mine}")
     s.proc.popen.kill()
     s.proc.popen.wait()
-    until(lambda: not mine & bpf_objects(None), 15, "end of its programs, maps and links")
+    until(lambda: not mine & all_objects(), 15, "end of its programs, maps and links")
     fail_if([f"pinned: {p}" for p in pinned() if p not in before])
     fail_if([f"left behind: {p}" for p in os.listdir(here)])
     Sonde(e, "run").wait_ready().end()
@@ -84,7 +95,7 @@ def record_then_replay(e):
     t.settle()
     t.end()
     s.end()
-    if "payload" not in s.proc.stderr():
+    if f"{recording} will hold" not in s.proc.stderr():
         raise Failure("no warning that a recording holds payload")
     os.chmod(recording, 0o644)
     p = e.procs.run([e.sonde, "replay", recording, "--json"])

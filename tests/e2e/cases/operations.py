@@ -108,7 +108,7 @@ def uploads(e):
     truth = Counter()
     with Raw(front.port) as c:
         for size in (1, 1000, 16383, 16384, 65536, 500000):
-            r = c.ask("PUT", "/ok", body=b"u" * size)
-            truth[("PUT", "/ok", r.status)] += 1
+            r = c.ask("PUT", "/echo", body=b"u" * size)
+            truth[("PUT", "/echo", r.status)] += 1
     quiet()
     return [Expect(front.port, truth, "nginx", "run"), Expect(back, truth, "echo", "nginx")]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shared session: one `tail --json --record` and one `run` watch the traffic of many cases."""
 import os
+import re
 from collections import Counter
 
 from .case import bounded
@@ -19,6 +20,7 @@ class Shared:
         self.runner, self.cases = runner, cases
         self.env = runner.env("shared")
         self.recording = self.env.path("recording")
+        self.run_problem = self.end_problem = None
 
     def start(self):
         self.tail = Sonde(self.env, "tail", "--json", "--record", self.recording)
@@ -42,14 +44,15 @@ class Shared:
         checks = (self.agree, self.lost, self.summary, self.ended, self.replay, self.prefix)
         for name, check in zip(CHECKS, checks):
             if runner.wants(name):
-                runner.report(name, problem or bounded(check, 60)[1])
+                of_run = self.run_problem if check in checks[:3] else None
+                runner.report(name, problem or of_run or bounded(check, 60)[1])
         self.env.close()
 
     def finish(self):
+        wheres = {str(e.where) for c in self.cases for e in c.expects}
+        self.tail.only = re.compile(":({})\"".format("|".join(map(re.escape, wheres))).encode())
         self.tail.settle()
-        self.metrics = self.run.settled_metrics()
-        self.ready = get(self.run.port, "/readyz")[0]
-        self.end_problem = None
+        _, self.run_problem = bounded(self.scrape, 20)
         for s in (self.tail, self.run):
             try:
                 s.end()
@@ -57,6 +60,10 @@ class Shared:
                 self.end_problem = str(e)
                 s.proc.stop()
         self.tail.read()
+
+    def scrape(self):
+        self.metrics = self.run.settled_metrics()
+        self.ready = get(self.run.port, "/readyz")[0]
 
     def judge(self, c):
         found = [p for e in c.expects for p in e.problems(self.tail.transactions)]

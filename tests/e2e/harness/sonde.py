@@ -81,6 +81,7 @@ class Sonde:
             args += ["--capture-tier", env.tier]
         self.proc = env.procs.start([*prefix, env.sonde, command, *args], **kw)
         self._partial, self._offset, self.transactions = b"", 0, []
+        self.only = None  # what a line must contain to be of interest: a busy host has many
 
     def wait_ready(self, seconds=10):
         def observing():
@@ -91,12 +92,14 @@ class Sonde:
         return self
 
     def read(self):
-        """Takes in the transactions printed so far; how many were new."""
+        """Takes in the transactions printed so far; how many of interest were new."""
         with open(self.proc.out, "rb") as f:
             f.seek(self._offset)
             data = f.read()
         self._offset += len(data)
         *lines, self._partial = (self._partial + data).split(b"\n")
+        if self.only:
+            lines = [line for line in lines if self.only.search(line)]
         for line in lines:
             try:
                 self.transactions.append(json.loads(line))
