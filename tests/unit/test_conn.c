@@ -219,6 +219,19 @@ static void test_truncated_upload(void **state)
 	assert_non_null(strstr(play.out, "error=client_closed"));
 }
 
+/* A status line names the highest version of the server, not that of the exchange. */
+static void test_version_is_the_lower(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	sim_request(&sim, 1, "GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+	sim_response(&sim, 1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	sim_request(&sim, 1, "GET /new HTTP/1.1\r\n\r\n");
+	sim_response(&sim, 1, "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+	run_all();
+	assert_non_null(strstr(play.out, "server 1.0 GET /old 200 "));
+	assert_non_null(strstr(play.out, "server 1.0 GET /new 200 "));
+}
+
 /* A body that only the end ends must end in order. */
 static void test_until_close_is_reset(void **state)
 {
@@ -566,6 +579,7 @@ int main(void)
 		TEST(test_client_aborts),
 		TEST(test_half_a_request_is_nothing),
 		TEST(test_truncated_upload),
+		TEST(test_version_is_the_lower),
 		TEST(test_until_close_is_reset),
 		TEST(test_until_close_with_unread_bytes),
 		TEST(test_lost_close),

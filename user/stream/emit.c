@@ -55,7 +55,9 @@ static void fill_response(struct txn *t, const struct response *resp)
 	t->response_body_bytes = resp->body_bytes;
 	t->is_upgrade = resp->flags & MSG_UPGRADE;
 	t->is_stream = resp->flags & (MSG_UPGRADE | MSG_STREAM);
-	if (resp->version[0])
+	/* A server answers HTTP/1.0 with the highest version it knows (RFC 9110, 2.5): what both
+	 * ends speak is the lower of the two. */
+	if (resp->version[0] && (!t->version[0] || strcmp(resp->version, t->version) < 0))
 		memcpy(t->version, resp->version, sizeof(t->version));
 	if (!t->request_id[0])
 		memcpy(t->request_id, resp->request_id, sizeof(t->request_id));
