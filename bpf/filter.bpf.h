@@ -24,67 +24,80 @@ struct {
 	__type(value, struct glob_text);
 } glob_texts SEC(".maps") __weak;
 
-/* Backtracks to the last star only, which is enough for globs. */
-static __noinline bool glob_match(const volatile struct sonde_glob *glob,
-				  const struct glob_text *text)
+/* One match under way. Loops are the kernel's own (bpf_loop): the verifier walks a step once. */
+struct glob_state {
+	const volatile struct sonde_glob *glob;
+	const struct glob_text *text;
+	u32 g, t; /* where the glob and the text have got to */
+	u32 star,
+		mark; /* the last star, and what it has swallowed; backtracking that far will do */
+	bool matches;
+};
+
+static long glob_step(u32 i, struct glob_state *m)
 {
-	u32 g = 0, t = 0, star = ~0u, mark = 0;
+	char gc = m->g < sizeof(m->glob->text) ? m->glob->text[m->g & (sizeof(m->glob->text) - 1)]
+					       : 0;
+	char tc = m->t < GLOB_TEXT_MAX ? m->text->s[m->t & (GLOB_TEXT_MAX - 1)] : 0;
 
-	if (!glob || !text)
-		return false;
-	for (int i = 0; i < GLOB_STEPS; i++) {
-		char gc = g < sizeof(glob->text) ? glob->text[g & (sizeof(glob->text) - 1)] : 0;
-		char tc = t < GLOB_TEXT_MAX ? text->s[t & (GLOB_TEXT_MAX - 1)] : 0;
+	if (gc == '*') {
+		m->star = m->g++;
+		m->mark = m->t;
+	} else if (!tc) {
+		m->matches = !gc;
+		return 1;
+	} else if (gc == tc || gc == '?') {
+		m->g++;
+		m->t++;
+	} else if (m->star != ~0u) {
+		m->g = m->star + 1;
+		m->t = ++m->mark;
+	} else {
+		return 1;
+	}
+	return 0;
+}
 
-		if (gc == '*') {
-			star = g++;
-			mark = t;
-		} else if (!tc) {
-			return !gc;
-		} else if (gc == tc || gc == '?') {
-			g++;
-			t++;
-		} else if (star != ~0u) {
-			g = star + 1;
-			t = ++mark;
-		} else {
-			return false;
-		}
+/* Against the text from `from` on. */
+static __always_inline bool glob_any(const volatile struct sonde_glob *globs, u32 n,
+				     const struct glob_text *text, u32 from)
+{
+	for (u32 i = 0; i < SONDE_GLOBS; i++) {
+		struct glob_state m = { .glob = &globs[i], .text = text, .t = from, .star = ~0u };
+
+		if (i >= n)
+			break;
+		bpf_loop(GLOB_STEPS, glob_step, &m, 0);
+		if (m.matches)
+			return true;
 	}
 	return false;
 }
 
-static __always_inline bool glob_any(const volatile struct sonde_glob *globs, u32 n,
-				     const struct glob_text *text)
+struct last_part {
+	const struct glob_text *text;
+	u32 from;
+};
+
+static long last_part_step(u32 i, struct last_part *l)
 {
-	for (u32 i = 0; i < SONDE_GLOBS; i++)
-		if (i < n && glob_match(&globs[i], text))
-			return true;
-	return false;
+	char c = l->text->s[i & (GLOB_TEXT_MAX - 1)];
+
+	if (c == '/')
+		l->from = i + 1;
+	return !c;
 }
 
-/* Full path, then its last part. */
+/* Full path, or its last part. */
 static __always_inline bool glob_any_path(const volatile struct sonde_glob *globs, u32 n,
 					  struct glob_text *text)
 {
-	u32 base = 0;
+	struct last_part last = { .text = text };
 
-	if (glob_any(globs, n, text))
+	if (glob_any(globs, n, text, 0))
 		return true;
-	for (u32 i = 0; i < GLOB_TEXT_MAX && text->s[i]; i++)
-		if (text->s[i] == '/')
-			base = i + 1;
-	if (!base)
-		return false;
-	for (u32 i = 0; i < GLOB_TEXT_MAX - 1; i++) {
-		u32 from = i + base;
-		char c = from < GLOB_TEXT_MAX ? text->s[from & (GLOB_TEXT_MAX - 1)] : 0;
-
-		text->s[i] = c;
-		if (!c)
-			break;
-	}
-	return glob_any(globs, n, text);
+	bpf_loop(GLOB_TEXT_MAX, last_part_step, &last, 0);
+	return last.from && glob_any(globs, n, text, last.from);
 }
 
 struct kernfs_node___before_6_15 {
@@ -148,9 +161,9 @@ static __noinline bool filter_asks(struct task_struct *task, const char *exe)
 	if (filter.n_comms || filter.n_not_comms) {
 		bpf_probe_read_kernel_str(text->s, SONDE_COMM_LEN,
 					  BPF_CORE_READ(task, group_leader)->comm);
-		if (glob_any(filter.not_comms, filter.n_not_comms, text))
+		if (glob_any(filter.not_comms, filter.n_not_comms, text, 0))
 			return false;
-		if (filter.n_comms && !glob_any(filter.comms, filter.n_comms, text))
+		if (filter.n_comms && !glob_any(filter.comms, filter.n_comms, text, 0))
 			return false;
 	}
 	if (filter.n_exes) {
@@ -160,7 +173,7 @@ static __noinline bool filter_asks(struct task_struct *task, const char *exe)
 	}
 	if (filter.n_cgroups) {
 		cgroup_path(task, text);
-		if (!glob_any(filter.cgroups, filter.n_cgroups, text))
+		if (!glob_any(filter.cgroups, filter.n_cgroups, text, 0))
 			return false;
 	}
 	return true;
