@@ -45,6 +45,7 @@ struct probe {
 	struct sonde_bpf *skel;
 	struct bpf_link *links[FEATURES];
 	char reasons[FEATURES][160];	/* empty: on */
+	bool is_absent[FEATURES];	/* the kernel has no such hook */
 	struct sonde_verdict *verdicts; /* mapped, shared with the kernel */
 	int ring_fd;
 	int stats_fd;
@@ -122,7 +123,11 @@ static void try_alone(struct probe *p, const struct probe_opts *opts, size_t i)
 		bpf_program__set_autoload(program_of(skel, k), k == i);
 	last_complaint[0] = '\0';
 	err = sonde_bpf__load(skel);
-	if (err)
+	p->is_absent[i] = err == -ESRCH || err == -ENOENT;
+	if (p->is_absent[i])
+		snprintf(p->reasons[i], sizeof(p->reasons[i]), "this kernel has no %s",
+			 features[i].hook);
+	else if (err)
 		snprintf(p->reasons[i], sizeof(p->reasons[i]), "%s: %.120s", strerror(-err),
 			 last_complaint[0] ? last_complaint : "the kernel refused it");
 	sonde_bpf__destroy(skel);
@@ -214,10 +219,14 @@ static enum probe_error missing_hook(const struct probe *p, char *err, size_t si
 	for (size_t i = 0; i < FEATURES; i++) {
 		if (!features[i].is_required || !p->reasons[i][0])
 			continue;
-		snprintf(err, size,
-			 "this kernel has no %s, which observing needs (Linux 6.3 or later): %s",
-			 features[i].hook, p->reasons[i]);
-		return PROBE_TOO_OLD;
+		if (p->is_absent[i]) {
+			snprintf(err, size, "%s, which observing needs: Linux 6.3 or later has it",
+				 p->reasons[i]);
+			return PROBE_TOO_OLD;
+		}
+		snprintf(err, size, "the kernel refuses %s, which observing needs: %s",
+			 features[i].name, p->reasons[i]);
+		return PROBE_FAILED;
 	}
 	return PROBE_OK;
 }
