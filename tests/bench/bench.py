@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -97,6 +98,7 @@ def main():
     for name in opts.names:
         if name not in MEASURES:
             p.error(f"no measurement {name}; there are: {', '.join(MEASURES)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped on the way out
     about = machine()
     store = os.path.join(os.path.dirname(opts.pace), "results.json")
     results = {}

@@ -16,7 +16,7 @@ def round_of(opts, port, pid, rate, seconds):
     before = host.cpu_ns(pid)
     client = host.pace(opts.pace, port, rate, seconds)
     result = host.pace_result(client)
-    if result["failed"] or result["done"] != result["sent"]:
+    if result["failed"]:
         raise host.Failed(f"the client lost requests: {result}")
     return (host.cpu_ns(pid) - before) / result["done"], result["p50_us"]
 
@@ -33,15 +33,34 @@ def observer(opts, is_traced, args, cpus):
         yield None
 
 
-def interleaved(opts, args, measure, cpus=host.OTHER_CPUS):
-    """[(untraced, traced)] of measure(sonde or None), in the order ABBA."""
-    out = []
-    for i in range(opts.rounds):
-        both = {}
-        for is_traced in (i % 2 == 1, i % 2 == 0):
+class Pairs:
+    """Pairs (untraced, traced) of measurements, and how many pairs were dropped because other
+    programs ran meanwhile."""
+
+    def __init__(self):
+        self.kept, self.dropped = [], 0
+
+    def note(self):
+        return f"{self.dropped} pairs dropped: the machine was busy" if self.dropped else ""
+
+
+def interleaved(opts, pid, args, measure, cpus=host.OTHER_CPUS):
+    """Pairs of measure(sonde or None), in the order ABBA; pid is the observed server."""
+    out = Pairs()
+    while len(out.kept) < opts.rounds:
+        both, is_quiet = {}, True
+        order = (False, True) if (len(out.kept) + out.dropped) % 2 else (True, False)
+        for is_traced in order:
             with observer(opts, is_traced, args, cpus) as s:
+                watch = host.Watch(pid, *([s.pid] if s else []))
                 both[is_traced] = measure(s)
-        out.append((both[False], both[True]))
+                is_quiet &= watch.is_quiet()
+        if is_quiet:
+            out.kept.append((both[False], both[True]))
+        else:
+            out.dropped += 1
+            if out.dropped > 4 * opts.rounds:
+                raise host.Failed("other programs keep the machine busy")
     return out
 
 
@@ -50,9 +69,14 @@ def fixed_rate(opts, name, server, args_of, share=0.5):
         rate = int(host.wrk(port, 2, 16) * share)
         args = args_of(pid)
         round_of(opts, port, pid, rate, 1)  # warm
-        got = interleaved(opts, args, lambda s: round_of(opts, port, pid, rate, opts.seconds))
+        got = interleaved(opts, pid, args, lambda s: round_of(opts, port, pid, rate, opts.seconds))
     host.say(f"  {name}: {rate} requests/s")
     return rate, got
+
+
+def notes(interval, got):
+    text = f"95 % interval of the median {interval[0]:.2f} to {interval[1]:.2f}"
+    return "; ".join(x for x in (text, got.note()) if x)
 
 
 def only(pid):
@@ -69,25 +93,22 @@ def cost_nginx(opts):
     rows = []
     for what, args_of, target in (("nginx observed", only, 0.7), ("both ends observed", both_ends, None)):
         rate, got = fixed_rate(opts, what, host.nginx, args_of)
-        more = [(t[0] - u[0]) / 1e3 for u, t in got]
-        low, high = host.interval(more)
+        more = [(t[0] - u[0]) / 1e3 for u, t in got.kept]
         rows += [
-            Row(f"nginx CPU per request, untraced, {rate} req/s", "µs", [u[0] / 1e3 for u, _ in got]),
+            Row(f"nginx CPU per request, untraced, {rate} req/s", "µs", [u[0] / 1e3 for u, _ in got.kept]),
             Row(f"nginx CPU per request, added, {what}", "µs", more, target,
-                f"95 % interval of the median {low:.2f} to {high:.2f}"),
-            Row(f"nginx median latency, added, {what}", "µs", [t[1] - u[1] for u, t in got], digits=0),
+                notes(host.interval(more), got)),
+            Row(f"nginx median latency, added, {what}", "µs", [t[1] - u[1] for u, t in got.kept], digits=0),
         ]
     return rows
 
 
 def relative(opts, name, server):
     rate, got = fixed_rate(opts, name, server, only)
-    ratio = [(t[0] / u[0] - 1) * 100 for u, t in got]
-    low, high = host.interval(ratio)
+    ratio = [(t[0] / u[0] - 1) * 100 for u, t in got.kept]
     return [
-        Row(f"{name} CPU per request, untraced, {rate} req/s", "µs", [u[0] / 1e3 for u, _ in got]),
-        Row(f"{name} CPU per request, added", "%", ratio, 1,
-            f"95 % interval of the median {low:.2f} to {high:.2f}"),
+        Row(f"{name} CPU per request, untraced, {rate} req/s", "µs", [u[0] / 1e3 for u, _ in got.kept]),
+        Row(f"{name} CPU per request, added", "%", ratio, 1, notes(host.interval(ratio), got)),
     ]
 
 
@@ -118,11 +139,12 @@ def saturated(opts):
                 return rate
 
             host.wrk(port, 1)
-            got = interleaved(opts, args, measure, host.CPUS)
+            got = interleaved(opts, pid, args, measure, host.CPUS)
         note = f"sonde used {statistics.median(shares):.2f} of {len(host.CPUS)} CPUs meanwhile"
+        note = "; ".join(x for x in (note, got.note()) if x)
         rows += [
-            Row(f"saturated throughput, untraced ({what})", "req/s", [u for u, _ in got], digits=0),
-            Row(f"saturated throughput, traced / untraced, {what}", "", [t / u for u, t in got],
+            Row(f"saturated throughput, untraced ({what})", "req/s", [u for u, _ in got.kept], digits=0),
+            Row(f"saturated throughput, traced / untraced, {what}", "", [t / u for u, t in got.kept],
                 note=note, digits=3),
         ]
     return rows
