@@ -105,7 +105,7 @@ def kernel_heads(opts):
 
 def kernel_filtered(opts):
     """An operation of a process that the filter leaves out."""
-    got = rounds_of(opts, lambda pid: ["--comm", "nothing-has-this"], requests_at(opts, 20000))
+    got = rounds_of(opts, lambda pid: ["--comm", "no-such-name"], requests_at(opts, 20000))
     return [Row("kernel, a process that is filtered out", "ns",
                 need(per_run(r, DATA) for r in got), 100, digits=0)]
 

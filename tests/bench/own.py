@@ -51,7 +51,7 @@ def memory_idle(opts):
     """Anonymous memory when nothing is observed; BPF memory apart, which holds the ring."""
     values, bpf = [], []
     for _ in range(3):
-        with host.Sonde(opts.sonde, ["--comm", "nothing-has-this"]) as s:
+        with host.Sonde(opts.sonde, ["--comm", "no-such-name"]) as s:
             time.sleep(2)
             values.append(s.anonymous_bytes() / MIB)
             bpf.append(s.metric("sonde_bpf_memory_bytes") / MIB)
