@@ -9,7 +9,7 @@
 
 void sim_init(struct sim *s)
 {
-	*s = (struct sim){ .now_ns = 1000000000 };
+	*s = (struct sim){ .now_ns = 1000000000, .tgid = 100 };
 }
 
 void sim_free(struct sim *s)
@@ -69,7 +69,7 @@ void sim_open_at(struct sim *s, uint64_t cookie, enum sonde_role role, enum sond
 		.slot = (uint32_t)(cookie % SIM_CONNS),
 		.tx_seq = tx_seq,
 		.rx_seq = rx_seq,
-		.tgid = 100,
+		.tgid = s->tgid,
 		.tid = 101,
 		.family = family,
 		.role = role,
@@ -130,7 +130,7 @@ void sim_op(struct sim *s, uint64_t cookie, enum sonde_dir dir, struct slice byt
 	like.arrival_ns = dir == SONDE_RX ? s->now_ns - 700 : 0;
 	like.seq = c->seq[dir];
 	like.other_seq = c->seq[!dir];
-	like.tgid = 100;
+	like.tgid = s->tgid;
 	like.tid = 101;
 	like.dir = dir;
 	ev = data_new(&like, bytes, s->copy_max ? s->copy_max : SONDE_COPY_MAX);
@@ -194,7 +194,7 @@ void sim_close(struct sim *s, uint64_t cookie, enum sonde_close_how how, uint32_
 		.tx_seq = c->seq[SONDE_TX],
 		.rx_seq = c->seq[SONDE_RX],
 		.error = error,
-		.tgid = 100,
+		.tgid = s->tgid,
 		.how = how,
 	};
 
