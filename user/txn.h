@@ -63,28 +63,28 @@ struct txn {
 	uint32_t response_seq;
 	uint32_t tgid;
 	uint32_t tid;
-	int status;              /* 0: none was seen */
-	enum proto_id proto;     /* PROTO_UNKNOWN for a connect that failed: "tcp" */
-	enum sonde_role role;    /* never SONDE_ROLE_UNKNOWN */
+	int status;	      /* 0: none was seen */
+	enum proto_id proto;  /* PROTO_UNKNOWN for a connect that failed: "tcp" */
+	enum sonde_role role; /* never SONDE_ROLE_UNKNOWN */
 	enum sonde_family family;
 	bool is_tls;
-	bool is_upgrade;         /* the connection became something else (WebSocket, CONNECT) */
-	bool is_stream;          /* text/event-stream or upgraded: duration is to the first byte */
-	bool is_start_known;     /* false: start_ns is the first sight, not the true start */
-	bool is_status_error;    /* the protocol's own idea of an error status for this role */
+	bool is_upgrade;      /* the connection became something else (WebSocket, CONNECT) */
+	bool is_stream;	      /* text/event-stream or upgraded: duration is to the first byte */
+	bool is_start_known;  /* false: start_ns is the first sight, not the true start */
+	bool is_status_error; /* the protocol's own idea of an error status for this role */
 	enum txn_parent parent;
 	struct txn_waits waits;
 	const struct service *service; /* borrowed from identity, valid for the call */
 	char comm[SONDE_COMM_LEN];
-	char version[8];               /* "1.0", "1.1", "2" */
-	char method[TXN_METHOD_LEN];   /* as sent; see http_method_known() for the label */
-	char operation[64];            /* what is no HTTP method: "connect", "SELECT", ... */
-	char route[TXN_ROUTE_LEN];     /* templated; empty when templating is off */
-	char target[TXN_TARGET_LEN];   /* as sent, cut, secret-looking query values masked */
-	char host[TXN_HOST_LEN];       /* Host header without the port; absent: empty */
-	uint16_t host_port;            /* of the Host header; 0 none */
+	char version[8];	     /* "1.0", "1.1", "2" */
+	char method[TXN_METHOD_LEN]; /* as sent; see http_method_known() for the label */
+	char operation[64];	     /* what is no HTTP method: "connect", "SELECT", ... */
+	char route[TXN_ROUTE_LEN];   /* templated; empty when templating is off */
+	char target[TXN_TARGET_LEN]; /* as sent, cut, secret-looking query values masked */
+	char host[TXN_HOST_LEN];     /* Host header without the port; absent: empty */
+	uint16_t host_port;	     /* of the Host header; 0 none */
 	char request_id[TXN_ID_LEN];
-	char error_type[32];           /* empty: no error */
+	char error_type[32]; /* empty: no error */
 	struct sonde_addr local;
 	struct sonde_addr peer;
 	char unix_path[SONDE_UNIX_PATH_LEN + 1];
