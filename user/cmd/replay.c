@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 #include "capture/recording.h"
 #include "cmd/print.h"
+#include "cmd/stats.h"
+#include "export/prometheus.h"
 #include "pipeline.h"
 #include "util/log.h"
 
@@ -51,6 +54,39 @@ static int replay_transactions(const struct config *c, struct pipeline *p)
 	return err < 0 && err != -ENODATA ? EXIT_CANNOT : EXIT_DONE;
 }
 
+static int print_metrics(struct stats *stats, struct out *out, uint64_t now_ns)
+{
+	struct prom *prom = prom_open(stats_collect(stats, now_ns), PROM_TEXT, NULL);
+	char part[16384];
+	ssize_t n = -ENOMEM;
+
+	while (prom && (n = prom_read(prom, part, sizeof(part))) > 0)
+		out_write(out, part, (size_t)n);
+	out_flush(out);
+	prom_close(prom);
+	if (n < 0)
+		log_error("out of memory");
+	return n < 0 ? EXIT_CANNOT : EXIT_DONE;
+}
+
+static int replay_metrics(const struct config *c, struct pipeline *p)
+{
+	struct stats stats;
+	struct out out;
+	int err, res = EXIT_CANNOT;
+
+	out_init(&out, STDOUT_FILENO);
+	if (stats_open(&stats, p, NULL, c, 0) == 0) {
+		err = read_all(p, NULL);
+		res = print_metrics(&stats, &out, p->now_ns);
+		say_end(p, c->file, err);
+		if (err < 0 && err != -ENODATA)
+			res = EXIT_CANNOT;
+	}
+	stats_close(&stats);
+	return res;
+}
+
 int cmd_replay(const struct cmd_args *a)
 {
 	const struct config *c = a->config;
@@ -73,7 +109,7 @@ int cmd_replay(const struct cmd_args *a)
 		res = EXIT_CANNOT;
 		goto out;
 	}
-	res = replay_transactions(c, &p);
+	res = c->metrics ? replay_metrics(c, &p) : replay_transactions(c, &p);
 	pipeline_free(&p);
 out:
 	source->ops->close(source);

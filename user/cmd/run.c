@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <unistd.h>
 #include "cmd/cmd.h"
+
+#include <stdio.h>
+#include <string.h>
 #include "cmd/observe.h"
-#include "cmd/red_pipeline.h"
+#include "cmd/serve.h"
+#include "cmd/stats.h"
 #include "cmd/summary.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -11,10 +14,10 @@
 
 struct run {
 	struct observer observer;
-	struct red *red;
+	struct stats stats;
+	struct serve serve;
 	uint64_t started_ns;
 	bool is_summary_due;
-	char host[256];
 };
 
 static void on_tick(void *ctx, uint64_t now_ns)
@@ -24,29 +27,52 @@ static void on_tick(void *ctx, uint64_t now_ns)
 	if (!r->is_summary_due || now_ns - r->started_ns < SUMMARY_NS)
 		return;
 	r->is_summary_due = false;
-	summary_print(&r->observer, r->red, NULL, now_ns, now_ns - r->started_ns);
+	summary_print(&r->observer, &r->stats, r->serve.url, now_ns);
+}
+
+/* The port is taken before anything is attached: the commonest mistake costs nothing. */
+static int start(struct run *r, const struct cmd_args *a)
+{
+	struct observer *o = &r->observer;
+	int err = serve_open(&r->serve, a->config, &r->stats);
+
+	if (!err)
+		err = observer_open(o, a, a->config->record_file);
+	if (err)
+		return err;
+	r->started_ns = clock_mono_ns();
+	r->is_summary_due = true;
+	if (stats_open(&r->stats, &o->pipeline, o->probe, a->config, r->started_ns))
+		return EXIT_CANNOT;
+	err = serve_join(&r->serve, o->loop);
+	if (err) {
+		log_error("cannot serve %s: %s", r->serve.url, strerror(-err));
+		return EXIT_CANNOT;
+	}
+	return 0;
+}
+
+static int observe(struct run *r)
+{
+	char where[160] = "";
+
+	if (*r->serve.url)
+		snprintf(where, sizeof(where), "%s/metrics", r->serve.url);
+	r->observer.on_tick = on_tick;
+	r->observer.ctx = r;
+	r->serve.is_ready = true;
+	return observer_run(&r->observer, *where ? where : NULL);
 }
 
 int cmd_run(const struct cmd_args *a)
 {
-	struct run r = { .is_summary_due = true };
-	int res = observer_open(&r.observer, a, a->config->record_file);
+	struct run r = { 0 };
+	int res = start(&r, a);
 
-	if (!res) {
-		gethostname(r.host, sizeof(r.host) - 1);
-		r.started_ns = clock_mono_ns();
-		r.red = red_of_pipeline(&r.observer.pipeline, a->config, r.host, r.started_ns);
-		if (!r.red) {
-			log_error("out of memory");
-			res = EXIT_CANNOT;
-		}
-	}
-	if (!res) {
-		r.observer.on_tick = on_tick;
-		r.observer.ctx = &r;
-		res = observer_run(&r.observer, NULL);
-	}
+	if (!res)
+		res = observe(&r);
+	serve_close(&r.serve);
 	observer_close(&r.observer);
-	red_free(r.red);
+	stats_close(&r.stats);
 	return res;
 }

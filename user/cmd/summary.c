@@ -2,7 +2,6 @@
 #include "cmd/summary.h"
 
 #include <stdlib.h>
-#include "cmd/lost.h"
 #include "top/table.h"
 #include "util/human.h"
 #include "util/log.h"
@@ -20,38 +19,35 @@ static void say_services(const struct live_row *rows, size_t n)
 		log_info("  and %zu more: sonde top --once", n - ROWS_SHOWN);
 }
 
-static void say_dark(const struct observer *o)
+static void say_dark(const struct observer *o, const struct self *self)
 {
 	const struct conns_stats *s = conns_stats(o->pipeline.conns);
-	struct losses lost;
 	char dark[160];
-	uint64_t sum;
+	uint64_t lost = self_losses(self);
 
 	if (table_dark(s, dark, sizeof(dark)))
 		log_info("dark: of %u connections %s; whose: sonde check", s->open, dark);
-	lost_read(o->probe, &o->pipeline, &lost);
-	sum = lost_sum(&lost);
-	if (sum)
+	if (lost)
 		log_info("events lost: %llu; why: sonde_events_lost_total in the metrics",
-			 (unsigned long long)sum);
+			 (unsigned long long)lost);
 }
 
-void summary_print(const struct observer *o, struct red *red, const char *url, uint64_t now_ns,
-		   uint64_t window_ns)
+void summary_print(const struct observer *o, struct stats *stats, const char *url, uint64_t now_ns)
 {
+	uint64_t window_ns = now_ns - stats->began_ns;
 	struct live_row *rows = calloc(ROWS_MAX, sizeof(*rows));
 	size_t n;
 
 	if (!rows)
 		return;
-	n = red_rows(red, now_ns, window_ns, rows, ROWS_MAX);
+	n = red_rows(stats->red, now_ns, window_ns, rows, ROWS_MAX);
 	if (n)
 		log_info("seen in the first %s:", human_duration(window_ns).text);
 	else
 		log_info("no HTTP request in the first %s", human_duration(window_ns).text);
 	say_services(rows, n);
-	say_dark(o);
-	if (url)
+	say_dark(o, stats_self(stats, now_ns));
+	if (*url)
 		log_info("metrics: %s/metrics  status: %s/api/v1/status", url, url);
 	if (n)
 		log_info("next: sonde tail (each request as it ends)");

@@ -5,10 +5,9 @@
 #define SUMMARY_H
 
 #include "cmd/observe.h"
-#include "metrics/red.h"
+#include "cmd/stats.h"
 
-/* url: of the server, "http://127.0.0.1:9464"; NULL: none. */
-void summary_print(const struct observer *o, struct red *red, const char *url, uint64_t now_ns,
-		   uint64_t window_ns);
+/* url: of the server, "http://127.0.0.1:9464"; empty: there is none. */
+void summary_print(const struct observer *o, struct stats *stats, const char *url, uint64_t now_ns);
 
 #endif

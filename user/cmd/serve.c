@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/serve.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "cmd/cmd.h"
+#include "export/server.h"
+#include "export/status.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "version.h"
+
+#define SERVE_SOON_NS (NS_PER_MS / 10) /* work is left over from this turn */
+
+static bool is_ready(void *ctx)
+{
+	struct serve *s = ctx;
+
+	return s->is_ready;
+}
+
+static struct series_store *metrics(void *ctx)
+{
+	struct serve *s = ctx;
+
+	return stats_collect(s->stats, clock_mono_ns());
+}
+
+static char *status(void *ctx)
+{
+	struct serve *s = ctx;
+
+	return status_json(stats_self(s->stats, clock_mono_ns()), red_store(s->stats->red),
+			   s->is_ready, SONDE_VERSION, SONDE_COMMIT);
+}
+
+int serve_open(struct serve *s, const struct config *c, struct stats *stats)
+{
+	const struct status_source source = {
+		.ctx = s,
+		.is_ready = is_ready,
+		.metrics = metrics,
+		.status = status,
+	};
+	const char *bracket = c->listen_addr && strchr(c->listen_addr, ':') ? "[" : "";
+	char err[512];
+
+	*s = (struct serve){ .stats = stats };
+	if (!c->listen_addr)
+		return 0;
+	if (server_open(&s->server, c->listen_addr, c->listen_port, &source, err, sizeof(err))) {
+		log_error("%s", err);
+		return EXIT_CANNOT;
+	}
+	snprintf(s->url, sizeof(s->url), "http://%s%s%s:%u", bracket, c->listen_addr,
+		 *bracket ? "]" : "", server_port(s->server));
+	return 0;
+}
+
+static void on_ready(void *ctx)
+{
+	struct serve *s = ctx;
+	int wait_ms;
+
+	server_run(s->server);
+	wait_ms = server_timeout_ms(s->server);
+	loop_timer_set(s->timer, wait_ms < 0 ? 0
+				 : wait_ms   ? (uint64_t)wait_ms * NS_PER_MS
+					     : SERVE_SOON_NS);
+}
+
+int serve_join(struct serve *s, struct loop *loop)
+{
+	if (!s->server)
+		return 0;
+	s->timer = loop_timer(loop, NS_PER_S, on_ready, s);
+	if (s->timer < 0)
+		return s->timer;
+	return loop_watch(loop, server_epoll_fd(s->server), on_ready, s);
+}
+
+void serve_close(struct serve *s)
+{
+	server_close(s->server);
+	s->server = NULL;
+}

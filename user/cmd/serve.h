@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The HTTP server within the loop, and what it answers from. */
+#ifndef SERVE_H
+#define SERVE_H
+
+#include <stdbool.h>
+#include "cmd/stats.h"
+#include "loop.h"
+
+struct server;
+
+struct serve {
+	struct stats *stats; /* borrowed */
+	struct server *server;
+	bool is_ready; /* what /readyz says; set by the owner */
+	int timer;
+	char url[128]; /* "http://127.0.0.1:9464"; empty: serves nowhere */
+};
+
+/* Listens where the configuration says, and nowhere when it says off. 0, or the exit code after
+ * saying on stderr what is wrong. */
+int serve_open(struct serve *s, const struct config *c, struct stats *stats);
+/* Answers from now on. 0 or -errno. */
+int serve_join(struct serve *s, struct loop *loop);
+void serve_close(struct serve *s);
+
+#endif

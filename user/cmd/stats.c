@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/stats.h"
+
+#include <errno.h>
+#include <unistd.h>
+#include "util/log.h"
+#include "version.h"
+
+static void each_inflight(void *ctx, void (*fn)(void *arg, const struct conn_inflight *r),
+			  void *arg)
+{
+	struct stats *s = ctx;
+
+	conns_each_inflight(s->pipeline->conns, fn, arg);
+}
+
+static void each_service(void *ctx, void (*fn)(void *arg, struct service *s), void *arg)
+{
+	struct stats *s = ctx;
+
+	processes_each_service(s->pipeline->procs, fn, arg);
+}
+
+static const struct service *service_of(void *ctx, uint32_t tgid)
+{
+	struct stats *s = ctx;
+
+	return process_get(s->pipeline->procs, tgid, s->pipeline->now_ns)->service;
+}
+
+int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const struct config *c,
+	       uint64_t now_ns)
+{
+	struct red_opts opts = {
+		.max_series = c->max_series,
+		.sizes = c->sizes,
+		.server_address = c->server_address,
+		.version = SONDE_VERSION,
+		.now_ns = now_ns,
+		.each_inflight = each_inflight,
+		.each_service = each_service,
+		.service_of = service_of,
+		.ctx = s,
+	};
+	struct exporter e;
+
+	*s = (struct stats){ .pipeline = p, .probe = probe, .began_ns = now_ns };
+	/* the name of this host says nothing of one that was recorded */
+	if (probe && gethostname(s->host, sizeof(s->host) - 1) == 0)
+		opts.host_name = s->host;
+	s->red = red_new(&opts);
+	if (!s->red) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	red_exporter(s->red, &e);
+	pipeline_add(p, &e);
+	return 0;
+}
+
+void stats_close(struct stats *s)
+{
+	red_free(s->red);
+	s->red = NULL;
+}
+
+const struct self *stats_self(struct stats *s, uint64_t now_ns)
+{
+	struct self_source from = {
+		.probe = s->probe,
+		.conns = s->pipeline->conns,
+		.by_kind = s->pipeline->by_kind,
+		.bad_records = s->pipeline->bad_records,
+		.began_ns = s->began_ns,
+		.now_ns = now_ns,
+	};
+
+	self_gather(&s->self, &from);
+	return &s->self;
+}
+
+struct series_store *stats_collect(struct stats *s, uint64_t now_ns)
+{
+	struct series_store *store = red_store(s->red);
+
+	self_publish(stats_self(s, now_ns), store, SONDE_VERSION, SONDE_COMMIT, now_ns);
+	red_collect(s->red, now_ns);
+	return store;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Statistics over what a pipeline gives, and over sonde itself, as run, top and replay --metrics
+ * keep them. */
+#ifndef STATS_H
+#define STATS_H
+
+#include "config.h"
+#include "metrics/red.h"
+#include "metrics/self.h"
+#include "pipeline.h"
+
+struct stats {
+	struct pipeline *pipeline; /* borrowed */
+	struct probe *probe;	   /* borrowed; NULL: a replay */
+	struct red *red;
+	uint64_t began_ns;
+	struct self self; /* as of the last stats_self() or stats_collect() */
+	char host[256];
+};
+
+/* Adds itself to the pipeline, which has to go before it. 0, -ENOMEM after saying so on stderr;
+ * stats_close() is due either way. */
+int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const struct config *c,
+	       uint64_t now_ns);
+void stats_close(struct stats *s); /* a zeroed one is accepted */
+
+const struct self *stats_self(struct stats *s, uint64_t now_ns);
+/* All series, brought up to date; borrowed. */
+struct series_store *stats_collect(struct stats *s, uint64_t now_ns);
+
+#endif
