@@ -443,6 +443,8 @@ static void gap(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t len
 			(pd == PROTO_RESPONSE && c->match.is_pipelined && c->match.n_pending);
 	int rc = -1;
 
+	if (s->is_cut && !s->is_resync) /* it ended where the next one was found to begin */
+		message_end(cs, c, d, s->next - stream_held(s), s->last_end_ns, 0);
 	if (!may_hide && s->is_cut)
 		rc = 0;
 	else if (!may_hide && !s->is_resync)
@@ -498,6 +500,8 @@ void flow_end(struct conns *cs, struct conn *c, enum sonde_dir d, bool in_order,
 	if (c->state == CONN_PARSED && !c->is_raw)
 		flow_hurry(cs, c, d);
 	s->is_ended = true;
+	if (stream_held(s))
+		s->is_resync = true; /* should it not have been the end after all */
 	stream_unhold(s, SIZE_MAX);
 	if (c->state != CONN_PARSED || c->is_raw || !s->is_open || !in_order)
 		return;
