@@ -56,6 +56,8 @@ static __noinline struct conn *conn_new(struct sock *sk)
 		count(SONDE_CNT_NO_STORAGE);
 		return NULL;
 	}
+	if (c->cookie) /* a socket that connects again */
+		__builtin_memset(c, 0, sizeof(*c));
 	c->cookie = bpf_get_socket_cookie(sk);
 	c->slot = __sync_fetch_and_add(&next_slot, 1) & (SONDE_SLOTS - 1);
 	c->last_dir = 2; /* neither */

@@ -281,15 +281,23 @@ static __always_inline void read_sched(struct task_struct *task, struct sonde_sc
 	out->maj_flt = task->maj_flt;
 }
 
-/* Several threads can read one socket: each left, under the socket's lock, where its read ended. */
-static __always_inline u32 rx_end(struct conn *c, struct tcp_sock *tp, struct task_struct *task,
-				  u32 tid)
+/* Several threads can read one socket: each left, under the socket's lock, where its read ended.
+ * One that did not (two whose numbers clash, or sonde_read_end is off) is placed by the socket's
+ * own figure, which is right unless another thread has read meanwhile: then it is said. */
+static __always_inline u32 rx_end(struct sonde_ev_data *ev, struct conn *c, struct tcp_sock *tp,
+				  struct task_struct *task, u32 tid)
 {
 	u32 i = tid & (CONN_READERS - 1), end = tcp_rx_next(tp);
 
-	if (task->signal->nr_threads > 1 && c->reader_tid[i] == tid) {
-		end = c->reader_seq[i];
-		c->reader_tid[i] = 0;
+	if (task->signal->nr_threads > 1) {
+		if (c->reader_tid[i] == tid) {
+			end = c->reader_seq[i];
+			c->reader_tid[i] = 0;
+		} else if (ev->len && c->rx_next && c->rx_next != end - ev->len) {
+			ev->h.flags |= SONDE_F_RACED;
+			count(SONDE_CNT_RACED);
+		}
+		c->rx_next = end;
 	}
 	return end;
 }
@@ -452,7 +460,7 @@ static __always_inline void place(struct sonde_ev_data *ev, struct conn *c, stru
 		return;
 	}
 	if (dir == SONDE_RX) {
-		ev->seq = rx_end(c, tp, task, tid) - ev->len;
+		ev->seq = rx_end(ev, c, tp, task, tid) - ev->len;
 		ev->other_seq = tcp_tx_next(tp);
 		return;
 	}

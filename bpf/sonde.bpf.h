@@ -67,6 +67,7 @@ struct conn {
 	u64 feed_last_ns;
 	u32 reader_tid[CONN_READERS]; /* programs of several threads: where a reader's read ended */
 	u32 reader_seq[CONN_READERS];
+	u32 rx_next; /* where the last read known ended */
 };
 
 struct {
