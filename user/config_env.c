@@ -83,6 +83,7 @@ static const struct otel_var otel_vars[] = {
 	{ "OTEL_EXPORTER_OTLP*_CLIENT_KEY", NULL, NULL },
 	{ "OTEL_TRACES_SAMPLER", SAMPLERS, "parentbased_always_on" },
 	{ "OTEL_TRACES_SAMPLER_ARG", NULL, NULL },
+	{ "OTEL_RESOURCE_ATTRIBUTES", NULL, NULL },
 };
 
 static bool is_otel_valid(const struct otel_var *v, const char *value)

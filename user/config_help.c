@@ -23,6 +23,20 @@ static void print_wrapped(const char *s, int indent, int width)
 	putchar('\n');
 }
 
+struct lack {
+	char text[64];
+};
+
+static struct lack lack(const struct option *o)
+{
+	struct lack l = { "" };
+
+	if (o->missing)
+		snprintf(l.text, sizeof(l.text), " (%s%snot in this build)",
+			 o->missing_for ? o->missing_for : "", o->missing_for ? ": " : "");
+	return l;
+}
+
 static void print_option(const struct option *o)
 {
 	char left[48], right[256];
@@ -30,7 +44,7 @@ static void print_option(const struct option *o)
 	snprintf(left, sizeof(left), "--%s%s%s", o->name, o->metavar ? " " : "",
 		 o->metavar ? o->metavar : "");
 	snprintf(right, sizeof(right), "%s%s%s%s%s", o->help, o->def ? " (default " : "",
-		 o->def ? o->def : "", o->def ? ")" : "", o->missing ? " (not in this build)" : "");
+		 o->def ? o->def : "", o->def ? ")" : "", lack(o).text);
 	printf("  %-36s", left);
 	if (strlen(left) > 36)
 		printf("\n%38s", "");
@@ -89,7 +103,7 @@ static void markdown_option(const struct option *o)
 		printf("%s%s", first ? "" : ", ", commands[i].name);
 		first = false;
 	}
-	printf(" | %s%s |\n", o->help, o->missing ? " (not in this build)" : "");
+	printf(" | %s%s |\n", o->help, lack(o).text);
 }
 
 void config_markdown(void)

@@ -37,9 +37,9 @@ struct option {
 	const char *def;	  /* default, as a value and in the help; NULL: none */
 	option_check check;	  /* of each item of a list, or of a string */
 	/* What this build does not do, to end "this build does not ..."; NULL: it does. Asking for
-	 * the value `missing_but` (off) is no wish for it. */
+	 * any value but `missing_for` is no wish for it; NULL: every value is. */
 	const char *missing;
-	const char *missing_but;
+	const char *missing_for;
 	const char *help;
 };
 

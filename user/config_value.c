@@ -188,7 +188,7 @@ int option_set(struct config *c, const struct option *o, const char *value,
 	}
 	*was = (uint8_t)origin;
 	if (!o->missing || origin == CONFIG_DEFAULT || !(o->commands & 1U << c->command) ||
-	    (o->missing_but && strcmp(value, o->missing_but) == 0))
+	    (o->missing_for && strcmp(value, o->missing_for) != 0))
 		return 0;
 	snprintf(err, size, "%s: this build does not %s", what, o->missing);
 	return -EINVAL;

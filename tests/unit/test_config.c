@@ -232,6 +232,7 @@ static void what_is_not_built_is_refused_when_asked_for(void **state)
 	REFUSED("--tls: this build does not", "", ARGS("--tls", "on"));
 	REFUSED("--otlp-endpoint: this build does not", "", ARGS("--otlp-endpoint", "http://x"));
 	REFUSED("--propagate: this build does not", "", ARGS("--propagate", "http"));
+	REFUSED("--capture-tier: this build does not", "", ARGS("--capture-tier=syscall"));
 	REFUSED("--web-config: this build does not", "", ARGS("--web-config", "x"));
 	REFUSED("--namespace: this build does not", "", ARGS("--namespace", "x"));
 	REFUSED("--connect: this build does not", "", ARGS("top", "--connect", "http://x"));
@@ -325,6 +326,14 @@ static void distance_counts_edits(void **state)
 	assert_int_equal(nearest_distance("kitten", "sitting"), 3);
 }
 
+static bool has_word(const struct option *o, const char *word)
+{
+	for (size_t i = 0; o->words && o->words[i]; i++)
+		if (strcmp(o->words[i], word) == 0)
+			return true;
+	return false;
+}
+
 static void table_is_whole(void **state)
 {
 	char env[80], hint[128];
@@ -335,6 +344,7 @@ static void table_is_whole(void **state)
 		assert_ptr_equal(option_find(o->name, "", hint, sizeof(hint)), o);
 		assert_true(o->commands && o->help && *o->help);
 		assert_true(o->kind == OPT_SWITCH ? !o->metavar : !!o->metavar);
+		assert_true(!o->missing_for || (o->missing && has_word(o, o->missing_for)));
 		option_env_name(o, env, sizeof(env));
 		assert_int_equal(strlen(env), strlen("SONDE_") + strlen(o->name));
 		assert_int_equal(strspn(env, "SONDE_ABCFGHIJKLMPQRTUVWXYZ"), strlen(env));

@@ -205,9 +205,8 @@ static int open_pipeline(struct observer *o)
 	return o->sweeper ? 0 : -ENOMEM;
 }
 
-static int open_timers(struct observer *o)
+static int open_timers(struct observer *o, uint64_t duration_ns)
 {
-	uint64_t duration_ns = o->config->duration_ns;
 	int err;
 
 	o->poll_ns = POLL_BUSY_NS;
@@ -225,7 +224,8 @@ static int open_timers(struct observer *o)
 	return err < 0 ? err : 0;
 }
 
-int observer_open(struct observer *o, const struct cmd_args *args, const char *recording)
+int observer_open(struct observer *o, const struct cmd_args *args, const char *recording,
+		  uint64_t duration_ns)
 {
 	int err;
 
@@ -240,7 +240,7 @@ int observer_open(struct observer *o, const struct cmd_args *args, const char *r
 		return err;
 	err = open_pipeline(o);
 	if (!err)
-		err = open_timers(o);
+		err = open_timers(o, duration_ns);
 	if (!err)
 		return 0;
 fail:

@@ -40,12 +40,13 @@ struct observer {
 	bool is_pipeline;
 };
 
-/* Attaches. recording: where to keep one, NULL: nowhere. 0, or the exit code after saying on
- * stderr what is wrong; observer_close() is due either way. */
-int observer_open(struct observer *o, const struct cmd_args *args, const char *recording);
+/* Attaches. recording: where to keep one, NULL: nowhere. duration_ns: 0, until told. 0, or the exit
+ * code after saying on stderr what is wrong; observer_close() is due either way. */
+int observer_open(struct observer *o, const struct cmd_args *args, const char *recording,
+		  uint64_t duration_ns);
 
 /* Says `sonde: observing (...)`, `where` being the address served or NULL, then turns until ended
- * by a signal, --duration or observer_stop(). Takes what is still in the ring. The exit code. */
+ * by a signal, its duration or observer_stop(). Takes what is still in the ring. The exit code. */
 int observer_run(struct observer *o, const char *where);
 void observer_stop(struct observer *o);
 void observer_close(struct observer *o); /* flushes the recording */

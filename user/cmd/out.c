@@ -36,6 +36,14 @@ static void give_up(struct out *o, int error)
 		log_error("cannot write to stdout: %s", strerror(error));
 }
 
+/* Known only by writing otherwise, which nothing may come to. */
+static bool is_reader_gone(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLERR | POLLNVAL);
+}
+
 /* At most PIPE_BUF bytes at a time: what a pipe that polls writable takes without blocking. */
 static size_t put(struct out *o, const char *s, size_t n)
 {
@@ -54,6 +62,8 @@ void out_flush(struct out *o)
 {
 	size_t at = 0;
 
+	if (!o->n && is_reader_gone(o->fd))
+		give_up(o, EPIPE);
 	while (at < o->n) {
 		size_t done = put(o, o->buf + at, o->n - at);
 

@@ -20,6 +20,6 @@ void out_init(struct out *o, int fd); /* SIGPIPE is ignored from here on */
 /* Appends `line` and a newline; writes when the buffer is full. */
 void out_line(struct out *o, const char *line, size_t n);
 void out_write(struct out *o, const char *bytes, size_t n);
-void out_flush(struct out *o);
+void out_flush(struct out *o); /* with nothing to write: looks if anybody reads still */
 
 #endif

@@ -9,7 +9,7 @@ int cmd_record(const struct cmd_args *a)
 	struct observer o;
 	struct stat st;
 	uint64_t records = 0;
-	int res = observer_open(&o, a, a->config->file);
+	int res = observer_open(&o, a, a->config->file, a->config->duration_ns);
 
 	if (!res) {
 		res = observer_run(&o, NULL);

@@ -37,7 +37,7 @@ static int start(struct run *r, const struct cmd_args *a)
 	int err = serve_open(&r->serve, a->config, &r->stats);
 
 	if (!err)
-		err = observer_open(o, a, a->config->record_file);
+		err = observer_open(o, a, a->config->record_file, a->config->duration_ns);
 	if (err)
 		return err;
 	r->started_ns = clock_mono_ns();

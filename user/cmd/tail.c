@@ -26,7 +26,7 @@ int cmd_tail(const struct cmd_args *a)
 
 	if (print_init(&t.print, a->config->filter_expr, a->config->json))
 		return EXIT_USAGE;
-	res = observer_open(&t.observer, a, a->config->record_file);
+	res = observer_open(&t.observer, a, a->config->record_file, a->config->duration_ns);
 	if (!res) {
 		t.print.realtime_offset_ns = t.observer.source->realtime_offset_ns;
 		print_exporter(&t.print, &e);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "cmd/cmd.h"
 #include "cmd/observe.h"
@@ -10,39 +11,43 @@
 enum { ROWS_MAX = 256 };
 
 #define WINDOW_DEFAULT_NS (5 * NS_PER_S)
+#define WINDOW_MAX_NS	  (60 * NS_PER_S) /* what live_stats remembers */
 
 static int print_table(const struct observer *o, struct stats *stats)
 {
-	static struct live_row rows[ROWS_MAX]; /* 70 kB, once */
+	struct live_row *rows = calloc(ROWS_MAX, sizeof(*rows));
 	uint64_t now_ns = clock_mono_ns();
 	uint64_t window_ns = now_ns - stats->began_ns;
+	int res = EXIT_DONE;
 	struct table t = {
 		.rows = rows,
-		.n = red_rows(stats->red, now_ns, window_ns, rows, ROWS_MAX),
-		.window_ns = window_ns,
+		.window_ns = window_ns < WINDOW_MAX_NS ? window_ns : WINDOW_MAX_NS,
 		.conns = conns_stats(o->pipeline.conns),
 		.time_unix_nano = (int64_t)now_ns + o->source->realtime_offset_ns,
 	};
 
+	if (!rows)
+		return EXIT_CANNOT;
+	t.n = red_rows(stats->red, now_ns, t.window_ns, rows, ROWS_MAX);
 	t.lost = self_losses(stats_self(stats, now_ns));
 	if (!o->config->json)
 		table_text(&t, stdout);
 	else if (table_json(&t, stdout))
-		return EXIT_CANNOT;
+		res = EXIT_CANNOT;
 	fflush(stdout); /* a reader that is gone is no error */
-	return EXIT_DONE;
+	free(rows);
+	return res;
 }
 
 int cmd_top(const struct cmd_args *a)
 {
-	struct config *c = a->config;
+	const struct config *c = a->config;
 	struct observer o;
 	struct stats stats = { 0 };
 	int res;
 
-	if (!c->duration_ns)
-		c->duration_ns = WINDOW_DEFAULT_NS;
-	res = observer_open(&o, a, c->record_file);
+	res = observer_open(&o, a, c->record_file,
+			    c->duration_ns ? c->duration_ns : WINDOW_DEFAULT_NS);
 	if (!res && stats_open(&stats, &o.pipeline, o.probe, c, clock_mono_ns()))
 		res = EXIT_CANNOT;
 	if (!res)
