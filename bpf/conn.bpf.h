@@ -6,6 +6,15 @@
 #include <bpf/bpf_endian.h>
 #include "filter.bpf.h"
 
+/* Reads kernel memory in place, faults made harmless, without the call that a helper costs. */
+extern void *bpf_rdonly_cast(const void *at, __u32 btf_id) __ksym __weak;
+
+/* Of a socket that is_tcp() and no listener. */
+static __always_inline struct tcp_sock *tcp_of(const struct sock *sk)
+{
+	return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+}
+
 /* The next byte to be read. Once the peer's FIN was read the socket's own figure is one past it. */
 static __always_inline u32 tcp_rx_next(struct tcp_sock *tp)
 {

@@ -55,9 +55,6 @@ struct user_bytes {
 	u32 n_iov; /* 0: base is the buffer */
 };
 
-/* Reads kernel memory in place, faults made harmless, without the call that a helper costs. */
-extern void *bpf_rdonly_cast(const void *at, __u32 btf_id) __ksym;
-
 /* Does the call's descriptor name this socket? Else the registers belong to another system call:
  * completion of an asynchronous one, or a file whose blocks travel over a socket. */
 static __always_inline bool call_is_for(struct task_struct *task, struct pt_regs *regs,
@@ -501,7 +498,7 @@ static __always_inline int operation(struct sock *sk, int ret, int flags, u32 di
 	s = bpf_map_lookup_elem(&scratches, &at);
 	if (!s)
 		return 0;
-	tp = c->flags & CONN_OWN_SEQ ? NULL : bpf_skc_to_tcp_sock(sk);
+	tp = c->flags & CONN_OWN_SEQ ? NULL : tcp_of(sk);
 	if (tp && tcp_has_own_framing(tp)) {
 		c->flags |= CONN_OWN_SEQ;
 		tp = NULL;
@@ -614,9 +611,7 @@ int BPF_PROG(sonde_send_start, struct sock *sk)
 	task = bpf_get_current_task_btf();
 	if (c->role == SONDE_ROLE_SERVER && task->signal->nr_threads <= 1)
 		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
-		return 0;
+	tp = tcp_of(sk);
 	c->tx_tid = tid;
 	c->tx_seq = tcp_tx_next(tp);
 	c->tx_other = tcp_rx_next(tp);
@@ -638,21 +633,12 @@ int BPF_PROG(sonde_read_end, struct sock *sk)
 	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	if (!c || !(c->flags & CONN_OBSERVED))
 		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
-		return 0;
+	tp = tcp_of(sk);
 	tid = (u32)bpf_get_current_pid_tgid();
 	i = tid & (CONN_READERS - 1);
 	c->reader_tid[i] = tid;
 	c->reader_seq[i] = tp->copied_seq;
 	return 0;
-}
-
-static __always_inline u32 rcv_next(struct sock *sk)
-{
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-
-	return tp ? tp->rcv_nxt : 0;
 }
 
 /* Data is there to be read: remember until where and since when, for the wait in the queue. */
@@ -689,11 +675,11 @@ int BPF_PROG(sonde_arrival, struct sock *sk)
 	if (c->marks_in - c->marks_out < CONN_MARKS) {
 		i = c->marks_in & (CONN_MARKS - 1);
 		c->mark_ns[i] = now;
-		c->mark_seq[i] = tcp ? rcv_next(sk) : 0;
+		c->mark_seq[i] = tcp ? tcp_of(sk)->rcv_nxt : 0;
 		c->marks_in++;
 	} else if (tcp) {
 		i = (c->marks_in - 1) & (CONN_MARKS - 1);
-		c->mark_seq[i] = rcv_next(sk);
+		c->mark_seq[i] = tcp_of(sk)->rcv_nxt;
 	}
 	return 0;
 }
