@@ -26,8 +26,8 @@ mirror=${mirror:-http://deb.debian.org/debian}
 
 cleanup() {
 	# the binds first: nothing of the host may be in the tree when it is removed
-	umount -R "$tree/sys" "$tree/dev" "$tree/proc" 2>/dev/null || true
-	if mountpoint -q "$tree/sys" || mountpoint -q "$tree/dev" || mountpoint -q "$tree/proc"; then
+	! mountpoint -q "$tree" || umount -R "$tree" || true
+	if mountpoint -q "$tree" || mountpoint -q "$tree/sys"; then
 		echo "fresh: could not unmount $tree; left as it is" >&2
 	elif [ -n "${FRESH_DIR-}" ]; then
 		rm -rf --one-file-system "$tree"
@@ -55,6 +55,7 @@ if [ -e /etc/apt/sources.list.d/debian.sources ]; then
 	rm -f "$tree/etc/apt/sources.list"
 	cp /etc/apt/sources.list.d/debian.sources "$tree/etc/apt/sources.list.d/"
 fi
+mount --bind "$tree" "$tree" # a root is a mount point: unshare(1) inside relies on it
 mount -t proc proc "$tree/proc"
 mount --rbind /sys "$tree/sys"
 mount --rbind /dev "$tree/dev"
