@@ -13,8 +13,7 @@
 #include "util/log.h"
 
 enum {
-	BUDGET = 4096,	  /* records of one turn */
-	DRAIN_MAX = 1024, /* turns at the end, when records come as fast as they are taken */
+	BUDGET = 4096, /* records of one turn */
 	PROGRAMS_MAX = 64,
 };
 
@@ -23,6 +22,7 @@ enum {
 #define POLL_AGAIN_NS (NS_PER_MS / 5) /* the budget was used up: more is waiting */
 #define SWEEP_NS      (5 * NS_PER_S)
 #define CPU_WINDOW_NS (10 * NS_PER_S)
+#define DRAIN_NS      NS_PER_S
 
 const char *tier_name(enum probe_tier tier)
 {
@@ -262,12 +262,14 @@ static void say_observing(const struct observer *o, const char *where)
 		fprintf(stderr, "sonde: %s\n", line);
 }
 
-/* What the kernel had already handed over belongs to the result. */
+/* What the kernel had already handed over belongs to the result. Bounded, since records may come as
+ * fast as they are taken. */
 static void drain(struct observer *o)
 {
-	for (int i = 0; i < DRAIN_MAX; i++)
-		if (pipeline_read(&o->pipeline, BUDGET) <= 0)
-			break;
+	uint64_t end_ns = clock_mono_ns() + DRAIN_NS;
+
+	while (pipeline_read(&o->pipeline, BUDGET) > 0 && clock_mono_ns() < end_ns)
+		;
 	pipeline_tick(&o->pipeline, clock_mono_ns());
 	if (o->on_turn)
 		o->on_turn(o->ctx);

@@ -150,17 +150,22 @@ uint64_t watch_left_out(const struct watch *w)
 
 void watch_why(const struct watched *p, char *out, size_t size)
 {
-	if (p->encrypted)
-		snprintf(out, size, "%u encrypted connections: this build does not see inside TLS",
-			 p->encrypted);
-	else if (p->unknown)
-		snprintf(out, size, "%u connections of a protocol this build does not parse",
-			 p->unknown);
-	else if (p->parsed)
-		snprintf(out, size, "no request ended meanwhile on its %u connections", p->parsed);
-	else if (p->undecided)
-		snprintf(out, size, "%u connections, joined in the middle, not told yet",
-			 p->undecided);
-	else
-		snprintf(out, size, "its connections ended, and none of them was HTTP");
+	const struct {
+		uint32_t n;
+		const char *why;
+	} states[] = {
+		{ p->encrypted, "encrypted: this build does not see inside TLS" },
+		{ p->unknown, "of a protocol this build does not parse" },
+		{ p->parsed, "open, and no request on them ended meanwhile" },
+		{ p->undecided, "of which too little was seen to tell the protocol" },
+	};
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		if (!states[i].n)
+			continue;
+		snprintf(out, size, "%u connection%s %s", states[i].n, states[i].n > 1 ? "s" : "",
+			 states[i].why);
+		return;
+	}
+	snprintf(out, size, "its connections ended, and no request was seen on them");
 }
