@@ -20,6 +20,13 @@ enum {
 	TXN_ADDR_LEN = 116, /* "unix:" and a path, or "[ipv6]:port" */
 	TXN_HOST_LEN = 256,
 	TXN_ID_LEN = 129,
+	TXN_SYSTEM_LEN = 24,
+	TXN_OPERATION_LEN = 64,
+	TXN_COLLECTION_LEN = 128,
+	TXN_NAME_SPACE_LEN = 128,
+	TXN_QUERY_LEN = 1025,
+	TXN_SUMMARY_LEN = 256, /* the 255 characters of the convention */
+	TXN_STATUS_LEN = 32,
 };
 
 #define TXN_WAIT_UNKNOWN UINT64_MAX /* a part that applies and is not known: null in JSON */
@@ -76,15 +83,25 @@ struct txn {
 	struct txn_waits waits;
 	const struct service *service; /* borrowed from identity, valid for the call */
 	char comm[SONDE_COMM_LEN];
-	char version[8];	     /* "1.0", "1.1", "2" */
-	char method[TXN_METHOD_LEN]; /* as sent; see http_method_known() for the label */
-	char operation[64];	     /* what is no HTTP method: "connect", "SELECT", ... */
-	char route[TXN_ROUTE_LEN];   /* templated; empty when templating is off */
-	char target[TXN_TARGET_LEN]; /* as sent, cut, secret-looking query values masked */
-	char host[TXN_HOST_LEN];     /* Host header without the port; absent: empty */
-	uint16_t host_port;	     /* of the Host header; 0 none */
+	char version[8];		   /* "1.0", "1.1", "2" */
+	char method[TXN_METHOD_LEN];	   /* as sent; see http_method_known() for the label */
+	char operation[TXN_OPERATION_LEN]; /* what is no HTTP method: "connect", "SELECT", ... */
+	char route[TXN_ROUTE_LEN];	   /* templated; empty when templating is off */
+	char target[TXN_TARGET_LEN];	   /* as sent, cut, secret-looking query values masked */
+	char host[TXN_HOST_LEN];	   /* Host header without the port; absent: empty */
+	uint16_t host_port;		   /* of the Host header; 0 none */
 	char request_id[TXN_ID_LEN];
-	char error_type[32]; /* empty: no error */
+	char error_type[TXN_STATUS_LEN]; /* empty: no error */
+	/* KIND_DATABASE. KIND_NAMES has the question in target, its type in method and the rcode in
+	 * status_text. */
+	char system[TXN_SYSTEM_LEN]; /* db.system.name */
+	char collection[TXN_COLLECTION_LEN];
+	char name_space[TXN_NAME_SPACE_LEN];
+	char query[TXN_QUERY_LEN]; /* without literals; empty: not known */
+	char summary[TXN_SUMMARY_LEN];
+	char status_text[TXN_STATUS_LEN]; /* empty: none was sent */
+	uint64_t rows;
+	bool is_rows_known;
 	struct sonde_addr local;
 	struct sonde_addr peer;
 	char unix_path[SONDE_UNIX_PATH_LEN + 1];

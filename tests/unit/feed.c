@@ -30,7 +30,8 @@ void feed_reset(struct feed *f)
 
 		s->n = s->log_n = 0;
 		s->skip = s->wire = s->body = 0;
-		s->is_open = s->is_lost = s->is_over = false;
+		s->is_open = s->is_lost = s->is_over = s->is_error = false;
+		s->status[0] = s->rows[0] = '\0';
 		s->log[0] = '\0';
 	}
 }
@@ -50,13 +51,14 @@ void feed_free(struct feed *f)
 
 static void close_message(struct feed_side *s, const char *how)
 {
-	if (s->log_n < FEED_LOG_MAX - 1024)
-		s->log_n += (size_t)snprintf(s->log + s->log_n, FEED_LOG_MAX - s->log_n,
-					     "%s%s w%llu b%llu%s", s->log_n ? "|" : "", s->head,
-					     (unsigned long long)s->wire,
-					     (unsigned long long)s->body, how);
-	s->is_open = false;
+	if (s->log_n < FEED_LOG_MAX - 4400)
+		s->log_n += (size_t)snprintf(
+			s->log + s->log_n, FEED_LOG_MAX - s->log_n, "%s%s%s%s%s w%llu b%llu%s",
+			s->log_n ? "|" : "", s->head, s->is_error ? " error" : "", s->status,
+			s->rows, (unsigned long long)s->wire, (unsigned long long)s->body, how);
+	s->is_open = s->is_error = false;
 	s->wire = s->body = 0;
+	s->status[0] = s->rows[0] = '\0';
 }
 
 static void check_slice(struct slice in, struct slice s)
@@ -73,6 +75,33 @@ static size_t put(char *out, size_t size, size_t at, const char *label, struct s
 	return at < size ? at : size - 1;
 }
 
+static size_t put_database(char *out, size_t size, size_t at, const struct msg *m)
+{
+	at = put(out, size, at, " sys=", m->system);
+	at = put(out, size, at, " op=", m->operation);
+	at = put(out, size, at, " coll=", m->collection);
+	at = put(out, size, at, " ns=", m->name_space);
+	at = put(out, size, at, " q=", m->query);
+	at = put(out, size, at, " sum=", m->summary);
+	return at;
+}
+
+/* What parts say of the whole: shown when it ends, the last word of each. */
+static void describe_message(struct feed_side *s, const struct msg *m)
+{
+	size_t at = strlen(s->head);
+
+	if (m->flags & MSG_DESCRIBES)
+		put_database(s->head, sizeof(s->head), at, m);
+	if ((m->flags & MSG_ERROR) && !(m->flags & MSG_BEGIN))
+		s->is_error = true;
+	if (m->flags & MSG_ROWS)
+		snprintf(s->rows, sizeof(s->rows), " rows=%llu", (unsigned long long)m->rows);
+	if (m->status_text.n)
+		snprintf(s->status, sizeof(s->status), " st=%.*s", (int)m->status_text.n,
+			 (const char *)m->status_text.p);
+}
+
 static void open_message(struct feed_side *s, enum proto_dir dir, struct slice in,
 			 const struct msg *m)
 {
@@ -85,7 +114,8 @@ static void open_message(struct feed_side *s, enum proto_dir dir, struct slice i
 	if (s->is_open)
 		close_message(s, " ended-in-hole");
 	s->is_open = true;
-	s->head[0] = '\0';
+	s->is_error = false;
+	s->head[0] = s->status[0] = s->rows[0] = '\0';
 	if (dir == PROTO_RESPONSE)
 		at += (size_t)snprintf(s->head, size, "%d", m->status);
 	at = put(s->head, size, at, "", m->method);
@@ -95,6 +125,7 @@ static void open_message(struct feed_side *s, enum proto_dir dir, struct slice i
 	at = put(s->head, size, at, " id=", m->request_id);
 	at = put(s->head, size, at, " tp=", m->traceparent);
 	at = put(s->head, size, at, " ts=", m->tracestate);
+	at = put_database(s->head, size, at, m);
 	snprintf(s->head + at, size - at, "%s%s%s%s%s%s", m->flags & MSG_INTERIM ? " interim" : "",
 		 m->flags & MSG_UPGRADE ? " upgrade" : "", m->flags & MSG_STREAM ? " stream" : "",
 		 m->flags & MSG_ERROR ? " error" : "", m->flags & MSG_LAST ? " last" : "",
@@ -115,6 +146,7 @@ static void take_message(struct feed *f, enum proto_dir dir, struct slice in, si
 	if (m->flags & MSG_BEGIN)
 		open_message(s, dir, in, m);
 	if (s->is_open) {
+		describe_message(s, m);
 		s->wire += used + (m->skip == UINT64_MAX ? 0 : m->skip);
 		s->body += m->body_bytes;
 	}
@@ -167,6 +199,7 @@ static bool step(struct feed *f, enum proto_dir dir)
 		return true;
 	}
 	f->calls++;
+	msg_clear(&m);
 	r = f->proto->parse(f->state, dir, in, &m);
 	assert(r <= (ssize_t)in.n);
 	if (r < 0) {
@@ -213,6 +246,7 @@ void feed_hole(struct feed *f, enum proto_dir dir, uint64_t len)
 	r = s->is_lost ? -1 : f->proto->gap(f->state, dir, len - covered);
 	if (r == 1) {
 		in = guard_put(&f->guard, (struct slice){ s->bytes, s->n });
+		msg_clear(&m);
 		used = f->proto->parse(f->state, dir, in, &m);
 		assert(used < 0 || ((size_t)used == in.n && (m.flags & (MSG_CUT | MSG_UPGRADE))));
 		if (used > 0)

@@ -9,14 +9,16 @@
 #include "guard.h"
 #include "proto/proto.h"
 
-enum { FEED_LOG_MAX = 16384, FEED_BYTES_MAX = 256 * 1024 };
+enum { FEED_LOG_MAX = 65536, FEED_BYTES_MAX = 256 * 1024 };
 
 struct feed_side {
 	uint8_t *bytes; /* not consumed yet */
 	size_t n;
 	uint64_t skip;
 	bool is_open, is_lost, is_over;
-	char head[512]; /* of the open message */
+	char head[4096];	   /* of the open message */
+	char status[64], rows[32]; /* and what its later parts say of it */
+	bool is_error;
 	uint64_t wire, body;
 	char *log;
 	size_t log_n;

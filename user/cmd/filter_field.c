@@ -28,12 +28,18 @@ TEXT(target, target)
 TEXT(route, route)
 TEXT(error_type, error_type)
 TEXT(request_id, request_id)
+TEXT(system, system)
+TEXT(collection, collection)
+TEXT(name_space, name_space)
+TEXT(query, query)
+TEXT(summary, summary)
 
 NUMBER(status, t->status, t->status > 0)
 NUMBER(pid, t->tgid, true)
 NUMBER(tid, t->tid, true)
 NUMBER(request_bytes, t->request_bytes, true)
 NUMBER(response_bytes, t->response_bytes, true)
+NUMBER(rows, t->rows, t->is_rows_known)
 NUMBER(duration, txn_duration_ns(t), true)
 
 static bool protocol(const struct txn *t, char *buf, const char **out)
@@ -107,6 +113,12 @@ static const struct field fields[] = {
 	{ "status", FIELD_NUMBER, .number = status },
 	{ "error_type", FIELD_TEXT, .text = error_type },
 	{ "request_id", FIELD_TEXT, .text = request_id },
+	{ "system", FIELD_TEXT, .text = system },
+	{ "collection", FIELD_TEXT, .text = collection },
+	{ "namespace", FIELD_TEXT, .text = name_space },
+	{ "query", FIELD_TEXT, .text = query },
+	{ "summary", FIELD_TEXT, .text = summary },
+	{ "rows", FIELD_NUMBER, .number = rows },
 	{ "request_bytes", FIELD_NUMBER, .number = request_bytes },
 	{ "response_bytes", FIELD_NUMBER, .number = response_bytes },
 };

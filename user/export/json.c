@@ -194,13 +194,58 @@ static const char *json_parent(enum txn_parent parent)
 	return "unknown";
 }
 
-static void json_what(struct line *l, const struct txn *t)
+/* A collection is named where the protocol names one: SQL does not. */
+static void json_database(struct line *l, const struct txn *t)
 {
-	if (t->proto == PROTO_UNKNOWN) {
-		LINE_PUT(l, ",\"operation\":");
-		json_str_or_null(l, t->operation);
+	LINE_PUT(l, ",\"system\":");
+	json_str_or_null(l, t->system);
+	LINE_PUT(l, ",\"operation\":");
+	json_str_or_null(l, t->operation);
+	if (t->collection[0]) {
+		LINE_PUT(l, ",\"collection\":");
+		json_str(l, t->collection);
+	}
+	LINE_PUT(l, ",\"namespace\":");
+	json_str_or_null(l, t->name_space);
+	LINE_PUT(l, ",\"query\":");
+	json_str_or_null(l, t->query);
+	LINE_PUT(l, ",\"summary\":");
+	json_str_or_null(l, t->summary);
+	LINE_PUT(l, ",\"status\":");
+	json_str_or_null(l, t->status_text);
+	LINE_PUT(l, ",\"rows\":");
+	if (t->is_rows_known)
+		line_u64(l, t->rows);
+	else
+		LINE_PUT(l, "null");
+}
+
+static void json_names(struct line *l, const struct txn *t)
+{
+	LINE_PUT(l, ",\"question\":");
+	json_str_or_null(l, t->target);
+	LINE_PUT(l, ",\"type\":");
+	json_str_or_null(l, t->method);
+	LINE_PUT(l, ",\"rcode\":");
+	json_str_or_null(l, t->status_text);
+}
+
+static void json_connect(struct line *l, const struct txn *t)
+{
+	LINE_PUT(l, ",\"operation\":");
+	json_str_or_null(l, t->operation);
+}
+
+static void json_what(struct line *l, const struct txn *t, const struct proto *proto)
+{
+	if (!proto) {
+		json_connect(l, t);
 	} else {
-		json_http(l, t);
+		switch (proto->kind) {
+		case KIND_WEB: json_http(l, t); break;
+		case KIND_DATABASE: json_database(l, t); break;
+		case KIND_NAMES: json_names(l, t); break;
+		}
 	}
 	if (t->error_type[0]) {
 		LINE_PUT(l, ",\"error_type\":");
@@ -230,12 +275,12 @@ size_t txn_json(const struct txn *t, int64_t realtime_offset_ns, char *out, size
 	line_u64(l, txn_duration_ns(t));
 	LINE_PUT(l, ",\"protocol\":");
 	json_str(l, proto ? proto->name : "tcp");
-	if (proto) {
+	if (proto && proto->kind == KIND_WEB) {
 		LINE_PUT(l, ",\"version\":");
 		json_str_or_null(l, t->version);
 	}
 	json_who(l, t);
-	json_what(l, t);
+	json_what(l, t, proto);
 	json_waits(l, &t->waits);
 	LINE_PUT(l, ",\"trace_id\":null,\"span_id\":null,\"parent_span_id\":null,\"parent\":\"");
 	line_str(l, json_parent(t->parent));

@@ -93,7 +93,32 @@ static void text_bytes(struct line *l, uint64_t bytes)
 	text_scaled(l, (double)bytes, 1000, units);
 }
 
-static void text_what(struct line *l, const struct txn *t)
+static void text_database(struct line *l, const struct txn *t)
+{
+	text_safe(l, slice_str(t->system));
+	LINE_PUT(l, " ");
+	text_safe(l, slice_str(t->summary[0] ? t->summary : t->operation));
+	if (t->collection[0]) {
+		LINE_PUT(l, " ");
+		text_safe(l, slice_str(t->collection));
+	}
+	LINE_PUT(l, "  ");
+	if (t->status_text[0])
+		text_safe(l, slice_str(t->status_text));
+	else
+		line_str(l, t->first_response_ns ? "ok" : "-");
+}
+
+static void text_names(struct line *l, const struct txn *t)
+{
+	text_safe(l, slice_str(t->method));
+	LINE_PUT(l, " ");
+	text_safe(l, slice_str(t->target));
+	LINE_PUT(l, "  ");
+	text_safe(l, slice_str(t->status_text[0] ? t->status_text : "-"));
+}
+
+static void text_http(struct line *l, const struct txn *t)
 {
 	const char *object = t->target[0] ? t->target : t->route;
 
@@ -107,6 +132,21 @@ static void text_what(struct line *l, const struct txn *t)
 		line_u64(l, (uint64_t)t->status);
 	else
 		LINE_PUT(l, "-");
+}
+
+static void text_what(struct line *l, const struct txn *t)
+{
+	const struct proto *proto = proto_get(t->proto);
+
+	if (!proto) { /* a connect */
+		text_http(l, t);
+		return;
+	}
+	switch (proto->kind) {
+	case KIND_WEB: text_http(l, t); break;
+	case KIND_DATABASE: text_database(l, t); break;
+	case KIND_NAMES: text_names(l, t); break;
+	}
 }
 
 static void text_sizes(struct line *l, const struct txn *t)

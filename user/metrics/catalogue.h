@@ -23,7 +23,7 @@ enum label_id {
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_INFO };
 
-enum { METRIC_LABELS_MAX = 8 };
+enum { METRIC_LABELS_MAX = 9 };
 
 struct metric {
 	const char *name;      /* Prometheus, without a counter's _total */

@@ -20,6 +20,20 @@ enum {
 	HTTP_LABELS,
 };
 
+/* The order of DB_LABELS. */
+enum {
+	DB_SYSTEM,
+	DB_SUMMARY,
+	DB_OPERATION,
+	DB_COLLECTION,
+	DB_NAMESPACE,
+	DB_STATUS,
+	DB_ERROR_TYPE,
+	DB_ADDRESS,
+	DB_PORT,
+	DB_LABELS,
+};
+
 struct red {
 	struct red_opts opts;
 	struct series_store *store;
@@ -151,6 +165,36 @@ static void red_http(struct red *r, const struct txn *t)
 			    t, v, t->response_body_bytes);
 }
 
+static void red_database(struct red *r, const struct txn *t)
+{
+	bool is_server = t->role == SONDE_ROLE_SERVER;
+	struct slice v[DB_LABELS] = {
+		[DB_SYSTEM] = slice_str(t->system),
+		[DB_SUMMARY] = slice_str(t->summary),
+		[DB_OPERATION] = slice_str(t->operation),
+		[DB_COLLECTION] = slice_str(t->collection),
+		[DB_NAMESPACE] = slice_str(t->name_space),
+		[DB_STATUS] = slice_str(t->status_text),
+		[DB_ERROR_TYPE] = slice_str(t->error_type),
+	};
+	struct red_text text;
+
+	if (!is_server || r->opts.server_address)
+		red_server(t, &text, &v[DB_ADDRESS], &v[DB_PORT]);
+	red_measure(r, is_server ? METRIC_DB_SERVER_DURATION : METRIC_DB_CLIENT_DURATION, t, v,
+		    txn_duration_ns(t));
+}
+
+/* A name server's own answers are no lookups. */
+static void red_names(struct red *r, const struct txn *t)
+{
+	struct slice v[] = { slice_str(t->target), slice_str(t->method), slice_str(t->status_text),
+			     slice_str(t->error_type) };
+
+	if (t->role == SONDE_ROLE_CLIENT)
+		red_measure(r, METRIC_DNS_LOOKUP_DURATION, t, v, txn_duration_ns(t));
+}
+
 static void red_connect(struct red *r, const struct txn *t)
 {
 	struct red_text text;
@@ -165,12 +209,17 @@ static void red_connect(struct red *r, const struct txn *t)
 
 static void red_on_txn(void *self, const struct txn *t)
 {
+	const struct proto *proto = proto_get(t->proto);
 	struct red *r = self;
 
-	switch (t->proto) {
-	case PROTO_HTTP1: red_http(r, t); break;
-	case PROTO_UNKNOWN: red_connect(r, t); break;
-	case PROTO_MAX: return;
+	if (proto) {
+		switch (proto->kind) {
+		case KIND_WEB: red_http(r, t); break;
+		case KIND_DATABASE: red_database(r, t); break;
+		case KIND_NAMES: red_names(r, t); break;
+		}
+	} else {
+		red_connect(r, t);
 	}
 	live_stats_txn(r->live, t);
 }
@@ -198,22 +247,35 @@ void red_exporter(struct red *r, struct exporter *out)
 	};
 }
 
+static void red_add_active(struct red *r, enum metric_id id, const struct service *service,
+			   const struct slice *values)
+{
+	struct series *s = series_get(r->store, id, service, values, r->now_ns);
+
+	if (s)
+		s->value++;
+}
+
 static void red_inflight(void *arg, const struct conn_inflight *q)
 {
 	struct red *r = arg;
 	const struct service *service = r->opts.service_of(r->opts.ctx, q->tgid);
+	const struct proto *proto = proto_get(q->proto);
 	struct slice active[] = { red_method(q->method), red_scheme(q->is_tls) };
-	struct slice protocol = slice_str(proto_get(q->proto)->name);
+	struct slice system = slice_str(q->system);
+	struct slice protocol = slice_str(proto->name);
 	uint64_t age_ns = r->now_ns > q->start_ns ? r->now_ns - q->start_ns : 0;
+	bool is_server = q->role == SONDE_ROLE_SERVER;
 	struct series *s;
 
-	if (q->role != SONDE_ROLE_SERVER || !service)
+	if (!service)
 		return;
-	if (q->proto == PROTO_HTTP1) {
-		s = series_get(r->store, METRIC_HTTP_SERVER_ACTIVE, service, active, r->now_ns);
-		if (s)
-			s->value++;
-	}
+	if (proto->kind == KIND_WEB && is_server)
+		red_add_active(r, METRIC_HTTP_SERVER_ACTIVE, service, active);
+	if (proto->kind == KIND_DATABASE && !is_server)
+		red_add_active(r, METRIC_DB_CLIENT_ACTIVE, service, &system);
+	if (!is_server)
+		return;
 	s = series_get(r->store, METRIC_OLDEST_ACTIVE, service, &protocol, r->now_ns);
 	if (s && age_ns > s->value)
 		s->value = age_ns;
@@ -253,6 +315,7 @@ void red_collect(struct red *r, uint64_t now_ns)
 {
 	r->now_ns = now_ns;
 	series_zero(r->store, METRIC_HTTP_SERVER_ACTIVE);
+	series_zero(r->store, METRIC_DB_CLIENT_ACTIVE);
 	series_zero(r->store, METRIC_OLDEST_ACTIVE);
 	if (r->opts.each_inflight && r->opts.service_of)
 		r->opts.each_inflight(r->opts.ctx, red_inflight, r);

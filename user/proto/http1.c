@@ -235,7 +235,7 @@ static ssize_t http1_parse(void *state, enum proto_dir dir, struct slice in, str
 	struct http1_side *s = &st->side[dir];
 	ssize_t r;
 
-	*out = (struct msg){ 0 };
+	msg_clear(out);
 	if (in.n == 0)
 		return 0;
 	switch ((enum http1_phase)s->phase) {

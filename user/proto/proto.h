@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 #include "util/slice.h"
 
@@ -25,6 +26,9 @@ enum proto_id {
 	PROTO_MAX
 };
 
+/* What a transaction of a protocol is described by, and which metrics it goes into. */
+enum proto_kind { KIND_WEB, KIND_DATABASE, KIND_NAMES };
+
 /* Which way bytes go: not which end we watch. */
 enum proto_dir { PROTO_REQUEST, PROTO_RESPONSE };
 
@@ -35,22 +39,30 @@ enum { MSG_SKIP_TO_END = -1 };
  * MSG_BEGIN fills the description. Slices point into `in` and are valid until the next call.
  */
 enum {
-	MSG_BEGIN = 1 << 0,    /* the consumed bytes begin a message and describe it */
-	MSG_END = 1 << 1,      /* the message ends with the consumed bytes and `skip` */
-	MSG_INTERIM = 1 << 2,  /* answers nothing by itself (HTTP 1xx): not matched */
-	MSG_NO_REPLY = 1 << 3, /* a request that nothing will answer */
-	MSG_UPGRADE = 1 << 4,  /* after this message both directions are no longer this protocol */
-	MSG_STREAM = 1 << 5,   /* an endless body: timed to its first byte (server-sent events) */
-	MSG_ERROR = 1 << 6,    /* status is an error whichever end looks */
-	MSG_LAST = 1 << 7,     /* no further message follows in this direction */
-	MSG_CUT = 1 << 8,      /* framing was lost: the message ends where the next one begins */
+	MSG_BEGIN = 1 << 0,	/* the consumed bytes begin a message and describe it */
+	MSG_END = 1 << 1,	/* the message ends with the consumed bytes and `skip` */
+	MSG_INTERIM = 1 << 2,	/* answers nothing by itself (HTTP 1xx): not matched */
+	MSG_NO_REPLY = 1 << 3,	/* a request that nothing will answer */
+	MSG_UPGRADE = 1 << 4,	/* after this message both directions are no longer this protocol */
+	MSG_STREAM = 1 << 5,	/* an endless body: timed to its first byte (server-sent events) */
+	MSG_ERROR = 1 << 6,	/* status is an error whichever end looks */
+	MSG_LAST = 1 << 7,	/* no further message follows in this direction */
+	MSG_CUT = 1 << 8,	/* framing was lost: the message ends where the next one begins */
+	MSG_DESCRIBES = 1 << 9, /* a later part of a request: its texts that are not empty replace
+				   those that were given before */
+	MSG_ROWS = 1 << 10,	/* rows is known */
 };
 
 /*
  * Edges that a hole hid: MSG_BEGIN while a message of the same direction is still open says that
  * the open one ended in the hole before. After MSG_CUT parse() fails until resync() has found the
  * next message. Consumed bytes with flags 0 and no message open belong to no message.
+ *
+ * What a response turns out to be only at its end (an error, a number of rows) may come with any of
+ * its parts: MSG_ERROR, MSG_ROWS and status_text count whenever they are given, the last one wins.
  */
+
+enum { MSG_ROOM = 2048 };
 
 struct msg {
 	uint32_t flags;
@@ -67,11 +79,28 @@ struct msg {
 	struct slice request_id;
 	struct slice traceparent;
 	struct slice tracestate;
+	/* Databases. These may also point into the state, at constants, or into `room`. */
+	struct slice system; /* db.system.name */
+	struct slice operation;
+	struct slice collection;
+	struct slice name_space;
+	struct slice query;	  /* literals are removed already, and every other secret */
+	struct slice summary;	  /* db.query.summary */
+	struct slice status_text; /* responses: SQLSTATE, error number or prefix, hit or miss */
+	uint64_t rows;		  /* responses, with MSG_ROWS: returned or affected */
+	char room[MSG_ROOM];	  /* for texts that do not stand in the bytes as they are told */
 };
+
+/* All but the room, which nobody reads without having written to it. */
+static inline void msg_clear(struct msg *m)
+{
+	memset(m, 0, offsetof(struct msg, room));
+}
 
 struct proto {
 	const char *name;
 	enum proto_id id;
+	enum proto_kind kind;
 	enum { MATCH_FIFO, MATCH_BY_ID } match;
 	size_t state_size;
 
@@ -79,11 +108,12 @@ struct proto {
 	 * bytes may), -1 no. `first` may be as short as one byte. */
 	int (*detect)(struct slice first, enum proto_dir dir);
 
-	/* > 0: bytes consumed, *out filled (flags may be 0: framing only). Never more than in.n.
-	 * 0: need more than `in`: call again with a longer run of the same bytes, or with the same
-	 * ones when the other direction has moved (bytes behind an upgrade that is not yet
-	 * answered wait for the answer). < 0: -errno, the stream is not at a message: the caller
-	 * resyncs with the same bytes; resync() never gives back the place that failed. */
+	/* > 0: bytes consumed, *out filled, which comes cleared (flags may be 0: framing only).
+	 * Never more than in.n. 0: need more than `in`: call again with a longer run of the same
+	 * bytes, or with the same ones when the other direction has moved (bytes behind an upgrade
+	 * that is not yet answered wait for the answer). < 0: -errno, the stream is not at a
+	 * message: the caller resyncs with the same bytes; resync() never gives back the place that
+	 * failed. */
 	ssize_t (*parse)(void *state, enum proto_dir dir, struct slice in, struct msg *out);
 
 	/* A hole of `len` bytes lies at the current position and no skip covers it. 0: framing

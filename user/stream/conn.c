@@ -281,6 +281,7 @@ static void show(const struct conn *c, const struct request *r,
 	};
 
 	memcpy(in.method, r->method, sizeof(in.method));
+	slice_copy(in.system, sizeof(in.system), request_text(r, REQUEST_SYSTEM));
 	fn(ctx, &in);
 }
 

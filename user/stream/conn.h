@@ -49,6 +49,7 @@ struct conn_inflight {
 	enum sonde_role role;
 	uint64_t start_ns;
 	char method[TXN_METHOD_LEN];
+	char system[TXN_SYSTEM_LEN]; /* databases */
 	bool is_tls;
 };
 

@@ -8,8 +8,6 @@
 
 static void fill_request(struct txn *t, const struct request *req)
 {
-	const char *text = req->text;
-
 	t->start_ns = req->start_ns;
 	t->is_start_known = req->is_start_known;
 	t->goroutine = req->goroutine;
@@ -19,9 +17,7 @@ static void fill_request(struct txn *t, const struct request *req)
 	t->request_seq = (uint32_t)req->begin_pos;
 	memcpy(t->version, req->version, sizeof(t->version));
 	memcpy(t->method, req->method, sizeof(t->method));
-	memcpy(t->target, text, req->target_len);
-	memcpy(t->host, text + req->target_len, req->host_len);
-	memcpy(t->request_id, text + req->target_len + req->host_len, req->id_len);
+	request_texts(req, t);
 	t->host_port = req->host_port;
 }
 
@@ -53,6 +49,9 @@ static void fill_response(struct txn *t, const struct response *resp)
 	t->response_seq = (uint32_t)resp->begin_pos;
 	t->response_bytes = resp->end_pos - resp->begin_pos;
 	t->response_body_bytes = resp->body_bytes;
+	t->rows = resp->rows;
+	t->is_rows_known = resp->is_rows_known;
+	memcpy(t->status_text, resp->status_text, sizeof(t->status_text));
 	t->is_upgrade = resp->flags & MSG_UPGRADE;
 	t->is_stream = resp->flags & (MSG_UPGRADE | MSG_STREAM);
 	/* A server answers HTTP/1.0 with the highest version it knows (RFC 9110, 2.5): what both
@@ -76,7 +75,8 @@ static void fill_conn(struct txn *t, const struct conn *c)
 	t->unix_path_len = c->unix_path_len;
 }
 
-/* Semantic conventions for HTTP: 4xx is the client's own fault, so an error on its side only. */
+/* Semantic conventions for HTTP: 4xx is the client's own fault, so an error on its side only. For
+ * everything else the protocol has said, and the status is the type. */
 static void fill_error(struct txn *t, const struct response *resp, const char *error_type)
 {
 	int least = t->role == SONDE_ROLE_SERVER ? 500 : 400;
@@ -84,6 +84,8 @@ static void fill_error(struct txn *t, const struct response *resp, const char *e
 	t->is_status_error = t->status >= least || (resp && (resp->flags & MSG_ERROR));
 	if (error_type[0])
 		snprintf(t->error_type, sizeof(t->error_type), "%s", error_type);
+	else if (t->is_status_error && t->status_text[0])
+		memcpy(t->error_type, t->status_text, sizeof(t->error_type));
 	else if (t->is_status_error)
 		snprintf(t->error_type, sizeof(t->error_type), "%d", t->status);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stream/exchange.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,52 +34,124 @@ static struct slice split_port(struct slice host, uint16_t *port)
 	return host;
 }
 
-static size_t at_most(size_t n, size_t max)
+/* Where a text stands in a message and in a transaction, and how much of it the latter takes. */
+struct text_place {
+	size_t msg, txn, size;
+};
+
+#define TEXT(member)                                                        \
+	{                                                                   \
+		offsetof(struct msg, member), offsetof(struct txn, member), \
+			sizeof(((struct txn *)0)->member)                   \
+	}
+
+static const struct text_place places[REQUEST_TEXTS] = {
+	[REQUEST_TARGET] = TEXT(target),	 [REQUEST_HOST] = TEXT(host),
+	[REQUEST_ID] = TEXT(request_id),	 [REQUEST_SYSTEM] = TEXT(system),
+	[REQUEST_OPERATION] = TEXT(operation),	 [REQUEST_COLLECTION] = TEXT(collection),
+	[REQUEST_NAME_SPACE] = TEXT(name_space), [REQUEST_QUERY] = TEXT(query),
+	[REQUEST_SUMMARY] = TEXT(summary),
+};
+
+enum { TEXTS_MAX = sizeof(struct txn) }; /* all of them together are less */
+
+static struct slice text_of(const struct msg *msg, enum request_text which)
 {
-	return n < max ? n : max;
+	struct slice s = *(const struct slice *)((const char *)msg + places[which].msg);
+
+	if (s.n > places[which].size - 1)
+		s.n = places[which].size - 1;
+	return s;
 }
 
-static struct request *request_alloc(struct pools *p, size_t text)
+/* None of the texts may stand in r's own room. */
+static int store_texts(struct request *r, const struct slice texts[REQUEST_TEXTS])
 {
-	struct request *r = p->requests;
-	bool is_pooled = text <= REQUEST_TEXT;
+	char *text = r->room, *at;
+	size_t n = 0;
 
-	if (is_pooled && r)
-		p->requests = r->next;
-	else
-		r = malloc(sizeof(*r) + (is_pooled ? (size_t)REQUEST_TEXT : text));
-	if (!r)
-		return NULL;
-	memset(r, 0, offsetof(struct request, text));
-	r->is_pooled = is_pooled;
-	return r;
+	for (int i = 0; i < REQUEST_TEXTS; i++)
+		n += texts[i].n;
+	if (n > sizeof(r->room))
+		text = malloc(n);
+	if (!text)
+		return -ENOMEM;
+	at = text;
+	for (int i = 0; i < REQUEST_TEXTS; i++) {
+		r->text_len[i] = (uint16_t)texts[i].n;
+		if (texts[i].n)
+			at = mempcpy(at, texts[i].p, texts[i].n);
+	}
+	if (r->text != r->room)
+		free(r->text);
+	r->text = text;
+	return 0;
 }
 
 struct request *request_new(struct pools *p, const struct msg *msg)
 {
 	char target[TXN_TARGET_LEN];
-	size_t n_target = mask_target(target, sizeof(target), msg->target);
-	uint16_t port;
-	struct slice host = split_port(msg->host, &port);
-	size_t n_host = at_most(host.n, TXN_HOST_LEN - 1);
-	size_t n_id = at_most(msg->request_id.n, TXN_ID_LEN - 1);
-	struct request *r = request_alloc(p, n_target + n_host + n_id);
+	struct slice texts[REQUEST_TEXTS];
+	struct request *r = p->requests;
 
+	if (r)
+		p->requests = r->next;
+	else
+		r = malloc(sizeof(*r));
 	if (!r)
 		return NULL;
-	r->body_bytes = 0;
-	r->host_port = port;
-	r->target_len = (uint16_t)n_target;
-	r->host_len = (uint16_t)n_host;
-	r->id_len = (uint16_t)n_id;
-	memcpy(r->text, target, n_target);
-	if (n_host)
-		memcpy(r->text + n_target, host.p, n_host);
-	if (n_id)
-		memcpy(r->text + n_target + n_host, msg->request_id.p, n_id);
+	memset(r, 0, offsetof(struct request, version));
+	r->text = r->room;
+	for (int i = 0; i < REQUEST_TEXTS; i++)
+		texts[i] = text_of(msg, i);
+	texts[REQUEST_TARGET].n = mask_target(target, sizeof(target), msg->target);
+	texts[REQUEST_TARGET].p = (const uint8_t *)target;
+	texts[REQUEST_HOST] = split_port(msg->host, &r->host_port);
+	if (texts[REQUEST_HOST].n > TXN_HOST_LEN - 1)
+		texts[REQUEST_HOST].n = TXN_HOST_LEN - 1;
+	if (store_texts(r, texts) < 0) {
+		request_free(p, r);
+		return NULL;
+	}
 	slice_copy(r->version, sizeof(r->version), msg->version);
 	slice_copy(r->method, sizeof(r->method), msg->method);
 	return r;
+}
+
+int request_describe(struct request *r, const struct msg *msg)
+{
+	char old[TEXTS_MAX], *at = old;
+	struct slice texts[REQUEST_TEXTS];
+
+	for (int i = 0; i < REQUEST_TEXTS; i++) {
+		struct slice s = request_text(r, i);
+
+		texts[i] = i < REQUEST_SYSTEM ? (struct slice){ 0 } : text_of(msg, i);
+		if (texts[i].n)
+			continue;
+		texts[i] = (struct slice){ (uint8_t *)at, s.n };
+		at = mempcpy(at, s.p, s.n);
+	}
+	return store_texts(r, texts);
+}
+
+struct slice request_text(const struct request *r, enum request_text which)
+{
+	const char *at = r->text;
+
+	for (int i = 0; i < (int)which; i++)
+		at += r->text_len[i];
+	return (struct slice){ (const uint8_t *)at, r->text_len[which] };
+}
+
+void request_texts(const struct request *r, struct txn *t)
+{
+	const char *at = r->text;
+
+	for (int i = 0; i < REQUEST_TEXTS; i++) {
+		memcpy((char *)t + places[i].txn, at, r->text_len[i]);
+		at += r->text_len[i];
+	}
 }
 
 struct response *response_new(struct pools *p, const struct msg *msg)
@@ -96,17 +169,28 @@ struct response *response_new(struct pools *p, const struct msg *msg)
 	r->flags = msg->flags;
 	slice_copy(r->version, sizeof(r->version), msg->version);
 	slice_copy(r->request_id, sizeof(r->request_id), msg->request_id);
+	r->status_text[0] = '\0';
+	response_describe(r, msg);
 	return r;
+}
+
+void response_describe(struct response *r, const struct msg *msg)
+{
+	r->flags |= msg->flags & MSG_ERROR;
+	if (msg->flags & MSG_ROWS) {
+		r->rows = msg->rows;
+		r->is_rows_known = true;
+	}
+	if (msg->status_text.n)
+		slice_copy(r->status_text, sizeof(r->status_text), msg->status_text);
 }
 
 void request_free(struct pools *p, struct request *r)
 {
 	if (!r)
 		return;
-	if (!r->is_pooled) {
-		free(r);
-		return;
-	}
+	if (r->text != r->room)
+		free(r->text);
 	r->next = p->requests;
 	p->requests = r;
 }

@@ -8,7 +8,21 @@
 #include "proto/proto.h"
 #include "txn.h"
 
-enum { REQUEST_TEXT = 256 }; /* texts of a pooled request; longer ones are allocated apart */
+/* The texts that a request brings to its transaction: one table in exchange.c says what is what. */
+enum request_text {
+	REQUEST_TARGET,
+	REQUEST_HOST,
+	REQUEST_ID,
+	REQUEST_SYSTEM,
+	REQUEST_OPERATION,
+	REQUEST_COLLECTION,
+	REQUEST_NAME_SPACE,
+	REQUEST_QUERY,
+	REQUEST_SUMMARY,
+	REQUEST_TEXTS,
+};
+
+enum { REQUEST_ROOM = 256 }; /* texts within a request; longer ones are allocated apart */
 
 struct request {
 	struct request *next;
@@ -21,15 +35,15 @@ struct request {
 	uint64_t goroutine;
 	uint64_t body_bytes;
 	uint32_t tgid, tid;
-	uint16_t target_len, host_len, id_len; /* in text, one behind the other */
+	uint16_t text_len[REQUEST_TEXTS]; /* in text, one behind the other */
 	uint16_t host_port;
 	bool is_start_known;
 	bool is_complete;
 	bool is_tls;
-	bool is_pooled;
+	char *text; /* room, or allocated: owned */
 	char version[8];
 	char method[TXN_METHOD_LEN];
-	char text[];
+	char room[REQUEST_ROOM];
 };
 
 struct response {
@@ -46,8 +60,11 @@ struct response {
 	bool is_emitted;   /* its transaction is out (streams) */
 	bool is_unmatched; /* answers a request that was never seen */
 	bool is_first;	   /* of its connection */
+	bool is_rows_known;
+	uint64_t rows;
 	char version[8];
 	char request_id[TXN_ID_LEN];
+	char status_text[TXN_STATUS_LEN];
 };
 
 /* Freed ones, for the next. */
@@ -57,7 +74,14 @@ struct pools {
 };
 
 struct request *request_new(struct pools *p, const struct msg *msg); /* NULL: out of memory */
+/* Texts of `msg` that are not empty replace what the request had. 0 or -ENOMEM: it keeps it. */
+int request_describe(struct request *r, const struct msg *msg);
+void request_texts(const struct request *r, struct txn *t); /* t is zeroed */
+struct slice request_text(const struct request *r, enum request_text which);
+
 struct response *response_new(struct pools *p, const struct msg *msg);
+/* What any part of a response says of the whole. */
+void response_describe(struct response *r, const struct msg *msg);
 void request_free(struct pools *p, struct request *r);
 void response_free(struct pools *p, struct response *r); /* not its request */
 void pools_free(struct pools *p);

@@ -225,10 +225,13 @@ static void message_part(struct conns *cs, struct conn *c, enum sonde_dir d, str
 	s->ends_after_skip = msg->flags & MSG_END;
 	if (conn_proto_dir(c, d) == PROTO_REQUEST && m->req_open) {
 		m->req_open->body_bytes += body;
+		if (msg->flags & MSG_DESCRIBES)
+			request_describe(m->req_open, msg); /* else it keeps what it had */
 		if ((msg->flags & MSG_END) && msg->skip != UINT64_MAX)
 			m->req_open->due_pos = pos + msg->skip;
 	} else if (conn_proto_dir(c, d) == PROTO_RESPONSE && m->resp_open) {
 		m->resp_open->body_bytes += body;
+		response_describe(m->resp_open, msg);
 		if (!(msg->flags & MSG_END) && msg->skip == 0)
 			c->wants_all = true; /* framing lies within the body: chunks */
 		if (msg->flags & MSG_BEGIN)
@@ -244,10 +247,12 @@ static void message_part(struct conns *cs, struct conn *c, enum sonde_dir d, str
 static bool parse(struct conns *cs, struct conn *c, enum sonde_dir d, struct window *w)
 {
 	struct stream *s = &c->s[d];
-	struct msg msg = { 0 };
+	struct msg msg;
 	struct slice in = { w->p, w->n };
-	ssize_t n = c->proto->parse(c->proto_state, conn_proto_dir(c, d), in, &msg);
+	ssize_t n;
 
+	msg_clear(&msg);
+	n = c->proto->parse(c->proto_state, conn_proto_dir(c, d), in, &msg);
 	if (n == 0)
 		return false;
 	if (n < 0) {
@@ -260,6 +265,8 @@ static bool parse(struct conns *cs, struct conn *c, enum sonde_dir d, struct win
 		message_begin(cs, c, d, w, (size_t)n, &msg);
 	if (!c->is_raw && (s->is_open || (msg.flags & MSG_BEGIN)))
 		message_part(cs, c, d, w, (size_t)n, &msg);
+	else if (!c->is_raw)
+		s->skip = msg.skip;	    /* the rest of what belongs to no message */
 	s->is_resync = msg.flags & MSG_CUT; /* where it ends is where the next one begins */
 	window_advance(w, (size_t)n);
 	return true;
