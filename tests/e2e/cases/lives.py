@@ -144,10 +144,10 @@ def duration_ends_it(e):
 @case(group=None)
 def four_at_once(e):
     """Several sondes on one host see the same."""
-    all_ = [Sonde(e, "tail", "--json") for _ in range(4)]
+    ng = e.nginx()
+    all_ = [Sonde(e, "tail", "--json", "--port", ng.port) for _ in range(4)]
     for s in all_:
         s.wait_ready()
-    ng = e.nginx()
     e.curl(*[f"http://127.0.0.1:{ng.port}/hello"] * 20)
     truth = ng.log(20)
     for s in all_:
