@@ -44,10 +44,18 @@ def mode_plain(p):
 
 
 def mode_slow(p):
-    """Waits 50 ms before each answer."""
+    """Waits 50 ms before each answer, and says how long that took."""
     while p.head()[0] is not None:
+        began = time.monotonic_ns()
         time.sleep(0.050)
-        p.send(ok())
+        p.send(ok(extra=b"X-Waited: %d\r\n" % (time.monotonic_ns() - began)))
+
+
+def mode_heads(p):
+    """A response head and a body as long as the query says."""
+    while (target := p.head()[0]) is not None:
+        size = int(target.split("?")[1])
+        p.send(ok(b"b" * size, b"X-Long: %s\r\n" % (b"h" * size)))
 
 
 def mode_reset(p):
