@@ -110,7 +110,7 @@ static void on_sweep(void *ctx)
 	sweeper_turn(o->sweeper, clock_mono_ns());
 }
 
-static void on_end(void *ctx)
+static void on_end_asked(void *ctx)
 {
 	observer_stop(ctx);
 }
@@ -138,9 +138,9 @@ static int open_loop(struct observer *o)
 	o->loop = loop_new();
 	if (!o->loop)
 		return -errno;
-	err = loop_signal(o->loop, SIGTERM, on_end, o);
+	err = loop_signal(o->loop, SIGTERM, on_end_asked, o);
 	if (!err)
-		err = loop_signal(o->loop, SIGINT, on_end, o);
+		err = loop_signal(o->loop, SIGINT, on_end_asked, o);
 	if (!err)
 		err = loop_signal(o->loop, SIGHUP, on_hup, o);
 	return err;
@@ -220,7 +220,7 @@ static int open_timers(struct observer *o, uint64_t duration_ns)
 	if (err >= 0)
 		err = loop_timer(o->loop, SWEEP_NS, on_sweep, o);
 	if (err >= 0 && duration_ns)
-		err = loop_timer(o->loop, duration_ns, on_end, o);
+		err = loop_timer(o->loop, duration_ns, on_end_asked, o);
 	return err < 0 ? err : 0;
 }
 
@@ -287,6 +287,8 @@ int observer_run(struct observer *o, const char *where)
 		log_error("the event loop failed: %s", strerror(-err));
 		return EXIT_CANNOT;
 	}
+	if (o->on_end)
+		o->on_end(o->ctx);
 	drain(o);
 	return EXIT_DONE;
 }

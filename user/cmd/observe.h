@@ -25,9 +25,10 @@ struct observer {
 	struct sweeper *sweeper;
 	struct pipeline pipeline;
 	struct loop *loop;
-	/* Set by the command before observer_run(); NULL: not interested. After records were
-	 * taken, and once a second. */
+	/* Set by the command before observer_run(); NULL: not interested. on_turn: after
+	 * records were taken, and once a second; on_tick: once a second. */
 	void (*on_turn)(void *ctx);
+	void (*on_end)(void *ctx); /* before the rest of the ring is taken */
 	void (*on_tick)(void *ctx, uint64_t now_ns);
 	void *ctx;
 

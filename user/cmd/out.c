@@ -7,15 +7,19 @@
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
+#include "util/clock.h"
 #include "util/log.h"
 
 enum { WAIT_MS = 100 };
+
+#define END_NS (NS_PER_S / 2)
 
 void out_init(struct out *o, int fd)
 {
 	signal(SIGPIPE, SIG_IGN);
 	o->fd = fd;
 	o->is_closed = false;
+	o->until_ns = 0;
 	o->n = 0;
 }
 
@@ -58,6 +62,11 @@ static size_t put(struct out *o, const char *s, size_t n)
 	return done < 0 ? 0 : (size_t)done;
 }
 
+void out_end(struct out *o)
+{
+	o->until_ns = clock_mono_ns() + END_NS;
+}
+
 void out_flush(struct out *o)
 {
 	size_t at = 0;
@@ -69,7 +78,8 @@ void out_flush(struct out *o)
 
 		if (o->is_closed)
 			return;
-		if (!done && is_end_asked()) {
+		if (!done && (is_end_asked() || (o->until_ns && clock_mono_ns() > o->until_ns))) {
+			log_warn("stdout is not read: its last lines are dropped");
 			give_up(o, EPIPE);
 			return;
 		}

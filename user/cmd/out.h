@@ -8,10 +8,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct out {
 	int fd;
-	bool is_closed; /* nobody reads any more, or writing failed: all else is dropped */
+	bool is_closed;	   /* nobody reads any more, or writing failed: all else is dropped */
+	uint64_t until_ns; /* wait for a slow reader no longer than that; 0: for ever */
 	size_t n;
 	char buf[65536];
 };
@@ -20,6 +22,8 @@ void out_init(struct out *o, int fd); /* SIGPIPE is ignored from here on */
 /* Appends `line` and a newline; writes when the buffer is full. */
 void out_line(struct out *o, const char *line, size_t n);
 void out_write(struct out *o, const char *bytes, size_t n);
+/* The command ends: what is left waits for a slow reader half a second, then is dropped. */
+void out_end(struct out *o);
 void out_flush(struct out *o); /* with nothing to write: looks if anybody reads still */
 
 #endif

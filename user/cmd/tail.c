@@ -18,6 +18,13 @@ static void on_turn(void *ctx)
 		observer_stop(&t->observer);
 }
 
+static void on_end(void *ctx)
+{
+	struct tail *t = ctx;
+
+	out_end(&t->print.out);
+}
+
 int cmd_tail(const struct cmd_args *a)
 {
 	struct tail t;
@@ -32,6 +39,7 @@ int cmd_tail(const struct cmd_args *a)
 		print_exporter(&t.print, &e);
 		pipeline_add(&t.observer.pipeline, &e);
 		t.observer.on_turn = on_turn;
+		t.observer.on_end = on_end;
 		t.observer.ctx = &t;
 		res = observer_run(&t.observer, NULL);
 	}

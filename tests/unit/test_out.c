@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+#include "cmd/out.h"
+#include "util/clock.h"
+
+struct fixture {
+	struct out out;
+	int reader, writer;
+};
+
+static struct fixture f;
+
+static int begin(void **state)
+{
+	int fds[2];
+
+	if (pipe(fds) < 0)
+		return -1;
+	f.reader = fds[0];
+	f.writer = fds[1];
+	out_init(&f.out, f.writer);
+	return 0;
+}
+
+static int end(void **state)
+{
+	close(f.reader);
+	close(f.writer);
+	return 0;
+}
+
+static void fill(void)
+{
+	char bytes[4096] = { 0 };
+
+	fcntl(f.writer, F_SETFL, O_NONBLOCK);
+	while (write(f.writer, bytes, sizeof(bytes)) > 0)
+		;
+	fcntl(f.writer, F_SETFL, 0);
+}
+
+static void lines_are_written_by_flush(void **state)
+{
+	char got[64] = "";
+
+	out_line(&f.out, "one", 3);
+	out_line(&f.out, "", 0);
+	out_line(&f.out, "two", 3);
+	fcntl(f.reader, F_SETFL, O_NONBLOCK);
+	assert_int_equal(read(f.reader, got, sizeof(got)), -1);
+	out_flush(&f.out);
+	assert_int_equal(read(f.reader, got, sizeof(got)), 9);
+	assert_string_equal(got, "one\n\ntwo\n");
+}
+
+static void line_longer_than_the_buffer_is_whole(void **state)
+{
+	static char line[150000], got[150001];
+	size_t n = 0;
+	ssize_t part;
+
+	memset(line, 'x', sizeof(line));
+	if (fcntl(f.writer, F_SETPIPE_SZ, 1 << 20) < 0)
+		skip();
+	out_line(&f.out, line, sizeof(line));
+	out_flush(&f.out);
+	while (n < sizeof(got) && (part = read(f.reader, got + n, sizeof(got) - n)) > 0)
+		n += (size_t)part;
+	assert_int_equal(n, sizeof(got));
+	assert_memory_equal(got, line, sizeof(line));
+	assert_int_equal(got[sizeof(line)], '\n');
+}
+
+static void reader_that_is_gone_closes_quietly(void **state)
+{
+	close(f.reader);
+	out_flush(&f.out); /* nothing to write: seen all the same */
+	assert_true(f.out.is_closed);
+	out_line(&f.out, "dropped", 7);
+	out_flush(&f.out);
+	assert_int_equal(f.out.n, 0);
+	f.reader = dup(f.writer);
+}
+
+static void reader_that_is_there_is_not_taken_for_gone(void **state)
+{
+	out_flush(&f.out);
+	fill();
+	out_flush(&f.out);
+	assert_false(f.out.is_closed);
+}
+
+static void end_waits_half_a_second_for_a_slow_reader(void **state)
+{
+	uint64_t began_ns = clock_mono_ns();
+
+	fill();
+	out_line(&f.out, "late", 4);
+	out_end(&f.out);
+	out_flush(&f.out);
+	assert_true(f.out.is_closed);
+	assert_in_range(clock_mono_ns() - began_ns, 400 * NS_PER_MS, 1500 * NS_PER_MS);
+}
+
+static void signal_that_waits_frees_a_stuck_writer(void **state)
+{
+	sigset_t set, old;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	raise(SIGTERM);
+	fill();
+	out_line(&f.out, "late", 4);
+	out_flush(&f.out);
+	assert_true(f.out.is_closed);
+	signal(SIGTERM, SIG_IGN); /* throws the pending one away */
+	signal(SIGTERM, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(lines_are_written_by_flush, begin, end),
+		cmocka_unit_test_setup_teardown(line_longer_than_the_buffer_is_whole, begin, end),
+		cmocka_unit_test_setup_teardown(reader_that_is_gone_closes_quietly, begin, end),
+		cmocka_unit_test_setup_teardown(reader_that_is_there_is_not_taken_for_gone, begin,
+						end),
+		cmocka_unit_test_setup_teardown(end_waits_half_a_second_for_a_slow_reader, begin,
+						end),
+		cmocka_unit_test_setup_teardown(signal_that_waits_frees_a_stuck_writer, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
