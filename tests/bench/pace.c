@@ -4,7 +4,7 @@
  * request costs a server depends on how many arrive together, so a client that sends in bursts
  * (every millisecond, say) measures something else. Request i is due at start + i / rate and
  * belongs to connection i mod n; where the answer before it is not there yet it waits and counts
- * as late. Prints one line of JSON.
+ * as late. A target may bring its method: "POST /a". Prints one line of JSON.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -84,9 +84,10 @@ static void conn_fail(struct pace *p, struct conn *c)
 static void conn_send(struct pace *p, struct conn *c)
 {
 	char req[2048];
+	const char *target = p->targets[p->sent % p->n_targets];
 	int n = snprintf(req, sizeof(req),
-			 "GET %s HTTP/1.1\r\nHost: %s:%u\r\nUser-Agent: pace\r\n\r\n",
-			 p->targets[p->sent % p->n_targets], p->host, p->port);
+			 "%s%s HTTP/1.1\r\nHost: %s:%u\r\nUser-Agent: pace\r\n\r\n",
+			 *target == '/' ? "GET " : "", target, p->host, p->port);
 
 	p->sent++;
 	c->is_busy = true;
