@@ -135,7 +135,10 @@ static int replayed_header(struct replayed *r, const char *path, char *err, size
 		return -1;
 	}
 	if (r->end < sizeof(magic) || memcmp(r->window, magic, sizeof(magic)) != 0) {
-		snprintf(err, size, "%s is not a recording made by sonde record", path);
+		snprintf(err, size,
+			 "%s is not a recording made by sonde record, nor a capture (pcap, "
+			 "pcapng)",
+			 path);
 		return -1;
 	}
 	if (rc < 0) {

@@ -2,10 +2,9 @@
 #include "cmd/cmd.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
-#include "capture/recording.h"
 #include "cmd/print.h"
+#include "cmd/replay_file.h"
 #include "cmd/stats.h"
 #include "export/prometheus.h"
 #include "pipeline.h"
@@ -24,20 +23,8 @@ static int read_all(struct pipeline *p, const struct out *out)
 	return n;
 }
 
-static void say_end(const struct pipeline *p, const char *file, int err)
-{
-	if (err < 0 && err != -ENODATA)
-		log_error("%s is damaged after %llu records: %s", file,
-			  (unsigned long long)p->records, strerror(-err));
-	else if (err == -ENODATA && recording_is_cut(p->opts.source))
-		log_warn("%s is cut short: it ends inside a record, after %llu whole ones", file,
-			 (unsigned long long)p->records);
-	if (p->bad_records)
-		log_warn("%s: %llu records do not follow the contract and were left out", file,
-			 (unsigned long long)p->bad_records);
-}
-
-static int replay_transactions(const struct config *c, struct pipeline *p)
+static int replay_transactions(const struct config *c, const struct replay_file *f,
+			       struct pipeline *p)
 {
 	struct print print;
 	struct exporter e;
@@ -50,7 +37,7 @@ static int replay_transactions(const struct config *c, struct pipeline *p)
 	pipeline_add(p, &e);
 	err = read_all(p, &print.out);
 	print_free(&print);
-	say_end(p, c->file, err);
+	replay_file_say_end(f, p, err);
 	return err < 0 && err != -ENODATA ? EXIT_CANNOT : EXIT_DONE;
 }
 
@@ -69,7 +56,7 @@ static int print_metrics(struct stats *stats, struct out *out, uint64_t now_ns)
 	return n < 0 ? EXIT_CANNOT : EXIT_DONE;
 }
 
-static int replay_metrics(const struct config *c, struct pipeline *p)
+static int replay_metrics(const struct config *c, const struct replay_file *f, struct pipeline *p)
 {
 	struct stats stats;
 	struct out out;
@@ -79,7 +66,7 @@ static int replay_metrics(const struct config *c, struct pipeline *p)
 	if (stats_open(&stats, p, NULL, c, 0) == 0) {
 		err = read_all(p, NULL);
 		res = print_metrics(&stats, &out, p->now_ns);
-		say_end(p, c->file, err);
+		replay_file_say_end(f, p, err);
 		if (err < 0 && err != -ENODATA)
 			res = EXIT_CANNOT;
 	}
@@ -90,28 +77,25 @@ static int replay_metrics(const struct config *c, struct pipeline *p)
 int cmd_replay(const struct cmd_args *a)
 {
 	const struct config *c = a->config;
-	char err[512];
-	struct source *source = recording_open(c->file, err, sizeof(err));
 	struct pipeline_opts opts = {
-		.source = source,
 		.routes = c->routes,
 		.protocols = c->protocol_mask,
 	};
+	struct replay_file f;
 	struct pipeline p;
 	int res;
 
-	if (!source) {
-		log_error("%s", err);
+	if (replay_file_open(&f, c->file) < 0)
 		return EXIT_USAGE;
-	}
+	opts.source = f.source;
 	if (pipeline_init(&p, &opts)) {
 		log_error("out of memory");
 		res = EXIT_CANNOT;
 		goto out;
 	}
-	res = c->metrics ? replay_metrics(c, &p) : replay_transactions(c, &p);
+	res = c->metrics ? replay_metrics(c, &f, &p) : replay_transactions(c, &f, &p);
 	pipeline_free(&p);
 out:
-	source->ops->close(source);
+	replay_file_close(&f);
 	return res;
 }

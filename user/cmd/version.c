@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <yaml.h>
 #include <zlib.h>
+#include "capture/pcapfile.h"
 #include "cmd/cmd.h"
 #include "proto/proto.h"
 #include "version.h"
@@ -16,9 +17,9 @@ int cmd_version(const struct cmd_args *a)
 	for (int id = PROTO_UNKNOWN + 1; id < PROTO_MAX; id++)
 		printf(" %s", proto_get((enum proto_id)id)->name);
 	printf("\ncapture:   socket\n");
-	printf("libraries: libbpf %s, libmicrohttpd %s, libyaml %s, jansson %s, zlib %s\n",
+	printf("libraries: libbpf %s, libmicrohttpd %s, libyaml %s, jansson %s, zlib %s, %s\n",
 	       libbpf_version_string(), MHD_get_version(), yaml_get_version_string(),
-	       jansson_version_str(), zlibVersion());
+	       jansson_version_str(), zlibVersion(), pcapfile_library());
 	printf("not built: tls, otlp, traces, propagation, kubernetes, web-config, top's live "
 	       "view\n");
 	return EXIT_DONE;

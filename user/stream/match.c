@@ -114,13 +114,6 @@ static void meet_hole(struct conns *cs, struct conn *c)
 		conn_give_up(cs, c, CONN_UNKNOWN, m->hole_why);
 }
 
-/* Responses to pipelined requests begin anywhere in an operation, so all of it is wanted. */
-static void found_pipelined(struct conn *c)
-{
-	c->match.is_pipelined = true;
-	c->wants_all = true;
-}
-
 int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint64_t begin_pos,
 		  const struct op *begin, const struct op *end)
 {
@@ -142,7 +135,7 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 	r->goroutine = end->goroutine;
 	r->is_tls = begin->is_tls;
 	if (m->tail && m->tail->after_pos == r->after_pos)
-		found_pipelined(c);
+		m->is_pipelined = true;
 	if (!is_sure(c, r)) {
 		request_free(&cs->pools, r);
 		conn_loss(cs, LOSS_STREAM_GAP, 1);
@@ -253,7 +246,7 @@ void match_response_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint
 	resp->other_pos = other_pos;
 	resp->is_complete = true;
 	if (m->head && m->head->after_pos < end_pos)
-		found_pipelined(c);
+		m->is_pipelined = true;
 	if (resp->req && m->frontier < end_pos)
 		m->frontier = end_pos;
 	if (!resp->req && !resp->is_unmatched) {
