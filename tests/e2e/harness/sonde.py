@@ -46,6 +46,8 @@ class Metrics:
         for labels, value in self.of(f"http_{role}_request_duration_seconds_count"):
             if port is not None and labels.get("server_port") != str(port):
                 continue
+            if "otel_metric_overflow" in labels:
+                continue
             status = labels.get("http_response_status_code")
             method = labels["http_request_method"]
             route = None if method == "CONNECT" else labels.get("http_route")
