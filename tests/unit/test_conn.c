@@ -232,6 +232,25 @@ static void test_version_is_the_lower(void **state)
 	assert_non_null(strstr(play.out, "server 1.0 GET /new 200 "));
 }
 
+/* Two heads in a row, each longer than what is copied, the end of a body between them. */
+static void test_cut_heads_in_a_row(void **state)
+{
+	char answer[4096];
+	int head = snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nX-Long: ");
+
+	memset(answer + head, 'h', 3000);
+	snprintf(answer + head + 3000, sizeof(answer) - (size_t)head - 3000,
+		 "\r\nContent-Length: 30\r\n\r\n%030d", 0);
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	sim.copy_max = 1024;
+	for (int i = 0; i < 4; i++) {
+		sim_request(&sim, 1, "GET /h HTTP/1.1\r\nHost: a\r\n\r\n");
+		sim_response(&sim, 1, i < 3 ? answer : "HTTP/1.1 204 No\r\n\r\n");
+	}
+	run_all();
+	assert_int_equal(play.n_txns, 4);
+}
+
 /* A body that only the end ends must end in order. */
 static void test_until_close_is_reset(void **state)
 {
@@ -580,6 +599,7 @@ int main(void)
 		TEST(test_half_a_request_is_nothing),
 		TEST(test_truncated_upload),
 		TEST(test_version_is_the_lower),
+		TEST(test_cut_heads_in_a_row),
 		TEST(test_until_close_is_reset),
 		TEST(test_until_close_with_unread_bytes),
 		TEST(test_lost_close),

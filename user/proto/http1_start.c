@@ -179,17 +179,17 @@ static size_t request_in_line(struct slice in, size_t start, size_t end)
 }
 
 /* A status line behind other bytes of the same line counts only when a field line follows: then it
- * is a head, and no mention of one. */
+ * is a head, and no mention of one. That line may be cut: its name is enough. */
 static bool begins_head(struct slice in, size_t pos)
 {
 	struct slice line;
-	size_t next, i = 0;
+	size_t next, i = pos;
 
-	if (!http1_line(in, pos, &line, &next))
-		return false;
-	while (i < line.n && token_chars[line.p[i]])
+	if (http1_line(in, pos, &line, &next) && line.n == 0)
+		return true;
+	while (i < in.n && token_chars[in.p[i]])
 		i++;
-	return line.n == 0 || (i > 0 && i < line.n && line.p[i] == ':');
+	return i > pos && i < in.n && in.p[i] == ':';
 }
 
 static size_t response_in_line(struct slice in, size_t start, size_t end, size_t next)
