@@ -36,7 +36,7 @@ static void insert(struct sim *s, size_t at, const void *rec, size_t size)
 	s->n++;
 }
 
-static void append(struct sim *s, const void *rec, size_t size)
+void sim_append(struct sim *s, const void *rec, size_t size)
 {
 	insert(s, s->n, rec, size);
 }
@@ -48,7 +48,7 @@ struct sim sim_copy(const struct sim *s)
 	t.recs = NULL;
 	t.n = t.cap = 0;
 	for (size_t i = 0; i < s->n; i++)
-		append(&t, s->recs[i], s->recs[i]->size);
+		sim_append(&t, s->recs[i], s->recs[i]->size);
 	return t;
 }
 
@@ -81,7 +81,7 @@ void sim_open_at(struct sim *s, uint64_t cookie, enum sonde_role role, enum sond
 		.role = role,
 		.family = family,
 	};
-	append(s, &ev, sizeof(ev));
+	sim_append(s, &ev, sizeof(ev));
 }
 
 void sim_open(struct sim *s, uint64_t cookie, enum sonde_role role)
@@ -134,7 +134,7 @@ void sim_op(struct sim *s, uint64_t cookie, enum sonde_dir dir, struct slice byt
 	like.tid = 101;
 	like.dir = dir;
 	ev = data_new(&like, bytes, s->copy_max ? s->copy_max : SONDE_COPY_MAX);
-	append(s, ev, ev->h.size);
+	sim_append(s, ev, ev->h.size);
 	free(ev);
 	c->seq[dir] += (uint32_t)bytes.n;
 }
@@ -198,7 +198,7 @@ void sim_close(struct sim *s, uint64_t cookie, enum sonde_close_how how, uint32_
 		.how = how,
 	};
 
-	append(s, &ev, sizeof(ev));
+	sim_append(s, &ev, sizeof(ev));
 }
 
 void sim_sweep(struct sim *s, uint64_t cookie)
@@ -208,7 +208,7 @@ void sim_sweep(struct sim *s, uint64_t cookie)
 		.cookie = cookie,
 	};
 
-	append(s, &ev, sizeof(ev));
+	sim_append(s, &ev, sizeof(ev));
 }
 
 void sim_wait(struct sim *s, uint64_t ns)
@@ -217,7 +217,7 @@ void sim_wait(struct sim *s, uint64_t ns)
 		.h = { SONDE_EV_TICK, 0, sizeof(ev), s->now_ns += ns },
 	};
 
-	append(s, &ev, sizeof(ev));
+	sim_append(s, &ev, sizeof(ev));
 }
 
 /* [from, to) of an operation that was copied whole, as an operation of its own. */
@@ -227,7 +227,7 @@ static void append_piece(struct sim *s, const struct sonde_ev_data *ev, size_t f
 
 	like.seq += (uint32_t)from;
 	piece = data_new(&like, (struct slice){ ev->bytes + from, to - from }, SONDE_COPY_MAX);
-	append(s, piece, piece->h.size);
+	sim_append(s, piece, piece->h.size);
 	free(piece);
 }
 
@@ -246,7 +246,7 @@ struct sim sim_recut(const struct sim *s, size_t n)
 		const struct sonde_ev_data *ev = as_data(s->recs[i]);
 
 		if (!ev || ev->len != ev->copied || !ev->len) {
-			append(&t, s->recs[i], s->recs[i]->size);
+			sim_append(&t, s->recs[i], s->recs[i]->size);
 			continue;
 		}
 		for (size_t at = 0; at < ev->len; at += n)
@@ -267,7 +267,7 @@ struct sim sim_cut_at(const struct sim *s, uint64_t cookie, enum sonde_dir dir, 
 
 		if (!ev || ev->cookie != cookie || ev->dir != dir || ev->copied != ev->len ||
 		    at == 0 || at >= ev->len) {
-			append(&t, s->recs[i], s->recs[i]->size);
+			sim_append(&t, s->recs[i], s->recs[i]->size);
 			continue;
 		}
 		append_piece(&t, ev, 0, at);

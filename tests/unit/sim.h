@@ -48,6 +48,7 @@ struct sim_play {
 void sim_init(struct sim *s);
 void sim_free(struct sim *s);
 struct sim sim_copy(const struct sim *s);
+void sim_append(struct sim *s, const void *rec, size_t size); /* a record made elsewhere */
 
 /* The connection begins; positions start at `seq` of the next three. */
 void sim_open(struct sim *s, uint64_t cookie, enum sonde_role role);
