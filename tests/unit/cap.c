@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cap.h"
 
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
 #include <errno.h>
 #include <pcap/dlt.h>
 #include <stdio.h>
@@ -10,6 +13,9 @@
 #include <unistd.h>
 
 #include "capture/pcapfile.h"
+
+const char cap_get[29] = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+const char cap_ok[41] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 static void put(struct cap *c, const void *p, size_t n)
 {
@@ -231,6 +237,17 @@ void cap_fin(struct cap *c)
 	cap_raw(c, CAP_CLIENT, TCP_ACK, c->seq[0], c->seq[1], NULL, 0);
 }
 
+void cap_ack(struct cap *c, int from)
+{
+	cap_raw(c, from, TCP_ACK, c->seq[from], c->seq[!from], NULL, 0);
+}
+
+void cap_exchange(struct cap *c)
+{
+	cap_send(c, CAP_CLIENT, cap_get);
+	cap_send(c, CAP_SERVER, cap_ok);
+}
+
 static int keep(void *ctx, const void *rec, size_t size)
 {
 	struct sim *s = ctx;
@@ -278,4 +295,36 @@ char *cap_run(const struct cap *c)
 	out = sim_run(&s);
 	sim_free(&s);
 	return out;
+}
+
+size_t cap_count(const char *text, const char *what)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, what)); text += strlen(what))
+		n++;
+	return n;
+}
+
+void cap_expect(const struct cap *c, size_t n, const char *sizes)
+{
+	char *out = cap_run(c), server[64], client[64];
+
+	snprintf(server, sizeof(server), "server 1.1 GET /a 200 %s", sizes);
+	snprintf(client, sizeof(client), "client 1.1 GET /a 200 %s", sizes);
+	if (cap_count(out, "\n") != 2 * n || cap_count(out, server) != n ||
+	    cap_count(out, client) != n)
+		fail_msg("expected %zu of %s, got:\n%s", n, sizes, out);
+	free(out);
+}
+
+void cap_expect_flaws(const struct cap *c, const char *flaws)
+{
+	char got[512];
+	struct sim s;
+
+	sim_init(&s);
+	assert_int_equal(cap_read(c, &s, got, sizeof(got)), -ENODATA);
+	assert_string_equal(got, flaws);
+	sim_free(&s);
 }

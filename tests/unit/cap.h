@@ -44,10 +44,23 @@ void cap_send(struct cap *c, int from, const char *text);
 void cap_syn(struct cap *c); /* three packets */
 void cap_fin(struct cap *c); /* client, server, and the last acknowledgement */
 
+/* Segments that carry nothing but an acknowledgement; a request and its response. */
+void cap_ack(struct cap *c, int from);
+void cap_exchange(struct cap *c);
+
+extern const char cap_get[29]; /* GET /a, 28 bytes */
+extern const char cap_ok[41];  /* 200, 40 bytes, 2 of them body */
+
 /* Reads the capture. Its records go into *s (sim_init it first); what read() ended with is
  * returned. *flaws: as pcapfile_flaws, or empty. */
 int cap_read(const struct cap *c, struct sim *s, char *flaws, size_t size);
 /* The same, played: a line for each transaction; free it. Aborts if the capture is refused. */
 char *cap_run(const struct cap *c);
+
+size_t cap_count(const char *text, const char *what);
+/* Both ends have seen n exchanges of cap_get and nothing else; sizes: "request/body response/body".
+ * A test fails where it is not so. */
+void cap_expect(const struct cap *c, size_t n, const char *sizes);
+void cap_expect_flaws(const struct cap *c, const char *flaws);
 
 #endif
