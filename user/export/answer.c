@@ -132,6 +132,10 @@ static enum MHD_Result answer_metrics(const struct answer_request *r)
 	MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding");
 	if (is_gzip)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+	/* of unknown length it would be chunked, and libmicrohttpd up to 0.9.75 ends the chunks
+	 * that a HEAD never has */
+	if (r->is_head)
+		MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
 	return queue(r, MHD_HTTP_OK, negotiate_content_type(kind), response);
 }
 

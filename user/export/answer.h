@@ -13,6 +13,7 @@ struct answer_request {
 	const char *path; /* as sent, without the query */
 	bool is_api_open; /* else the API is refused with the reason */
 	bool is_read;	  /* GET or HEAD */
+	bool is_head;
 };
 
 /* Queues the answer. MHD_NO: out of memory, the connection is dropped. */

@@ -84,6 +84,7 @@ static enum MHD_Result server_handle(void *cls, struct MHD_Connection *c, const 
 		.path = url,
 		.is_api_open = s->is_loopback,
 		.is_read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0,
+		.is_head = strcmp(method, "HEAD") == 0,
 	};
 
 	if (!*state) {
