@@ -20,13 +20,16 @@ static char *render(const struct series_store *st, enum prom_format format, cons
 		    size_t piece)
 {
 	struct prom *p = prom_open(st, format, note);
+	size_t n = 0, cap = 0;
 	char *all = NULL;
-	size_t n = 0;
 	ssize_t got;
 
 	assert_non_null(p);
 	do {
-		all = realloc(all, n + piece + 1);
+		if (cap < n + piece + 1) {
+			cap = 2 * (n + piece + 1);
+			all = realloc(all, cap);
+		}
 		got = prom_read(p, all + n, piece);
 		assert_true(got >= 0 && (size_t)got <= piece);
 		n += (size_t)got;
@@ -235,7 +238,7 @@ static void test_accept(void **state)
 		{ "application/"
 		  "vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;"
 		  "q=0.6," OM ";version=1.0.0;escaping=allow-utf-8;q=0.5,text/"
-			      "plain;version=0.0.4;q=0.3,*/*;q=0.2",
+		  "plain;version=0.0.4;q=0.3,*/*;q=0.2",
 		  PROM_OPENMETRICS, false },
 		{ "text/plain;version=0.0.4;q=1,*/*;q=0.1", PROM_TEXT, false },
 		/* preferences */
