@@ -470,7 +470,7 @@ static void test_upgraded_stays_cheap(void **state)
 /* What is copied of responses follows the longest head. */
 static void test_copy_caps(void **state)
 {
-	char text[1500];
+	char text[2500];
 
 	sim_open(&sim, 1, SONDE_ROLE_SERVER);
 	sim_request(&sim, 1, GET);
@@ -478,13 +478,13 @@ static void test_copy_caps(void **state)
 	assert_int_equal(play.verdicts[1].copy[SONDE_TX], 0);
 	sim_response(&sim, 1, OK);
 	sim_play(&play, &sim, sim.n - 1, sim.n);
-	assert_int_equal(play.verdicts[1].copy[SONDE_TX], 1024);
+	assert_int_equal(play.verdicts[1].copy[SONDE_TX], 2048);
 	assert_int_equal(play.verdicts[1].copy[SONDE_RX], 0);
 	sim_request(&sim, 1, GET);
-	snprintf(text, sizeof(text), "HTTP/1.1 204 No\r\nX: %01000d\r\n\r\n", 0);
+	snprintf(text, sizeof(text), "HTTP/1.1 204 No\r\nX: %02000d\r\n\r\n", 0);
 	sim_response(&sim, 1, text);
 	sim_play(&play, &sim, sim.n - 2, sim.n);
-	assert_int_equal(play.verdicts[1].copy[SONDE_TX], 2048);
+	assert_int_equal(play.verdicts[1].copy[SONDE_TX], 4096);
 	sim_request(&sim, 1, GET);
 	sim_response(&sim, 1, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n");
 	sim_play(&play, &sim, sim.n - 2, sim.n);

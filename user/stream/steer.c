@@ -6,7 +6,7 @@
 
 enum {
 	SKIP_WORTH = 4096,    /* a shorter rest of a body costs less than the verdict */
-	COPY_LEAST = 1024,    /* of a response: its head and a little */
+	COPY_LEAST = 2048,    /* of a response: a 304 has a short head, the 200 after it has not */
 	RAW_AHEAD = 16 << 20, /* of connections that nothing is wanted of but their size */
 	SKIP_AHEAD = 1 << 30, /* farther, sequence numbers would be ambiguous */
 };
