@@ -94,7 +94,7 @@ if [ "$what" != check ]; then
 fi
 if [ "$what" != run ]; then
 	start=$SECONDS
-	if inside "make check STAGES='${STAGES-}'" 2>&1 | tee "$dir/check.log" | sed 's/^/  /' &&
+	if inside "make check STAGES='${STAGES-}'" 2>&1 | tee "$dir/check.log" | sed -u 's/^/  /' &&
 		tail -n 1 "$dir/check.log" | grep -q ', 0 failed$'; then
 		echo "ok make check: $((SECONDS - start)) s"
 	else
