@@ -209,12 +209,16 @@ static void test_failed_connects(void **state)
 static void each_inflight(void *ctx, void (*fn)(void *arg, const struct conn_inflight *r),
 			  void *arg)
 {
-	const struct conn_inflight all[] = {
-		{ 10, PROTO_HTTP1, SONDE_ROLE_SERVER, 90 * SECOND, "GET", false },
-		{ 10, PROTO_HTTP1, SONDE_ROLE_SERVER, 95 * SECOND, "GET", false },
-		{ 20, PROTO_HTTP1, SONDE_ROLE_CLIENT, 1 * SECOND, "GET", false },
+	struct conn_inflight all[] = {
+		{ .tgid = 10, .role = SONDE_ROLE_SERVER, .start_ns = 90 * SECOND },
+		{ .tgid = 10, .role = SONDE_ROLE_SERVER, .start_ns = 95 * SECOND },
+		{ .tgid = 20, .role = SONDE_ROLE_CLIENT, .start_ns = 1 * SECOND },
 	};
 
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		all[i].proto = PROTO_HTTP1;
+		strcpy(all[i].method, "GET");
+	}
 	for (int i = 0; i < *(int *)ctx; i++)
 		fn(arg, &all[i]);
 }
