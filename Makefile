@@ -119,10 +119,16 @@ deps:
 	$(Q)$(PKG) --exists --print-errors $(LIBS_PC)
 
 # what is generated of the documentation, checked in
-docs: docs/configuration.md
+docs: docs/configuration.md docs/metrics.md
 docs/configuration.md: $(O)/sonde
 	$(call msg,DOC)
 	$(Q)$< help markdown > $@.tmp && mv $@.tmp $@
+$(O)/metrics_md: $(O)/docs/metrics_md.o $(O)/libsonde.a
+	$(call msg,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+docs/metrics.md: $(O)/metrics_md
+	$(call msg,DOC)
+	$(Q)$< > $@.tmp && mv $@.tmp $@
 
 # the two commands of the README. ARGS: more flags for sonde
 run: need-root deps

@@ -9,6 +9,7 @@ enum {
 	GZIP_WRAPPER = 16, /* added to windowBits: a gzip header, not zlib's */
 	GZIP_WINDOW_BITS = 15,
 	GZIP_MEMORY_LEVEL = 8,
+	GZIP_INPUT_MAX = 128 * 1024, /* of one call: what packs well would hold up the loop */
 	GZIP_LEVEL = 1, /* exposition repeats itself: higher levels cost much and save little */
 };
 
@@ -38,9 +39,13 @@ struct gzip *gzip_open(gzip_read_fn read, void *ctx)
 
 ssize_t gzip_read(struct gzip *g, char *out, size_t size)
 {
+	size_t taken = 0;
+
 	g->z.next_out = (Bytef *)out;
 	g->z.avail_out = (uInt)size;
 	while (g->z.avail_out && !g->is_done) {
+		if (taken >= GZIP_INPUT_MAX && g->z.avail_out < size)
+			break;
 		if (g->z.avail_in == 0 && !g->is_input_done) {
 			ssize_t n = g->read(g->ctx, g->in, sizeof(g->in));
 
@@ -49,6 +54,7 @@ ssize_t gzip_read(struct gzip *g, char *out, size_t size)
 			g->is_input_done = n == 0;
 			g->z.next_in = (Bytef *)g->in;
 			g->z.avail_in = (uInt)n;
+			taken += (size_t)n;
 		}
 		g->is_done =
 			deflate(&g->z, g->is_input_done ? Z_FINISH : Z_NO_FLUSH) == Z_STREAM_END;
