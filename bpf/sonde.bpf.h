@@ -129,8 +129,8 @@ static __always_inline void count(enum sonde_counter what)
 	u32 zero = 0;
 	struct counters *c = bpf_map_lookup_elem(&counters, &zero);
 
-	if (c)
-		c->n[what]++;
+	if (c) /* one program can interrupt another */
+		__sync_fetch_and_add(&c->n[what], 1);
 }
 
 static __always_inline void *ring_of(u32 slot)

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * From a completed operation to its record, the same for both tiers: where it lies in its stream,
+ * whether its bytes are wanted, and what the thread had used up.
+ */
+#ifndef CAPTURE_BPF_H
+#define CAPTURE_BPF_H
+
+#include "copy.bpf.h"
+#include "open.bpf.h"
+
+#define PF_KTHREAD   0x00200000
+#define PF_IO_WORKER 0x00000010
+#define MSG_OOB	     1
+#define MSG_PEEK     2
+#define MSG_TRUNC    0x20
+#define MSG_ERRQUEUE 0x2000
+
+enum {
+	RUN_MAX =
+		64 * 1024, /* copied in one direction without a verdict; then heads of operations */
+	RUN_COPY = 256,
+};
+
+/* sendmmsg and recvmmsg: which of its messages a thread has reached. */
+struct mmsg {
+	u64 vec;
+	u32 next;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct mmsg);
+} mmsgs SEC(".maps");
+
+/* Since Linux 7.0 a program at a tracepoint can lose its CPU to another thread, which then runs the
+ * same program: what belongs to a CPU is used between these two. Older kernels without the calls
+ * never let that happen. */
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+
+static __always_inline void cpu_hold(void)
+{
+	if (bpf_preempt_disable)
+		bpf_preempt_disable();
+}
+
+static __always_inline void cpu_release(void)
+{
+	if (bpf_preempt_enable)
+		bpf_preempt_enable();
+}
+
+/* Does the call's descriptor name this socket? Else the registers belong to another system call:
+ * completion of an asynchronous one, or a file whose blocks travel over a socket. */
+static __always_inline bool call_is_for(struct task_struct *task, struct pt_regs *regs,
+					struct sock *sk)
+{
+	struct fdtable *fdt = task->files->fdt;
+	struct file *own = sk->sk_socket->file;
+	u32 fd = CALL_ARG1(regs);
+	struct hlist_head *entry; /* any type that is one pointer */
+
+	if (fd >= fdt->max_fds)
+		return false;
+	entry = bpf_rdonly_cast(fdt->fd + fd, bpf_core_type_id_kernel(struct hlist_head));
+	return own && (void *)entry->first == own;
+}
+
+/* The message a multi-message call is at: counted per thread. A failure or the vector's end
+ * starts over; a caller that goes on behind a partial result passes another vector. */
+static __noinline u64 mmsg_at(struct task_struct *task, u64 vec, u32 vlen, bool failed)
+{
+	struct mmsg *m = bpf_task_storage_get(&mmsgs, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	u32 i;
+
+	if (!m)
+		return 0;
+	if (failed || m->vec != vec) {
+		m->vec = failed ? 0 : vec;
+		m->next = 0;
+		if (failed)
+			return 0;
+	}
+	i = m->next++;
+	if (m->next >= vlen)
+		m->vec = 0;
+	return vec + (u64)i * sizeof(struct mmsghdr);
+}
+
+static __always_inline void user_bytes_of(struct task_struct *task, struct pt_regs *regs,
+					  enum sonde_dir dir, struct user_bytes *out)
+{
+	switch (CALL_NR(regs)) {
+	case NR_READ:
+	case NR_WRITE:
+	case NR_SENDTO:
+	case NR_RECVFROM: out->base = CALL_ARG2(regs); break;
+	case NR_READV:
+	case NR_WRITEV:
+	case NR_PREADV2:
+	case NR_PWRITEV2:
+		out->base = CALL_ARG2(regs);
+		out->n_iov = CALL_ARG3(regs) > IOVECS_MAX ? IOVECS_MAX : CALL_ARG3(regs);
+		break;
+	case NR_SENDMSG:
+	case NR_RECVMSG: user_msghdr(CALL_ARG2(regs), out); break;
+	case NR_RECVMMSG:
+		/* its time limit can end it between messages, unseen */
+		if (CALL_ARG5(regs))
+			break;
+		/* fall through */
+	case NR_SENDMMSG: {
+		u64 at = mmsg_at(task, CALL_ARG2(regs), CALL_ARG3(regs), false);
+
+		if (at)
+			user_msghdr(at, out);
+		break;
+	}
+	}
+}
+
+static __always_inline void read_sched(struct task_struct *task, struct sonde_sched *out)
+{
+	out->run_delay_ns =
+		bpf_core_field_exists(task->sched_info.run_delay) ? task->sched_info.run_delay : 0;
+	out->exec_ns = task->se.sum_exec_runtime;
+	out->exec_start_ns = task->se.exec_start;
+	out->nvcsw = task->nvcsw;
+	out->nivcsw = task->nivcsw;
+	out->min_flt = task->min_flt;
+	out->maj_flt = task->maj_flt;
+}
+
+/* Several threads can read one socket: each left, under the socket's lock, where its read ended.
+ * One that did not (two whose numbers clash, or sonde_read_end is off) is placed by the socket's
+ * own figure, which is right unless another thread has read meanwhile: then it is said. */
+static __always_inline u32 rx_end(struct sonde_ev_data *ev, struct conn *c, struct tcp_sock *tp,
+				  struct task_struct *task, u32 tid)
+{
+	u32 i = tid & (CONN_READERS - 1), end = tcp_rx_next(tp);
+
+	if (task->signal->nr_threads > 1) {
+		if (c->reader_tid[i] == tid) {
+			end = c->reader_seq[i];
+			c->reader_tid[i] = 0;
+		} else if (ev->len && c->rx_next && c->rx_next != end - ev->len) {
+			ev->h.flags |= SONDE_F_RACED;
+			count(SONDE_CNT_RACED);
+		}
+		c->rx_next = end;
+	}
+	return end;
+}
+
+static __always_inline u64 rx_arrival(struct conn *c, struct sock *sk, u32 seq, u32 end)
+{
+	u64 arrival = 0;
+
+	for (int i = 0; i < CONN_MARKS; i++) {
+		u32 at = c->marks_out & (CONN_MARKS - 1);
+
+		if (c->marks_out == c->marks_in)
+			break;
+		if (c->flags & CONN_OWN_SEQ) {
+			/* no positions: what waited, waited since the oldest mark */
+			arrival = arrival ?: c->mark_ns[at];
+			if (sk->sk_receive_queue.qlen)
+				break;
+		} else if ((s32)(c->mark_seq[at] - seq) > 0) {
+			arrival = arrival ?: c->mark_ns[at];
+			if ((s32)(c->mark_seq[at] - end) > 0)
+				break;
+		}
+		c->marks_out++;
+	}
+	return arrival;
+}
+
+/* What only a send knows: its start, and when its last byte left. */
+static __always_inline void fill_tx(struct sonde_ev_data *ev, struct conn *c, struct sock *sk,
+				    struct tcp_sock *tp, u32 tid)
+{
+	u64 now = ev->h.ts_ns, left;
+
+	ev->sent_ns = now;
+	if (!tp) {
+		struct unix_sock *u = bpf_skc_to_unix_sock(sk);
+		struct sock *other = u ? u->peer : NULL;
+		struct conn *p = other ? bpf_sk_storage_get(&conns, other, NULL, 0) : NULL;
+
+		if (p && p->feed_tid == tid && p->feed_first_ns) {
+			ev->start_ns = p->feed_first_ns;
+			ev->sent_ns = p->feed_last_ns;
+			p->feed_first_ns = 0;
+		} else {
+			ev->h.flags |= SONDE_F_START_LATE;
+		}
+		return;
+	}
+	left = tp->tcp_wstamp_ns;
+	if (!ev->start_ns) {
+		ev->start_ns = left && left < now ? left : now;
+		ev->h.flags |= SONDE_F_START_LATE;
+	}
+	if (tp->snd_nxt == tp->write_seq && left < now)
+		ev->sent_ns = left > ev->start_ns ? left : ev->start_ns;
+}
+
+/* How much to copy. 0: the operation is left out. */
+static __always_inline bool obey_verdict(struct sonde_ev_data *ev, struct conn *c, u32 *from,
+					 u32 *want)
+{
+	u32 dir = ev->dir & 1, slot = c->slot, cap = 0, end = ev->seq + ev->len;
+	struct sonde_verdict *v = bpf_map_lookup_elem(&verdicts, &slot);
+
+	*from = 0;
+	if (v && v->cookie == c->cookie) {
+		u64 until = v->until[dir];
+
+		cap = v->copy[dir];
+		/* the end of a stream is never left out */
+		if (until & SONDE_UNTIL && ev->len) {
+			s32 ahead = (s32)((u32)until - ev->seq);
+
+			if ((s32)((u32)until - end) > 0)
+				return false;
+			if (ahead > 0)
+				*from = ahead;
+		}
+	}
+	*want = ev->len - *from;
+	if (c->last_dir != dir) {
+		c->last_dir = dir;
+		c->run = 0;
+	}
+	if (c->run > RUN_MAX)
+		cap = RUN_COPY;
+	if (!cap || cap > SONDE_COPY_MAX)
+		cap = SONDE_COPY_MAX;
+	if (*want > cap)
+		*want = cap;
+	c->run += *want;
+	return true;
+}
+
+static __always_inline void copy_bytes(struct scratch *s, struct task_struct *task, struct sock *sk,
+				       int flags, u32 from, u32 want)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct user_bytes ub = {};
+	int err;
+
+	s->ev.syscall = CALL_NR(regs);
+	if (TASK_IS_COMPAT(task)) {
+		count(SONDE_CNT_COMPAT);
+	} else if (!(flags & MSG_TRUNC) && !(task->flags & (PF_KTHREAD | PF_IO_WORKER)) &&
+		   call_is_for(task, regs, sk)) {
+		user_bytes_of(task, regs, s->ev.dir, &ub);
+	}
+	if (s->ev.syscall == NR_URING_ENTER || task->flags & PF_IO_WORKER)
+		s->ev.h.flags |= SONDE_F_IO_URING;
+	if (!ub.base) {
+		s->ev.h.flags |= SONDE_F_NO_BYTES;
+		return;
+	}
+	if (!want)
+		return;
+	err = ub.n_iov ? copy_vector(s, ub.base, ub.n_iov, from, want)
+		       : copy_buffer(s, ub.base, from, want, s->ev.len);
+	if (err) {
+		s->ev.h.flags |= SONDE_F_FAULT;
+		s->ev.copied = s->ev.tail = 0;
+		count(SONDE_CNT_FAULT);
+	}
+}
+
+static __always_inline void submit(struct scratch *s, struct conn *c, u32 dir)
+{
+	u32 size = sizeof(s->ev) + s->ev.copied + s->ev.tail;
+	void *ring = ring_of(c->slot);
+
+	s->ev.h.size = size;
+	asm volatile("" : "+r"(size));
+	if (size > sizeof(s->ev) + SONDE_COPY_MAX + SONDE_TAIL_MAX)
+		return;
+	if (ring && !bpf_ringbuf_output(ring, s, size, ring_flags(ring, s->turn++))) {
+		/* what is delivered is counted by whoever reads it */
+		if (c->lost[dir])
+			c->lost[dir] = 0;
+		if (c->skipped_ns[dir])
+			c->skipped_ns[dir] = 0;
+		return;
+	}
+	c->lost[dir]++;
+	count(dir == (c->role == SONDE_ROLE_CLIENT ? SONDE_TX : SONDE_RX)
+		      ? SONDE_CNT_LOST_REQUEST
+		      : SONDE_CNT_LOST_RESPONSE);
+}
+
+/* Where the operation lies in its stream. */
+static __always_inline void place(struct sonde_ev_data *ev, struct conn *c, struct tcp_sock *tp,
+				  struct task_struct *task, u32 tid)
+{
+	u32 dir = ev->dir & 1;
+
+	ev->start_ns = 0;
+	if (!tp) {
+		ev->seq = __sync_fetch_and_add(&c->own_seq[dir], ev->len);
+		ev->other_seq = c->own_seq[!dir];
+		return;
+	}
+	if (dir == SONDE_RX) {
+		ev->seq = rx_end(ev, c, tp, task, tid) - ev->len;
+		ev->other_seq = tcp_tx_next(tp);
+		return;
+	}
+	if (c->tx_start_ns && c->tx_tid == tid) {
+		ev->seq = c->tx_seq;
+		ev->other_seq = c->tx_other;
+		ev->start_ns = c->tx_start_ns;
+		c->tx_start_ns = 0;
+	} else {
+		ev->seq = tcp_tx_next(tp) - ev->len;
+		ev->other_seq = tcp_rx_next(tp);
+	}
+}
+
+/* Makes the record of an operation, in the CPU's own scratch space. */
+static __always_inline void capture(struct sock *sk, struct conn *c, struct task_struct *task,
+				    u32 ret, int flags, u32 dir)
+{
+	u32 tgid = task->tgid, tid = task->pid, from, want, at;
+	struct tcp_sock *tp;
+	struct sonde_ev_data *ev;
+	struct scratch *s;
+
+	at = bpf_get_smp_processor_id() * 2 + dir;
+	s = bpf_map_lookup_elem(&scratches, &at);
+	if (!s)
+		return;
+	tp = c->flags & CONN_OWN_SEQ ? NULL : tcp_of(sk);
+	if (tp && tcp_has_own_framing(tp)) {
+		c->flags |= CONN_OWN_SEQ;
+		tp = NULL;
+	}
+
+	ev = &s->ev;
+	ev->h.kind = SONDE_EV_DATA;
+	ev->h.flags = 0;
+	ev->h.ts_ns = bpf_ktime_get_ns();
+	ev->dir = dir;
+	ev->len = ret;
+	ev->copied = ev->tail = 0;
+	place(ev, c, tp, task, tid);
+	ev->arrival_ns = dir == SONDE_RX ? rx_arrival(c, sk, ev->seq, ev->seq + ret) : 0;
+	if (ret == 0)
+		ev->h.flags |= SONDE_F_EOF | SONDE_F_NO_BYTES;
+	if (!(c->flags & CONN_OPENED))
+		conn_describe(sk, c,
+			      dir == SONDE_TX ? (u64)ev->seq << 32 | ev->other_seq
+					      : (u64)ev->other_seq << 32 | ev->seq,
+			      (u64)tgid << 32 | tid);
+	if (!obey_verdict(ev, c, &from, &want)) {
+		c->skipped_ns[dir] = ev->h.ts_ns;
+		count(SONDE_CNT_SKIPPED);
+		return;
+	}
+
+	ev->cookie = c->cookie;
+	ev->slot = c->slot;
+	ev->lost = c->lost[dir];
+	ev->skipped_ns = c->skipped_ns[dir];
+	if (ev->skipped_ns)
+		ev->h.flags |= SONDE_F_SKIPPED;
+	ev->tgid = tgid;
+	ev->tid = tid;
+	ev->reserved = 0;
+	ev->goroutine = 0;
+	ev->sent_ns = 0;
+	ev->syscall = 0;
+	read_sched(task, &ev->sched);
+	if (dir == SONDE_TX)
+		fill_tx(ev, c, sk, tp, tid);
+	if (ret > 0)
+		copy_bytes(s, task, sk, flags, from, want);
+	if (from && ev->copied) {
+		/* the record speaks of what lies behind the verdict only */
+		ev->seq += from;
+		ev->len -= from;
+	}
+	submit(s, c, dir);
+}
+
+#endif
