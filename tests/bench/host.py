@@ -71,6 +71,18 @@ class Watch:
         return self.share() < self.LIMIT
 
 
+def wait_quiet(patience_s):
+    """Waits until nothing else runs for two seconds. False when it never was so."""
+    end = time.monotonic() + patience_s
+    while True:
+        watch = Watch()
+        time.sleep(2)
+        if watch.is_quiet():
+            return True
+        if time.monotonic() > end:
+            return False
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
