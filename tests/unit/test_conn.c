@@ -491,6 +491,21 @@ static void test_copy_caps(void **state)
 	assert_int_equal(play.verdicts[1].copy[SONDE_TX], 0);
 }
 
+/* The answers to pipelined requests may be read in one operation: all of it is wanted. */
+static void test_pipelined_is_copied_whole(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
+	sim_request(&sim, 1, GET GET GET);
+	sim_response(&sim, 1, OK);
+	run_all();
+	assert_int_equal(play.n_txns, 1);
+	assert_int_equal(play.verdicts[1].copy[SONDE_RX], 0);
+	sim_response(&sim, 1, OK OK);
+	sim_play(&play, &sim, sim.n - 1, sim.n);
+	assert_int_equal(play.n_txns, 3);
+	assert_int_equal(play.verdicts[1].copy[SONDE_RX], 0);
+}
+
 /* --- the table --- */
 
 static void test_eviction(void **state)
@@ -614,6 +629,7 @@ int main(void)
 		TEST(test_unknown_stays_cheap),
 		TEST(test_upgraded_stays_cheap),
 		TEST(test_copy_caps),
+		TEST(test_pipelined_is_copied_whole),
 		TEST(test_eviction),
 		TEST(test_least_recently_used_goes),
 		TEST(test_inflight),

@@ -30,12 +30,13 @@ static uint64_t want_until(const struct conn *c, const struct stream *s)
 	return ahead > SKIP_WORTH ? s->next + ahead : 0;
 }
 
-/* How much of a response is worth copying: heads as long as twice the longest seen. */
+/* How much of an operation that carries responses is worth copying: heads as long as twice the
+ * longest seen. Where requests are pipelined, many responses may come in one operation. */
 static uint32_t want_copy(const struct conn *c)
 {
 	uint32_t n = COPY_LEAST;
 
-	if (!c->head_max || c->wants_all)
+	if (!c->head_max || c->wants_all || c->match.is_pipelined)
 		return 0;
 	while (n < 2 * c->head_max && n < SONDE_COPY_MAX)
 		n *= 2;
