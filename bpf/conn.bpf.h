@@ -62,8 +62,13 @@ static __noinline struct conn *conn_new(struct sock *sk)
 	u16 family = sk->__sk_common.skc_family;
 
 	if (!c) {
-		count(SONDE_CNT_NO_STORAGE);
-		return NULL;
+		/* another CPU was making it at this moment: the sender, the reader, the softirq */
+		c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+		if (!c)
+			count(SONDE_CNT_NO_STORAGE);
+		else if (!c->cookie) /* and has not got far */
+			c->cookie = bpf_get_socket_cookie(sk);
+		return c;
 	}
 	if (c->cookie) /* a socket that connects again */
 		__builtin_memset(c, 0, sizeof(*c));
@@ -72,7 +77,7 @@ static __noinline struct conn *conn_new(struct sock *sk)
 	c->last_dir = 2; /* neither */
 	if (family == AF_UNIX) {
 		c->family = SONDE_FAMILY_UNIX;
-		c->flags = CONN_OWN_SEQ;
+		c->flags = CONN_OWN_SEQ | (filter.n_ports ? CONN_PORT_OFF : 0);
 	} else {
 		c->family = family == AF_INET ? SONDE_FAMILY_IPV4 : SONDE_FAMILY_IPV6;
 		if (!filter_wants_ports(sk->__sk_common.skc_num,

@@ -146,6 +146,7 @@ static void test_client_is_reset(void **state)
 	sim_request(&sim, 1, GET);
 	sim_response(&sim, 1, HALF);
 	sim_close(&sim, 1, SONDE_CLOSE_RESET, ECONNRESET);
+	sim_wait(&sim, 1000000000);
 	run_all();
 	assert_one("client 1.1 GET /a 200 28/0 50/11 ");
 	assert_non_null(strstr(play.out, " error=connection_reset"));
@@ -156,6 +157,7 @@ static void test_client_times_out(void **state)
 	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
 	sim_request(&sim, 1, GET);
 	sim_close(&sim, 1, SONDE_CLOSE_RESET, ETIMEDOUT);
+	sim_wait(&sim, 1000000000);
 	run_all();
 	assert_one("error=timeout");
 }
@@ -171,6 +173,52 @@ static void test_peer_closes_without_answer(void **state)
 	run_all();
 	/* it ended when the peer's FIN came */
 	assert_one("GET /a 0 28/0 0/0 1000199100+100900 first 0 error=connection_reset");
+}
+
+/* A send is seen when it is over, and then the reset that it brought about has been seen. */
+static void test_reset_within_a_send(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, OK);
+	sim_close(&sim, 1, SONDE_CLOSE_RESET, EPIPE);
+	sim_swap(&sim, 2);
+	sim_eof(&sim, 1);
+	run_all();
+	assert_one("GET /a 200 28/0 40/2 1000199300+100600 first 1000299100\n");
+	assert_int_equal(conns_stats(play.conns)->open, 0);
+}
+
+/* What the peer sent before it reset the connection is still read. */
+static void test_read_after_reset(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
+	sim_request(&sim, 1, GET);
+	sim_close(&sim, 1, SONDE_CLOSE_PEER, 0);
+	sim_close(&sim, 1, SONDE_CLOSE_RESET, EPIPE);
+	sim_response(&sim, 1, OK);
+	sim_eof(&sim, 1);
+	run_all();
+	assert_one("GET /a 200 28/0 40/2 ");
+	assert_no_error();
+	assert_int_equal(conns_stats(play.conns)->open, 0);
+}
+
+/* Nothing comes any more: the time of the end is that of the reset, not that of giving up. */
+static void test_nothing_after_reset(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, OK);
+	sim_close(&sim, 1, SONDE_CLOSE_RESET, EPIPE);
+	sim_remove(&sim, 2);
+	sim_wait(&sim, 10000000);
+	run_all();
+	assert_int_equal(conns_stats(play.conns)->open, 1);
+	conns_tick(play.conns, sim.now_ns + 1000000000);
+	assert_int_equal(conns_stats(play.conns)->open, 0);
+	assert_int_equal(play.n_txns, 0);
+	assert_int_equal(loss(LOSS_STREAM_GAP), 1);
 }
 
 static void test_client_gives_up(void **state)
@@ -260,6 +308,7 @@ static void test_until_close_is_reset(void **state)
 		sim_response(&sim, c, "HTTP/1.0 200 OK\r\n\r\nabc");
 		sim_close(&sim, c, SONDE_CLOSE_RESET, ECONNRESET);
 	}
+	sim_wait(&sim, 1000000000);
 	run_all();
 	assert_int_equal(play.n_txns, 2);
 	assert_non_null(strstr(play.out, "1 server 1.0 GET /c 200 19/0 22/3 "));
@@ -609,6 +658,9 @@ int main(void)
 		TEST(test_client_is_reset),
 		TEST(test_client_times_out),
 		TEST(test_peer_closes_without_answer),
+		TEST(test_reset_within_a_send),
+		TEST(test_read_after_reset),
+		TEST(test_nothing_after_reset),
 		TEST(test_client_gives_up),
 		TEST(test_client_aborts),
 		TEST(test_half_a_request_is_nothing),

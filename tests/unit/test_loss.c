@@ -179,6 +179,7 @@ static void test_unseen(void **state)
 			if (k % 50 == 49)
 				conns_tick(p.conns, s.recs[k]->ts_ns + 30000000);
 		}
+		assert_int_equal(conns_stats(p.conns)->open, 0);
 		assert_pairs(p.out);
 		assert_true(p.n_txns + removed >= sent);
 		assert_true(p.n_txns < sent);

@@ -403,18 +403,55 @@ static void test_verdicts_big(void **state)
 	}
 }
 
+/* Every case of the parser's own tests as a connection, cut in every place. */
+static const struct {
+	const char *name;
+	struct slice bytes[2];
+	unsigned errors;
+} cases[] = {
+#define CASE(name, request, response, requests, responses, errors)   \
+	{ name,                                                      \
+	  { { (const uint8_t *)(request), sizeof(request) - 1 },     \
+	    { (const uint8_t *)(response), sizeof(response) - 1 } }, \
+	  errors },
+#include "http1_cases.def"
+#undef CASE
+};
+
+static void test_cases_recut(void **state)
+{
+	size_t txns = 0;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct sim s;
+		char *expected;
+
+		if (cases[i].errors || cases[i].bytes[0].n > 4096 || cases[i].bytes[1].n > 4096)
+			continue;
+		sim_init(&s);
+		sim_open(&s, 1, SONDE_ROLE_SERVER);
+		sim_op(&s, 1, SONDE_RX, cases[i].bytes[PROTO_REQUEST]);
+		sim_op(&s, 1, SONDE_TX, cases[i].bytes[PROTO_RESPONSE]);
+		sim_close(&s, 1, SONDE_CLOSE_LOCAL, 0);
+		sim_close(&s, 1, SONDE_CLOSE_DONE, 0);
+		expected = sim_run(&s);
+		txns += count_lines(expected);
+		recut_all(&s, expected);
+		cut_at_all(&s, expected);
+		free(expected);
+		sim_free(&s);
+	}
+	assert_true(txns > 40);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_recut),
-		cmocka_unit_test(test_cut_at_each_byte),
-		cmocka_unit_test(test_swapped_neighbours),
-		cmocka_unit_test(test_backwards),
-		cmocka_unit_test(test_duplicated),
-		cmocka_unit_test(test_overlapping),
-		cmocka_unit_test(test_wrap_around),
-		cmocka_unit_test(test_prefix),
-		cmocka_unit_test(test_verdicts_small),
+		cmocka_unit_test(test_recut),	     cmocka_unit_test(test_cut_at_each_byte),
+		cmocka_unit_test(test_cases_recut),  cmocka_unit_test(test_swapped_neighbours),
+		cmocka_unit_test(test_backwards),    cmocka_unit_test(test_duplicated),
+		cmocka_unit_test(test_overlapping),  cmocka_unit_test(test_wrap_around),
+		cmocka_unit_test(test_prefix),	     cmocka_unit_test(test_verdicts_small),
 		cmocka_unit_test(test_verdicts_big),
 	};
 

@@ -119,6 +119,7 @@ static void conn_free(struct conns *cs, struct conn *c)
 	stream_free(&c->s[SONDE_RX]);
 	free(c->proto_state);
 	free(c->unix_path);
+	free(c->leaving);
 	free(c);
 }
 
@@ -199,7 +200,8 @@ void conns_data(struct conns *cs, const struct sonde_ev_data *ev)
 
 	cs->now_ns = ev->h.ts_ns;
 	if (!c) {
-		c = conn_new(cs, ev->cookie); /* its opening was lost */
+		/* its opening was lost; or it has closed, and its end was read after that */
+		c = ev->len ? conn_new(cs, ev->cookie) : NULL;
 		if (!c)
 			return;
 	}
@@ -207,7 +209,10 @@ void conns_data(struct conns *cs, const struct sonde_ev_data *ev)
 	c->slot = ev->slot;
 	c->tgid = ev->tgid;
 	record_take(cs, c, ev);
-	steer(cs, c);
+	if (settle_again(cs, c, false))
+		conn_free(cs, c);
+	else
+		steer(cs, c);
 }
 
 void conns_close(struct conns *cs, const struct sonde_ev_close *ev)
@@ -218,8 +223,7 @@ void conns_close(struct conns *cs, const struct sonde_ev_close *ev)
 	if (!c)
 		return;
 	touch(cs, c, ev->h.ts_ns);
-	settle_close(cs, c, ev);
-	if (ev->how == SONDE_CLOSE_RESET || ev->how == SONDE_CLOSE_DONE)
+	if (settle_close(cs, c, ev))
 		conn_free(cs, c);
 }
 
@@ -246,7 +250,12 @@ static void tick_conn(struct conns *cs, struct conn *c, uint64_t now_ns)
 	if (c->hold_since_ns && c->hold_since_ns + CONN_HOLD_NS <= now_ns)
 		flow_hurry(cs, c, conn_dir(c, PROTO_RESPONSE));
 	match_tick(cs, c, now_ns);
-	if (!c->s[0].parked && !c->s[1].parked && !c->hold_since_ns && !c->match.finished)
+	if (settle_again(cs, c, true)) {
+		conn_free(cs, c);
+		return;
+	}
+	if (!c->s[SONDE_TX].parked && !c->s[SONDE_RX].parked && !c->hold_since_ns &&
+	    !c->match.finished && !c->leaving)
 		unwait(cs, c);
 	steer(cs, c);
 }

@@ -42,6 +42,7 @@ struct conn {
 	struct match match;
 	char *unix_path; /* owned, unix_path_len bytes */
 	struct sonde_addr local, peer;
+	struct sonde_ev_close *leaving; /* owned; how it ended, while its last records are missing */
 	uint64_t cookie;
 	uint64_t undecided_bytes; /* not yet counted under a protocol */
 	uint64_t hold_since_ns;	  /* when response bytes began to wait; 0: none do */
@@ -120,7 +121,10 @@ int detect_run(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice 
 /* settle.c */
 /* A receive that returned 0. */
 void settle_eof(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t ts_ns);
-void settle_close(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev);
+/* True: the connection is over, to be freed. */
+bool settle_close(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev);
+/* The same for one that waits for its last records: has what was missing come, or not in time? */
+bool settle_again(struct conns *cs, struct conn *c, bool is_tick);
 void settle_gone(struct conns *cs, struct conn *c); /* found gone by the sweep */
 
 /* emit.c */

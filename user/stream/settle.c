@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the end of a connection, or of one of its directions, ends. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "stream/conn_impl.h"
 
@@ -91,30 +92,93 @@ void settle_eof(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t ts_
 		settle(cs, c, false, 0, ts_ns);
 }
 
-void settle_close(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev)
+/* Do bytes that the kernel counts in this direction's end have yet to be seen? */
+static bool is_missing(const struct conn *c, enum sonde_dir d, uint32_t seq, uint32_t lost)
 {
-	uint64_t ts_ns = ev->h.ts_ns;
+	const struct stream *s = &c->s[d];
+	uint64_t pos = stream_pos(s->next, seq);
+
+	if (!s->is_known || s->is_ended || lost || pos <= s->next + 1)
+		return false;
+	return s->skip < pos - s->next;
+}
+
+/*
+ * A connection dies in the middle of operations: a send whose bytes the peer refuses is over, and
+ * seen, after the reset that it brought about; and what the peer sent before may still be read.
+ */
+static bool may_come(const struct conn *c, const struct sonde_ev_close *ev)
+{
+	if (c->is_raw)
+		return false;
+	if (is_missing(c, SONDE_TX, ev->tx_seq, ev->lost_tx))
+		return true;
+	if (ev->how == SONDE_CLOSE_LOCAL)
+		return false;
+	if (is_missing(c, SONDE_RX, ev->rx_seq, ev->lost_rx))
+		return true;
+	return ev->error && c->role == SONDE_ROLE_CLIENT && !c->local_ns &&
+	       !c->s[SONDE_RX].is_ended && (c->match.head || c->match.resp_open);
+}
+
+static bool settle_now(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev)
+{
 	bool is_reset = ev->error != 0; /* else this end aborted it (unread data, linger 0) */
 
-	if (ev->how == SONDE_CLOSE_PEER) {
-		/* what it sent before may still be unread: the end of that stream comes later */
-		if (!c->peer_ns)
-			c->peer_ns = ts_ns;
-		return;
-	}
 	record_expire(cs, c, UINT64_MAX);
 	run_to(cs, c, SONDE_TX, ev->tx_seq, ev->lost_tx, ev->last_tx_ns);
 	flow_end(cs, c, SONDE_TX, !is_reset, c->s[SONDE_TX].last_end_ns);
 	if (ev->how == SONDE_CLOSE_LOCAL) {
-		if (!c->local_ns)
-			c->local_ns = ts_ns;
 		if (c->role == SONDE_ROLE_SERVER)
-			settle(cs, c, false, 0, ts_ns);
-		return;
+			settle(cs, c, false, 0, ev->h.ts_ns);
+		return false;
 	}
 	run_to(cs, c, SONDE_RX, ev->rx_seq, ev->lost_rx, ev->last_rx_ns);
 	flow_end(cs, c, SONDE_RX, c->peer_ns != 0, c->s[SONDE_RX].last_end_ns);
-	settle(cs, c, is_reset, ev->error, ts_ns);
+	settle(cs, c, is_reset, ev->error, ev->h.ts_ns);
+	return true;
+}
+
+static bool wait_for_rest(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev)
+{
+	if (!c->leaving)
+		c->leaving = malloc(sizeof(*c->leaving));
+	if (!c->leaving)
+		return false;
+	*c->leaving = *ev;
+	conn_wait(cs, c);
+	return true;
+}
+
+bool settle_close(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev)
+{
+	if (ev->how == SONDE_CLOSE_PEER) {
+		/* what it sent before may still be unread: the end of that stream comes later */
+		if (!c->peer_ns)
+			c->peer_ns = ev->h.ts_ns;
+		return false;
+	}
+	if (ev->how == SONDE_CLOSE_LOCAL && !c->local_ns)
+		c->local_ns = ev->h.ts_ns;
+	if (may_come(c, ev) && wait_for_rest(cs, c, ev))
+		return false;
+	free(c->leaving);
+	c->leaving = NULL;
+	return settle_now(cs, c, ev);
+}
+
+bool settle_again(struct conns *cs, struct conn *c, bool is_tick)
+{
+	struct sonde_ev_close ev;
+
+	if (!c->leaving)
+		return false;
+	ev = *c->leaving;
+	if (may_come(c, &ev) && (!is_tick || ev.h.ts_ns + STREAM_PARKED_NS > cs->now_ns))
+		return false;
+	free(c->leaving);
+	c->leaving = NULL;
+	return settle_now(cs, c, &ev);
 }
 
 void settle_gone(struct conns *cs, struct conn *c)
