@@ -343,6 +343,9 @@ static void test_truncated_head(void **state)
 		assert_int_equal(p.n_txns + loss(&p, LOSS_TRUNCATED), 3);
 		if (copy > 20)
 			assert_int_equal(p.n_txns, 3);
+		/* where it ended, the next request tells */
+		if (copy > 20)
+			assert_non_null(strstr(p.out, "GET /r2 id=2 200 37/0 3048/"));
 		sim_play_free(&p);
 		sim_free(&s);
 	}

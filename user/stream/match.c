@@ -114,6 +114,20 @@ static void meet_hole(struct conns *cs, struct conn *c)
 		conn_give_up(cs, c, CONN_UNKNOWN, m->hole_why);
 }
 
+/* A request was made: unless requests are pipelined, a response whose framing was lost had ended by
+ * then. */
+static void end_cut_response(struct conns *cs, struct conn *c, uint64_t after_pos)
+{
+	struct stream *s = &c->s[conn_dir(c, PROTO_RESPONSE)];
+	const struct response *resp = c->match.resp_open;
+
+	if (!resp || !s->is_cut || !s->is_resync || c->match.is_pipelined ||
+	    resp->begin_pos >= after_pos || after_pos > s->next)
+		return;
+	s->is_open = s->is_cut = false;
+	match_response_end(cs, c, after_pos, s->last_end_ns, 0);
+}
+
 int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint64_t begin_pos,
 		  const struct op *begin, const struct op *end)
 {
@@ -122,6 +136,7 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 
 	if (!r)
 		return -ENOMEM;
+	end_cut_response(cs, c, begin->other_pos);
 	r->begin_pos = begin_pos;
 	r->due_pos = UINT64_MAX;
 	r->after_pos = begin->other_pos;
