@@ -6,143 +6,22 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include "feed.h"
+#include "cases.h"
 #include "proto/http1.h"
 #include "util/clock.h"
 
-struct http1_case {
-	const char *name;
-	struct slice bytes[2];
-	const char *log[2];
-	unsigned errors;
-};
-
-static const struct http1_case cases[] = {
-#define CASE(name, request, response, requests, responses, errors)   \
-	{ name,                                                      \
-	  { { (const uint8_t *)(request), sizeof(request) - 1 },     \
-	    { (const uint8_t *)(response), sizeof(response) - 1 } }, \
-	  { requests, responses },                                   \
-	  errors },
+static const struct proto_case http1_cases[] = {
 #include "http1_cases.def"
-#undef CASE
 };
-
-enum { N_CASES = sizeof(cases) / sizeof(cases[0]) };
-
-static struct feed *feed;
 
 static int setup(void **state)
 {
-	feed = feed_new(proto_get(PROTO_HTTP1));
+	static struct cases cs = { .v = http1_cases,
+				   .n = sizeof(http1_cases) / sizeof(http1_cases[0]) };
+
+	cs.proto = proto_get(PROTO_HTTP1);
+	*state = &cs;
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	feed_free(feed);
-	return 0;
-}
-
-static void check(const struct http1_case *c)
-{
-	feed_end(feed, PROTO_REQUEST);
-	feed_end(feed, PROTO_RESPONSE);
-	for (int d = 0; d < 2; d++) {
-		if (strcmp(feed_log(feed, d), c->log[d]) != 0)
-			print_message("in: %s\n", c->name);
-		assert_string_equal(feed_log(feed, d), c->log[d]);
-	}
-}
-
-static struct slice part(struct slice s, size_t from, size_t to)
-{
-	return (struct slice){ s.p + from, to - from };
-}
-
-static void finds_every_message(void **state)
-{
-	for (int i = 0; i < N_CASES; i++) {
-		feed_reset(feed);
-		for (int d = 0; d < 2; d++)
-			feed_bytes(feed, d, cases[i].bytes[d]);
-		check(&cases[i]);
-		assert_int_equal(feed->errors, cases[i].errors);
-	}
-}
-
-static void every_cut_gives_the_same(void **state)
-{
-	for (int i = 0; i < N_CASES; i++) {
-		for (int d = 0; d < 2; d++) {
-			struct slice s = cases[i].bytes[d];
-
-			for (size_t cut = 0; cut <= s.n; cut++) {
-				feed_reset(feed);
-				if (d == PROTO_RESPONSE)
-					feed_bytes(feed, !d, cases[i].bytes[!d]);
-				feed_bytes(feed, d, part(s, 0, cut));
-				feed_bytes(feed, d, part(s, cut, s.n));
-				if (d == PROTO_REQUEST)
-					feed_bytes(feed, !d, cases[i].bytes[!d]);
-				check(&cases[i]);
-			}
-		}
-	}
-}
-
-static void byte_by_byte_gives_the_same(void **state)
-{
-	for (int i = 0; i < N_CASES; i++) {
-		feed_reset(feed);
-		for (int d = 0; d < 2; d++)
-			for (size_t k = 0; k < cases[i].bytes[d].n; k++)
-				feed_bytes(feed, d, part(cases[i].bytes[d], k, k + 1));
-		check(&cases[i]);
-	}
-}
-
-static void every_prefix_gives_the_first_ones(void **state)
-{
-	for (int i = 0; i < N_CASES; i++) {
-		for (int d = 0; d < 2; d++) {
-			for (size_t n = 0; n < cases[i].bytes[d].n; n++) {
-				feed_reset(feed);
-				if (d == PROTO_RESPONSE)
-					feed_bytes(feed, !d, cases[i].bytes[!d]);
-				feed_bytes(feed, d, part(cases[i].bytes[d], 0, n));
-				assert_memory_equal(feed->side[d].log, cases[i].log[d],
-						    feed->side[d].log_n);
-			}
-		}
-	}
-}
-
-/* What comes out is anything; the guard pages and the asserts of feed.c are the test. */
-static void one_wrong_byte_does_no_harm(void **state)
-{
-	uint8_t bytes[1024];
-
-	for (int i = 0; i < N_CASES; i++) {
-		for (int d = 0; d < 2; d++) {
-			struct slice s = cases[i].bytes[d];
-
-			assert_true(s.n <= sizeof(bytes));
-			memcpy(bytes, s.p, s.n);
-			for (size_t k = 0; k < s.n; k++) {
-				for (int v = 0; v < 256; v++) {
-					bytes[k] = (uint8_t)v;
-					feed_reset(feed);
-					if (d == PROTO_RESPONSE)
-						feed_bytes(feed, !d, cases[i].bytes[!d]);
-					feed_bytes(feed, d, (struct slice){ bytes, s.n });
-					assert_true(feed->calls <=
-						    4 + 2 * (s.n + cases[i].bytes[!d].n));
-				}
-				bytes[k] = s.p[k];
-			}
-		}
-	}
 }
 
 static void tells_http_from_others(void **state)
@@ -314,11 +193,7 @@ static void an_endless_head_is_given_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_every_message),
-		cmocka_unit_test(every_cut_gives_the_same),
-		cmocka_unit_test(byte_by_byte_gives_the_same),
-		cmocka_unit_test(every_prefix_gives_the_first_ones),
-		cmocka_unit_test(one_wrong_byte_does_no_harm),
+		CASES_TESTS,
 		cmocka_unit_test(tells_http_from_others),
 		cmocka_unit_test(knows_the_methods),
 		cmocka_unit_test(outstanding_requests_are_bounded),
@@ -327,5 +202,5 @@ int main(void)
 		cmocka_unit_test(an_endless_head_is_given_up),
 	};
 
-	return cmocka_run_group_tests_name("http1", tests, setup, teardown);
+	return cmocka_run_group_tests_name("http1", tests, setup, NULL);
 }

@@ -138,6 +138,10 @@ struct proto {
 	 * request. NULL: never hold. */
 	bool (*awaits_request)(const void *state);
 
+	/* The connection was joined in the middle: what only its beginning tells (a user, a
+	 * database) is not known. Called once, before the first parse(). NULL: nothing is. */
+	void (*joined)(void *state);
+
 	/* What parse() remembers of outstanding requests is out of step with the responses: the
 	 * `n` oldest will not be answered by what comes next, because their responses lay in a hole
 	 * or were parsed before them. Forget them. NULL: nothing is remembered. */

@@ -32,6 +32,8 @@ static void decide(struct conns *cs, struct conn *c, const struct proto *proto, 
 		return;
 	}
 	c->proto = proto;
+	if (!c->is_fresh && proto->joined)
+		proto->joined(c->proto_state);
 	if (c->role == SONDE_ROLE_UNKNOWN)
 		c->role = (d == SONDE_RX) == (pd == PROTO_REQUEST) ? SONDE_ROLE_SERVER
 								   : SONDE_ROLE_CLIENT;

@@ -196,6 +196,8 @@ static void message_begin(struct conns *cs, struct conn *c, enum sonde_dir d,
 	if (s->is_open)
 		message_end(cs, c, d, w->pos, begin->pos < w->pos ? begin->end_ns : s->last_end_ns,
 			    0);
+	if (msg->flags & MSG_INTERIM) /* the next response is asked about anew */
+		c->match.is_missed = false;
 	if (c->is_raw || (msg->flags & MSG_INTERIM))
 		return;
 	if (conn_proto_dir(c, d) == PROTO_REQUEST) {

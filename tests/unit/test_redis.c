@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "cases.h"
+
+static const struct proto_case redis_cases[] = {
+#include "redis_cases.def"
+};
+
+static int setup(void **state)
+{
+	static struct cases cs = { .v = redis_cases,
+				   .n = sizeof(redis_cases) / sizeof(redis_cases[0]) };
+
+	cs.proto = proto_get(PROTO_REDIS);
+	*state = &cs;
+	return 0;
+}
+
+static void tells_redis_from_others(void **state)
+{
+	static const struct {
+		const char *first;
+		int request;
+	} t[] = {
+		{ "", 0 },
+		{ "*", 0 },
+		{ "*1\r\n$4\r\nPI", 0 },
+		{ "*1\r\n$4\r\nPING\r\n", 1 },
+		{ "*2\r\n$3\r\nGET\r\n$100\r\nx", 1 },
+		{ "*0\r\n", -1 },
+		{ "*a\r\n", -1 },
+		{ "*1\r\n$4\r\nP\x01NG\r\n", -1 },
+		{ "*1\r\n:4\r\n", -1 },
+		{ "*1\n$4\nPING\n", -1 },
+		{ "**bold** and more", -1 },
+		{ "PING\r\n", -1 },
+		{ "GET / HTTP/1.1\r\n", -1 },
+		{ "get a\r\n", -1 },
+		{ "HTTP/1.1 200 OK\r\n", -1 },
+		{ "+OK\r\n", -1 },
+		{ "\x16\x03\x01", -1 },
+	};
+	const struct proto *p = proto_get(PROTO_REDIS);
+	struct guard g = guard_new(4096);
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct slice s = guard_put(&g, slice_str(t[i].first));
+
+		if (p->detect(s, PROTO_REQUEST) != t[i].request)
+			fail_msg("%s", t[i].first);
+		assert_int_not_equal(p->detect(s, PROTO_RESPONSE), 1);
+	}
+	assert_int_equal(p->detect(guard_put(&g, (struct slice){ (const uint8_t *)"\0", 1 }),
+				   PROTO_RESPONSE),
+			 -1);
+	guard_free(&g);
+}
+
+/* A value of a megabyte is passed over, not asked for. */
+static void long_values_are_skipped(void **state)
+{
+	const struct proto *p = proto_get(PROTO_REDIS);
+	void *st = calloc(1, p->state_size);
+	struct slice set = SLICE("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1000000\r\nabc");
+	struct slice get = SLICE("$1000000\r\nabc");
+	struct msg m;
+
+	msg_clear(&m);
+	assert_int_equal(p->parse(st, PROTO_REQUEST, set, &m), set.n);
+	assert_int_equal(m.flags, MSG_BEGIN | MSG_END);
+	assert_int_equal(m.skip, 1000002 - 3);
+	msg_clear(&m);
+	assert_int_equal(p->parse(st, PROTO_RESPONSE, get, &m), get.n);
+	assert_int_equal(m.flags, MSG_BEGIN | MSG_END);
+	assert_int_equal(m.skip, 1000002 - 3);
+	free(st);
+}
+
+static void nesting_is_bounded(void **state)
+{
+	const struct proto *p = proto_get(PROTO_REDIS);
+	void *st = calloc(1, p->state_size);
+	char deep[200] = "";
+	struct msg m;
+
+	for (int i = 0; i < 40; i++)
+		strcat(deep, "*1\r\n");
+	struct slice in = slice_str(deep);
+	ssize_t n;
+
+	msg_clear(&m);
+	while ((n = p->parse(st, PROTO_RESPONSE, in, &m)) > 0)
+		in = (struct slice){ in.p + n, in.n - (size_t)n };
+	assert_true(n < 0);
+	assert_true(p->state_size <= 256);
+	free(st);
+}
+
+/* Joined in the middle, the database is not known until a SELECT tells it. */
+static void never_guesses_the_database(void **state)
+{
+	const struct proto *p = proto_get(PROTO_REDIS);
+	void *st = calloc(1, p->state_size);
+	struct slice ping = SLICE("*1\r\n$4\r\nPING\r\n");
+	struct slice chosen = SLICE("*2\r\n$6\r\nSELECT\r\n$2\r\n12\r\n");
+	struct msg m;
+
+	p->joined(st);
+	msg_clear(&m);
+	p->parse(st, PROTO_REQUEST, ping, &m);
+	assert_int_equal(m.name_space.n, 0);
+	p->parse(st, PROTO_REQUEST, chosen, &m);
+	msg_clear(&m);
+	p->parse(st, PROTO_REQUEST, ping, &m);
+	assert_true(slice_eq(m.name_space, SLICE("12")));
+	/* a SELECT may have failed where nobody saw */
+	p->drop_requests(st, 2);
+	msg_clear(&m);
+	p->parse(st, PROTO_REQUEST, ping, &m);
+	assert_int_equal(m.name_space.n, 0);
+	free(st);
+}
+
+/* A SELECT that was refused changes nothing. */
+static void a_refused_select_is_taken_back(void **state)
+{
+	struct feed *f = feed_new(proto_get(PROTO_REDIS));
+
+	feed_bytes(f, PROTO_REQUEST, SLICE("*2\r\n$6\r\nSELECT\r\n$2\r\n99\r\n"));
+	feed_bytes(f, PROTO_RESPONSE, SLICE("-ERR DB index is out of range\r\n"));
+	feed_bytes(f, PROTO_REQUEST, SLICE("*1\r\n$4\r\nPING\r\n"));
+	assert_non_null(strstr(feed_log(f, PROTO_REQUEST), "op=PING ns=0"));
+	feed_free(f);
+}
+
+/* Every hole over ten commands: those it does not touch are found, each once, and no other. */
+static void holes_invent_nothing(void **state)
+{
+	struct feed *f = feed_new(proto_get(PROTO_REDIS));
+	char all[1024] = "";
+	size_t at[11] = { 0 };
+
+	for (int i = 0; i < 10; i++) {
+		sprintf(all + at[i], "*2\r\n$3\r\nGET\r\n$6\r\nkey%03d\r\n", i);
+		at[i + 1] = strlen(all);
+	}
+	for (size_t from = 0; from < at[10]; from++) {
+		for (size_t to = from + 1; to <= at[10]; to++) {
+			size_t whole = 0, found = 0;
+			const char *log;
+
+			for (int i = 0; i < 10; i++)
+				whole += at[i + 1] <= from || at[i] >= to;
+			feed_reset(f);
+			feed_bytes(f, PROTO_REQUEST, (struct slice){ (uint8_t *)all, from });
+			feed_hole(f, PROTO_REQUEST, to - from);
+			feed_bytes(f, PROTO_REQUEST,
+				   (struct slice){ (uint8_t *)all + to, at[10] - to });
+			for (log = feed_log(f, PROTO_REQUEST); (log = strstr(log, "op=GET")); log++)
+				found++;
+			/* one that the hole cut behind its name may be told as begun */
+			assert_true(found == whole || found == whole + 1);
+		}
+	}
+	feed_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASES_TESTS,
+		cmocka_unit_test(tells_redis_from_others),
+		cmocka_unit_test(long_values_are_skipped),
+		cmocka_unit_test(nesting_is_bounded),
+		cmocka_unit_test(never_guesses_the_database),
+		cmocka_unit_test(a_refused_select_is_taken_back),
+		cmocka_unit_test(holes_invent_nothing),
+	};
+
+	return cmocka_run_group_tests_name("redis", tests, setup, NULL);
+}
