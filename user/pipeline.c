@@ -56,6 +56,16 @@ static void on_txn(void *ctx, struct txn *t)
 			p->exporters[i].on_txn(p->exporters[i].self, t);
 }
 
+static void on_stream(void *ctx, struct txn_stream *s)
+{
+	struct pipeline *p = ctx;
+
+	s->service = process_get(p->procs, s->tgid, p->now_ns)->service;
+	for (size_t i = 0; i < p->n_exporters; i++)
+		if (p->exporters[i].on_stream)
+			p->exporters[i].on_stream(p->exporters[i].self, s);
+}
+
 static void on_verdict(void *ctx, uint32_t slot, const struct sonde_verdict *v)
 {
 	struct pipeline *p = ctx;
@@ -75,6 +85,7 @@ int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts)
 	p->conns = conns_new(&(struct conns_opts){
 		.protocols = opts->protocols,
 		.on_txn = on_txn,
+		.on_stream = on_stream,
 		.on_verdict = opts->source && opts->source->ops->verdict ? on_verdict : NULL,
 		.ctx = p,
 	});

@@ -56,6 +56,16 @@ enum txn_parent {
 
 struct service;
 
+/* A response that goes on after its transaction: server-sent events, or what a connection became. */
+struct txn_stream {
+	enum txn_stream_kind { TXN_STREAM_NONE, TXN_STREAM_SSE, TXN_STREAM_WEBSOCKET } kind;
+	enum sonde_role role;
+	uint32_t tgid;
+	uint64_t start_ns;	       /* of the request */
+	uint64_t end_ns;	       /* its last byte, or the end of the connection */
+	const struct service *service; /* borrowed from identity, valid for the call */
+};
+
 struct txn {
 	uint64_t start_ns; /* server: first byte arrived in the socket; client: first byte sent */
 	uint64_t end_ns;   /* server: last response byte sent; client: last byte received */

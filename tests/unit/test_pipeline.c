@@ -80,7 +80,11 @@ static void kept_close(void *self)
 
 static struct exporter exporter(struct kept *k)
 {
-	return (struct exporter){ "kept", k, kept_txn, kept_tick, kept_close };
+	return (struct exporter){ .name = "kept",
+				  .self = k,
+				  .on_txn = kept_txn,
+				  .tick = kept_tick,
+				  .close = kept_close };
 }
 
 static char dir[64], path[80];

@@ -205,6 +205,28 @@ static void test_failed_connects(void **state)
 	red_free(r);
 }
 
+static void test_streams(void **state)
+{
+	struct red *r = red_new(&(struct red_opts){ .now_ns = 1 });
+	struct txn_stream s = {
+		.kind = TXN_STREAM_SSE,
+		.role = SONDE_ROLE_SERVER,
+		.start_ns = 1 * SECOND,
+		.end_ns = 61 * SECOND,
+		.service = &shop,
+	};
+	struct exporter e;
+
+	red_exporter(r, &e);
+	e.on_stream(e.self, &s);
+	s.kind = TXN_STREAM_WEBSOCKET;
+	e.on_stream(e.self, &s);
+	e.on_stream(e.self, &s);
+	assert_sample(r, "sonde_http_stream_duration_seconds_sum{" SHOP ",kind=\"sse\"} 60");
+	assert_sample(r, "sonde_http_stream_duration_seconds_count{" SHOP ",kind=\"websocket\"} 2");
+	red_free(r);
+}
+
 /* What a pipeline has: two requests at a server, one of a client. */
 static void each_inflight(void *ctx, void (*fn)(void *arg, const struct conn_inflight *r),
 			  void *arg)
@@ -333,6 +355,7 @@ int main(void)
 		cmocka_unit_test(test_server_address_is_asked_for),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_failed_connects),
+		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_gauges),
 		cmocka_unit_test(test_series_go_with_their_service),
 		cmocka_unit_test(test_rows),

@@ -10,6 +10,7 @@ struct exporter {
 	const char *name;
 	void *self;
 	void (*on_txn)(void *self, const struct txn *t);
+	void (*on_stream)(void *self, const struct txn_stream *s); /* it ended */
 	void (*tick)(void *self, uint64_t now_ns);
 	void (*close)(void *self); /* flushes, frees self */
 };

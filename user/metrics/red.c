@@ -224,6 +224,17 @@ static void red_on_txn(void *self, const struct txn *t)
 	live_stats_txn(r->live, t);
 }
 
+static void red_on_stream(void *self, const struct txn_stream *t)
+{
+	struct red *r = self;
+	struct slice kind = t->kind == TXN_STREAM_SSE ? SLICE("sse") : SLICE("websocket");
+	struct series *s =
+		series_get(r->store, METRIC_STREAM_DURATION, t->service, &kind, t->end_ns);
+
+	if (s)
+		hist_record(&s->hist, t->end_ns > t->start_ns ? t->end_ns - t->start_ns : 0);
+}
+
 static void red_seen(void *arg, struct service *s)
 {
 	struct red *r = arg;
@@ -242,9 +253,11 @@ static void red_tick(void *self, uint64_t now_ns)
 
 void red_exporter(struct red *r, struct exporter *out)
 {
-	*out = (struct exporter){
-		.name = "metrics", .self = r, .on_txn = red_on_txn, .tick = red_tick
-	};
+	*out = (struct exporter){ .name = "metrics",
+				  .self = r,
+				  .on_txn = red_on_txn,
+				  .on_stream = red_on_stream,
+				  .tick = red_tick };
 }
 
 static void red_add_active(struct red *r, enum metric_id id, const struct service *service,

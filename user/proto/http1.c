@@ -145,6 +145,9 @@ static void found_response(struct http1 *st, const struct http1_head *h, bool is
 	if (h->status == 101 || (answers_connect && h->status >= 200 && h->status < 300)) {
 		/* RFC 9110 7.8 and 9.3.6 */
 		out->flags |= MSG_UPGRADE | MSG_END;
+		/* a 101 names the one protocol it switches to */
+		if (h->status == 101 && h->is_websocket)
+			out->flags |= MSG_WEBSOCKET;
 		st->side[PROTO_REQUEST] = st->side[PROTO_RESPONSE] =
 			(struct http1_side){ .phase = HTTP1_UPGRADED };
 		return;

@@ -271,7 +271,10 @@ static void set_field(struct http1_head *h, int i, struct slice value)
 {
 	switch ((enum field)fields[i].id) {
 	case FIELD_HOST: set_text(&h->host, value); break;
-	case FIELD_UPGRADE: h->is_upgrade = value.n > 0; break;
+	case FIELD_UPGRADE:
+		h->is_upgrade = value.n > 0;
+		h->is_websocket = slice_ieq(value, SLICE("websocket"));
+		break;
 	case FIELD_CONNECTION:
 		if (value.n)
 			h->connection = value;

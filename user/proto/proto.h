@@ -51,6 +51,7 @@ enum {
 	MSG_DESCRIBES = 1 << 9, /* a later part of a request: its texts that are not empty replace
 				   those that were given before */
 	MSG_ROWS = 1 << 10,	/* rows is known */
+	MSG_WEBSOCKET = 1 << 11, /* with MSG_UPGRADE: to WebSocket */
 };
 
 /*

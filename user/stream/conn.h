@@ -24,6 +24,8 @@ struct conns_opts {
 	/* A transaction ended. `t` lives for the call. t->service, t->comm and t->route are not
 	 * filled yet. */
 	void (*on_txn)(void *ctx, struct txn *t);
+	/* A stream ended; as on_txn, s->service is not filled yet. NULL: not interested. */
+	void (*on_stream)(void *ctx, struct txn_stream *s);
 	/* What is wanted of a connection from now on; NULL: nobody to tell (replay). */
 	void (*on_verdict)(void *ctx, uint32_t slot, const struct sonde_verdict *v);
 	void *ctx;

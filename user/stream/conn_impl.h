@@ -50,6 +50,8 @@ struct conn {
 	uint64_t local_ns;	  /* when this end closed, the peer's FIN came; 0: not */
 	uint64_t peer_ns;
 	struct sonde_verdict told; /* the verdict last told */
+	uint64_t stream_start_ns;  /* of the request whose response has become a stream */
+	uint32_t stream_tgid;
 	uint32_t slot;
 	uint32_t tgid;
 	uint32_t unix_path_len;
@@ -58,12 +60,13 @@ struct conn {
 	uint8_t role;
 	uint8_t state;
 	uint8_t tries;
-	bool is_fresh;	   /* both streams known from their first byte */
-	bool is_raw;	   /* bytes are no longer looked at */
-	bool is_waiting;   /* in the list of those that a tick may move on */
-	bool is_impatient; /* responses are no longer held back for their requests */
-	bool is_eof;	   /* we read the peer's end */
-	bool wants_all;	   /* responses of this connection cannot be understood by their heads */
+	uint8_t stream_kind; /* enum txn_stream_kind: what is going on */
+	bool is_fresh;	     /* both streams known from their first byte */
+	bool is_raw;	     /* bytes are no longer looked at */
+	bool is_waiting;     /* in the list of those that a tick may move on */
+	bool is_impatient;   /* responses are no longer held back for their requests */
+	bool is_eof;	     /* we read the peer's end */
+	bool wants_all;	     /* responses of this connection cannot be understood by their heads */
 };
 
 struct conns {
@@ -131,6 +134,8 @@ void settle_gone(struct conns *cs, struct conn *c); /* found gone by the sweep *
 void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
 		   const struct response *resp, const char *error_type, uint64_t end_ns);
 void emit_connect(struct conns *cs, const struct sonde_ev_connect *ev);
+/* What became of the stream that a response opened, if one did. */
+void emit_stream(struct conns *cs, struct conn *c, uint64_t end_ns);
 
 /* steer.c */
 void steer(struct conns *cs, struct conn *c);

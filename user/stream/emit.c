@@ -112,6 +112,17 @@ static void fill_waits(struct txn *t, const struct request *req)
 	w->unknown_ns = duration - w->receive_queue_ns;
 }
 
+/* Of other upgrades (tunnels, container consoles) nobody asks how long they live. */
+static void stream_opened(struct conn *c, const struct request *req, uint32_t flags)
+{
+	if (flags & MSG_STREAM)
+		c->stream_kind = TXN_STREAM_SSE;
+	else if (flags & MSG_WEBSOCKET)
+		c->stream_kind = TXN_STREAM_WEBSOCKET;
+	c->stream_start_ns = req->start_ns;
+	c->stream_tgid = req->tgid;
+}
+
 void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
 		   const struct response *resp, const char *error_type, uint64_t end_ns)
 {
@@ -131,6 +142,25 @@ void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
 	fill_waits(&t, req);
 	cs->stats.transactions[t.proto][t.role - 1]++;
 	cs->opts.on_txn(cs->opts.ctx, &t);
+	if (t.is_stream)
+		stream_opened(c, req, resp->flags);
+	if (t.is_stream && resp->is_complete && !t.is_upgrade)
+		emit_stream(cs, c, end_ns); /* it had ended before its request was seen */
+}
+
+void emit_stream(struct conns *cs, struct conn *c, uint64_t end_ns)
+{
+	struct txn_stream s = {
+		.kind = c->stream_kind,
+		.role = c->role,
+		.tgid = c->stream_tgid,
+		.start_ns = c->stream_start_ns,
+		.end_ns = end_ns,
+	};
+
+	c->stream_kind = TXN_STREAM_NONE;
+	if (s.kind != TXN_STREAM_NONE && cs->opts.on_stream)
+		cs->opts.on_stream(cs->opts.ctx, &s);
 }
 
 static const char *connect_error(uint32_t error)

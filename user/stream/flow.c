@@ -73,6 +73,8 @@ static void message_end(struct conns *cs, struct conn *c, enum sonde_dir d, uint
 	match_response_end(cs, c, pos, end_ns, other_pos);
 	if (is_upgrade)
 		conn_give_up(cs, c, CONN_PARSED, LOSS_MAX);
+	else
+		emit_stream(cs, c, end_ns);
 }
 
 static void lose_requests(struct conns *cs, struct conn *c, uint64_t pos, enum loss why,

@@ -45,6 +45,7 @@ static void settle(struct conns *cs, struct conn *c, bool is_reset, uint32_t err
 	struct response *resp = c->match.resp_open;
 	struct verdict v;
 
+	emit_stream(cs, c, ts_ns);
 	if (c->state != CONN_PARSED || c->is_raw)
 		return;
 	v = c->role == SONDE_ROLE_SERVER ? server_verdict(c, is_reset, error, ts_ns)
