@@ -23,14 +23,15 @@ def own_cpu(opts):
         rate = min(50000, int(host.wrk(port, 2) * 0.9))
         with host.Sonde(opts.sonde, ["--pid", str(pid)]) as s:
             host.pace_result(host.pace(opts.pace, port, rate, 1))
+            time.sleep(0.2)
             for _ in range(opts.rounds):
                 done, before = s.metric("sonde_transactions_total"), host.cpu_ns(s.pid)
                 result = host.pace_result(host.pace(opts.pace, port, rate, opts.seconds))
                 time.sleep(0.2)  # the last records are still in the ring
                 spent = host.cpu_ns(s.pid) - before
                 count = s.metric("sonde_transactions_total") - done
-                if count != result["done"]:
-                    host.say(f"  own_cpu: {count:.0f} transactions of {result['done']} requests")
+                if count != result["sent"]:
+                    host.say(f"  own_cpu: {count:.0f} transactions of {result['sent']} requests")
                 values.append(spent / 1e3 / max(count, 1))
                 rates.append(result["done"] / result["elapsed_s"])
             lost = s.metric("sonde_events_lost_total")
@@ -145,7 +146,7 @@ def replay(opts):
     seen = sum(float(x) for x in re.findall(
         r"^http_server_request_duration_seconds_count\{[^\n]*\} (\S+)$", out, re.M))
     return [Row("replay", "M records/s", values, -1,
-                f"{n} records, {seen:.0f} of {result['done']} requests")]
+                f"{n} records, {seen:.0f} of {result['sent']} requests")]
 
 
 MEASURES = [own_cpu, ready, memory_idle, memory_full, size, replay]
