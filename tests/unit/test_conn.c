@@ -475,7 +475,7 @@ static void test_encrypted(void **state)
 static void test_unknown(void **state)
 {
 	sim_open(&sim, 1, SONDE_ROLE_SERVER);
-	sim_rx(&sim, 1, "*1\r\n$4\r\nPING\r\n");
+	sim_rx(&sim, 1, "@1\r\n$4\r\nPING\r\n");
 	sim_open(&sim, 2, SONDE_ROLE_SERVER); /* the server speaks first */
 	sim_tx(&sim, 2, "220 mail.example ESMTP\r\n");
 	run_all();
@@ -491,7 +491,7 @@ static void test_unknown_stays_cheap(void **state)
 
 	play.obeys = true;
 	sim_open(&sim, 1, SONDE_ROLE_SERVER);
-	sim_rx(&sim, 1, "*1\r\n$4\r\nPING\r\n");
+	sim_rx(&sim, 1, "@1\r\n$4\r\nPING\r\n");
 	sim_repeat(&sim, 1, SONDE_TX, 'x', 100 << 20, 1 << 18);
 	sim_close(&sim, 1, SONDE_CLOSE_DONE, 0);
 	records = sim.n;
