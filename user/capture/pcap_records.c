@@ -129,7 +129,9 @@ void pcap_records_fin(struct pcap_records *r, const struct pcap_conn *c, int fro
 
 	put_close(r, c, from, SONDE_CLOSE_LOCAL, 0);
 	put_close(r, c, !from, SONDE_CLOSE_PEER, 0);
-	put(r, &eof, sizeof(eof));
+	/* who ended before has closed, as far as can be seen, and reads no more */
+	if (!c->half[!from].is_ended)
+		put(r, &eof, sizeof(eof));
 }
 
 void pcap_records_reset(struct pcap_records *r, const struct pcap_conn *c, int from)
