@@ -96,14 +96,18 @@ unit: $(TESTS)
 
 # each target: FUZZ_SECONDS of libFuzzer from its corpus; findings stay in build-fuzz
 FUZZ_SECONDS ?= 20
-FUZZ_SRC     := user/proto/*.c user/stream/route*.c user/util/*.c tests/unit/feed.c
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_PARTS   := build-fuzz/tests/unit/feed.o build-fuzz/libsonde.a
 
-build-fuzz/%: tests/fuzz/fuzz_%.c $(wildcard $(FUZZ_SRC) user/*/*.h tests/unit/*.h)
+# all of the program, made for the fuzzer by the rules above
+fuzz-parts:
+	$(Q)$(MAKE) --no-print-directory O=build-fuzz CC=$(CLANG) CFLAGS='-g -O1' \
+		SAN=fuzzer-no-link,address,undefined $(FUZZ_PARTS)
+
+build-fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/feed.* include/*.h user/*.[ch] user/*/*) | fuzz-parts
 	$(call msg,FUZZ)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -std=gnu11 $(WARN) -g -O1 -D_GNU_SOURCE -Iinclude -Iuser -Itests/unit \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $< $(wildcard $(FUZZ_SRC)) -o $@
+	$(Q)$(CLANG) -std=gnu11 $(WARN) -g -O1 -D_GNU_SOURCE -Iinclude -Iuser -Itests/unit $(PC_CFLAGS) \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $< $(FUZZ_PARTS) $(LIBS) -o $@
 
 fuzz: $(FUZZ_TARGETS)
 	$(Q)for t in $^; do mkdir -p $$t.found && $$t -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
@@ -182,8 +186,8 @@ clean:
 	$(call msg,CLEAN)
 	$(Q)rm -rf build build-*
 
-.PHONY: all docs fuzz bench-parse tests unit format-check deps run check need-root bench fresh-check install uninstall \
-	clean FORCE
+.PHONY: all docs fuzz fuzz-parts bench-parse tests unit format-check deps run check need-root bench fresh-check install \
+	uninstall clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
