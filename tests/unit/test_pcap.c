@@ -140,9 +140,10 @@ static void test_ticks(void **state)
 	for (size_t i = 0; i < s.n; i++)
 		if (s.recs[i]->kind == SONDE_EV_TICK && n < 8)
 			ticks[n++] = s.recs[i]->ts_ns;
-	assert_int_equal(n, 2);
+	assert_int_equal(n, 3);
 	assert_int_equal(ticks[0], 1700000001 * 1000000000ULL);
 	assert_int_equal(ticks[1], 1700003602 * 1000000000ULL);
+	assert_int_equal(ticks[2], 1700003604 * 1000000000ULL); /* the last, for what still waits */
 	sim_free(&s);
 }
 

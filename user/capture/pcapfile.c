@@ -76,6 +76,13 @@ static void tick(struct pcapfile *f, uint64_t now_ns)
 	f->next_tick_ns = second_ns + TICK_NS;
 }
 
+/* Nothing more comes: what waits for more need not wait any longer. */
+static void last_tick(struct pcapfile *f)
+{
+	if (f->next_tick_ns)
+		pcap_records_tick(&f->records, f->next_tick_ns + TICK_NS);
+}
+
 static int take_packet(struct pcapfile *f, const struct pcap_pkthdr *h, const uint8_t *bytes)
 {
 	/* opened with nanoseconds: tv_usec holds them */
@@ -126,6 +133,8 @@ static int pcapfile_read(struct source *s, source_fn fn, void *ctx, int budget)
 		int rc = pcap_next_ex(f->pcap, &h, &bytes);
 
 		f->error = rc == 1 ? take_packet(f, h, bytes) : read_error(f, rc);
+		if (f->error)
+			last_tick(f);
 	}
 	return r->n > 0 ? r->n : f->error;
 }

@@ -2,7 +2,8 @@
 /*
  * Captures (pcap and pcapng, read through libpcap) as a source. Packets are put together into TCP
  * connections and both ends of each are handed out as the kernel's records would be, with a tick
- * for each second of the capture's own time. Its clock is the wall clock: realtime_offset_ns is 0.
+ * for each second of the capture's own time and a last one behind its end. Its clock is the wall
+ * clock: realtime_offset_ns is 0.
  *
  * Records made of one packet are handed out together, so read() may exceed its budget by a few.
  */
