@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include "export/json.h"
 #include "identity/process.h"
-#include "util/clock.h"
 
 /* 2026-11-21T06:15:11.123456789Z */
 #define WALL_NS 1795241711123456789ULL
@@ -281,20 +280,6 @@ static void test_text(void **state)
 			"  200  1.23 ms  78 B in 612 B out");
 }
 
-static void test_speed(void **state)
-{
-	enum { N = 100000 };
-	struct txn t = a_request();
-	char out[TXN_JSON_MAX];
-	uint64_t from = clock_ns(CLOCK_PROCESS_CPUTIME_ID), ns;
-
-	for (int i = 0; i < N; i++)
-		txn_json(&t, OFFSET, out, sizeof(out));
-	ns = (clock_ns(CLOCK_PROCESS_CPUTIME_ID) - from) / N;
-	print_message("%lu ns a line\n", (unsigned long)ns);
-	assert_true(ns < 20000); /* a gross mistake, whatever the machine and the build */
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,7 +291,6 @@ int main(void)
 		cmocka_unit_test(test_keeps_utf8),
 		cmocka_unit_test(test_too_small_a_buffer),
 		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_speed),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
