@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "export/json.h"
+#include "util/clock.h"
 #include "identity/process.h"
 
 /* 2026-11-21T06:15:11.123456789Z */
