@@ -21,7 +21,7 @@ from harness.case import CASES, Runner  # noqa: E402
 from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency",
-         "load", "lives", "filters", "badinput")
+         "load", "lives", "filters", "badinput", "captures")
 
 
 def load_cases():
