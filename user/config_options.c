@@ -31,7 +31,7 @@ const struct command_info commands[] = {
 	[CMD_RECORD] = { "record", "FILE", NULL,
 			 "write captured events, payload included, to FILE" },
 	[CMD_REPLAY] = { "replay", "FILE", NULL,
-			 "run the pipeline over a recording, no root needed" },
+			 "run the pipeline over a recording or capture, no root needed" },
 	[CMD_CHECK] = { "check", "", NULL,
 			"say what this kernel, these rights and this host allow" },
 	[CMD_VERSION] = { "version", "", NULL, "print version, commit and build features" },

@@ -318,6 +318,27 @@ void cap_expect(const struct cap *c, size_t n, const char *sizes)
 	free(out);
 }
 
+uint64_t cap_lost(const struct cap *c)
+{
+	struct sim_play play = { 0 };
+	const struct conns_stats *stats;
+	char flaws[512];
+	struct sim s;
+	uint64_t n;
+
+	sim_init(&s);
+	cap_read(c, &s, flaws, sizeof(flaws));
+	sim_play_init(&play);
+	sim_play(&play, &s, 0, s.n);
+	stats = conns_stats(play.conns);
+	n = stats->lost_requests;
+	for (int i = 0; i < LOSS_MAX; i++)
+		n += stats->losses.n[i];
+	sim_play_free(&play);
+	sim_free(&s);
+	return n;
+}
+
 void cap_expect_flaws(const struct cap *c, const char *flaws)
 {
 	char got[512];

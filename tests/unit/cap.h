@@ -61,6 +61,8 @@ size_t cap_count(const char *text, const char *what);
 /* Both ends have seen n exchanges of cap_get and nothing else; sizes: "request/body response/body".
  * A test fails where it is not so. */
 void cap_expect(const struct cap *c, size_t n, const char *sizes);
+/* Requests and responses that are said to be lost, at both ends together. */
+uint64_t cap_lost(const struct cap *c);
 void cap_expect_flaws(const struct cap *c, const char *flaws);
 
 #endif

@@ -209,6 +209,7 @@ static void test_lost_packets(void **state)
 		cap_ack(&cap, CAP_SERVER);
 		cap_fin(&cap);
 		cap_expect(&cap, 5, "28/0 40/2");
+		assert_int_equal(cap_lost(&cap), 2);
 		cap_expect_flaws(&cap, lost % 2 ? "1 holes of 40 bytes that no packet has"
 						: "1 holes of 28 bytes that no packet has");
 	}
@@ -245,6 +246,7 @@ static void test_lost_end(void **state)
 	cap_exchange(&cap);
 	cap_fin(&cap);
 	cap_expect(&cap, 1, "28/0 40/2");
+	assert_int_equal(cap_lost(&cap), 2);
 }
 
 static void test_joined_in_the_middle(void **state)

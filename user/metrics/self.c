@@ -50,8 +50,10 @@ void self_gather(struct self *s, const struct self_source *from)
 	memcpy(s->events, from->by_kind, sizeof(s->events));
 	s->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	s->anonymous_memory = self_anonymous_memory();
-	if (!from->probe)
+	if (!from->probe) {
+		s->losses.n[LOSS_RING_FULL] += s->conns.lost_requests;
 		return;
+	}
 	s->is_live = true;
 	s->tier = probe_tier(from->probe);
 	s->ring_size = probe_ring_size(from->probe);

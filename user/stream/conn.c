@@ -194,6 +194,13 @@ void conns_open(struct conns *cs, const struct sonde_ev_open *ev)
 	stream_begin(&c->s[SONDE_RX], ev->rx_seq);
 }
 
+/* As the kernel counts them: a replay cannot ask it, and a capture never had one. */
+static void count_lost(struct conns *cs, const struct conn *c, enum sonde_dir d, uint32_t n)
+{
+	if (d == (c->role == SONDE_ROLE_CLIENT ? SONDE_TX : SONDE_RX))
+		cs->stats.lost_requests += n;
+}
+
 void conns_data(struct conns *cs, const struct sonde_ev_data *ev)
 {
 	struct conn *c = map_get(&cs->by_cookie, ev->cookie);
@@ -208,6 +215,7 @@ void conns_data(struct conns *cs, const struct sonde_ev_data *ev)
 	touch(cs, c, ev->h.ts_ns);
 	c->slot = ev->slot;
 	c->tgid = ev->tgid;
+	count_lost(cs, c, ev->dir, ev->lost);
 	record_take(cs, c, ev);
 	if (settle_again(cs, c, false))
 		conn_free(cs, c);
@@ -223,6 +231,8 @@ void conns_close(struct conns *cs, const struct sonde_ev_close *ev)
 	if (!c)
 		return;
 	touch(cs, c, ev->h.ts_ns);
+	count_lost(cs, c, SONDE_TX, ev->lost_tx);
+	count_lost(cs, c, SONDE_RX, ev->lost_rx);
 	if (settle_close(cs, c, ev))
 		conn_free(cs, c);
 }

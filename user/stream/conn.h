@@ -39,6 +39,7 @@ struct conns_stats {
 	uint64_t bytes_attributed[PROTO_MAX]; /* of those, in a message that was parsed */
 	uint64_t transactions[PROTO_MAX][2];  /* [role - 1] */
 	uint64_t connects_failed;
+	uint64_t lost_requests; /* records lost of the direction requests take, as records tell */
 	uint32_t parsed, undecided, unknown, encrypted; /* open connections by state */
 	uint32_t open;
 	uint64_t evicted;
