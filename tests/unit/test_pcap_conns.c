@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cap.h"
+#include "capture/pcap_conns.h"
 
 static struct cap cap;
 
@@ -359,6 +360,91 @@ static void test_after_the_end(void **state)
 	cap_expect(&cap, 1, "28/0 40/2");
 }
 
+/* What is missing was never acknowledged, and more comes than may be held. */
+static void test_held_bytes_are_bounded(void **state)
+{
+	char kib[1025], *out;
+
+	memset(kib, 'x', 1024);
+	kib[1024] = '\0';
+	cap_syn(&cap);
+	cap_send(&cap, CAP_CLIENT, cap_get);
+	cap_send(&cap, CAP_SERVER, "HTTP/1.1 200 OK\r\nContent-Length: 2048000\r\n\r\n");
+	cap.seq[1] += 1024; /* lost */
+	for (int i = 1; i < 2000; i++)
+		cap_send(&cap, CAP_SERVER, kib);
+	cap_exchange(&cap);
+	out = cap_run(&cap);
+	assert_int_equal(cap_count(out, "200 28/0 2048044/2048000"), 2);
+	assert_int_equal(cap_count(out, "200 28/0 40/2"), 2);
+	free(out);
+	cap_expect_flaws(&cap, "1 holes of 1024 bytes that no packet has");
+}
+
+/* A byte, a hole, a byte, a hole: few bytes, many pieces. */
+static void test_held_pieces_are_bounded(void **state)
+{
+	char flaws[512];
+	struct sim s;
+
+	cap_syn(&cap);
+	for (uint32_t i = 0; i < 3000; i++)
+		cap_raw(&cap, CAP_CLIENT, TCP_ACK, cap.seq[0] + 2 * i + 1, cap.seq[1], "x", 1);
+	sim_init(&s);
+	cap_read(&cap, &s, flaws, sizeof(flaws));
+	assert_string_equal(flaws, "1976 holes of 1976 bytes that no packet has");
+	sim_free(&s);
+}
+
+static void test_far_segment(void **state)
+{
+	cap_syn(&cap);
+	cap_exchange(&cap);
+	cap_raw(&cap, CAP_CLIENT, TCP_ACK, cap.seq[0] + 0x50000000, cap.seq[1], "x", 1);
+	cap_exchange(&cap);
+	cap_expect(&cap, 2, "28/0 40/2");
+	cap_expect_flaws(&cap, "1 segments far outside of any window");
+}
+
+static int on_record(void *ctx, const void *rec, size_t size)
+{
+	sim_append(ctx, rec, size);
+	return 0;
+}
+
+/* The one that was silent longest goes; its end, which nobody saw, is told. */
+static void test_connections_are_bounded(void **state)
+{
+	static struct pcap_records records = { .fn = on_record };
+	struct pcap_segment seg = { .family = SONDE_FAMILY_IPV4,
+				    .flags = TCP_ACK,
+				    .payload = { (const uint8_t *)"x", 1 },
+				    .len = 1 };
+	static const uint16_t ports[] = { 1, 2, 3, 1, 4, 5 };
+	struct pcap_conns *cs = pcap_conns_new(3);
+	uint64_t gone[8];
+	size_t n = 0;
+	struct sim s;
+
+	sim_init(&s);
+	records.ctx = &s;
+	for (size_t i = 0; i < 6; i++) {
+		seg.from.port = ports[i];
+		seg.seq = (uint32_t)i;
+		assert_int_equal(pcap_conns_segment(cs, &records, &seg), 0);
+	}
+	for (size_t i = 0; i < s.n; i++)
+		if (s.recs[i]->kind == SONDE_EV_SWEEP && n < 8)
+			gone[n++] = ((const struct sonde_ev_sweep *)s.recs[i])->cookie;
+	assert_int_equal(n, 4);
+	assert_int_equal(gone[0], 3); /* of port 2: cookies 3 and 4 */
+	assert_int_equal(gone[2], 5);
+	assert_int_equal(pcap_conns_stats(cs)->evicted, 2);
+	assert_int_equal(pcap_conns_stats(cs)->connections, 5);
+	pcap_conns_free(cs);
+	sim_free(&s);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -384,6 +470,10 @@ int main(void)
 		TEST(test_hang_up),
 		TEST(test_until_close),
 		TEST(test_after_the_end),
+		TEST(test_held_bytes_are_bounded),
+		TEST(test_held_pieces_are_bounded),
+		TEST(test_far_segment),
+		TEST(test_connections_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
