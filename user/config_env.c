@@ -46,7 +46,9 @@ int config_read_env(struct config *c, char **envp, char *err, size_t size)
 			return -EINVAL;
 		}
 		option_env_name(o, what, sizeof(what));
-		if (option_set(c, o, *envp + n + 1, CONFIG_ENV, what, err, size))
+		if ((*envp)[n]) /* execve takes entries without a value, too */
+			n++;
+		if (option_set(c, o, *envp + n, CONFIG_ENV, what, err, size))
 			return -EINVAL;
 	}
 	return 0;

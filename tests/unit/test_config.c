@@ -219,6 +219,7 @@ static void environment_mistakes_name_the_variable(void **state)
 		ENV("SONDE_LISTN=off"));
 	REFUSED("SONDE_SIZES: 'yes' is not valid", "on|off", ENV("SONDE_SIZES=yes"));
 	REFUSED("SONDE_SIZES: '' is not valid", "on|off", ENV("SONDE_SIZES="));
+	REFUSED("SONDE_SIZES: '' is not valid", "on|off", ENV("SONDE_SIZES"));
 	/* a flag that overrides it does not hide that it is wrong */
 	REFUSED("SONDE_SIZES: 'yes' is not valid", "on|off", ARGS("--sizes", "on"),
 		ENV("SONDE_SIZES=yes"));
