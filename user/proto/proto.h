@@ -42,7 +42,7 @@ enum {
 	MSG_BEGIN = 1 << 0,	/* the consumed bytes begin a message and describe it */
 	MSG_END = 1 << 1,	/* the message ends with the consumed bytes and `skip` */
 	MSG_INTERIM = 1 << 2,	/* answers nothing by itself (HTTP 1xx): not matched */
-	MSG_NO_REPLY = 1 << 3,	/* a request that nothing will answer */
+	MSG_NO_REPLY = 1 << 3,	/* a request that nothing will answer: it is done when it ends */
 	MSG_UPGRADE = 1 << 4,	/* after this message both directions are no longer this protocol */
 	MSG_STREAM = 1 << 5,	/* an endless body: timed to its first byte (server-sent events) */
 	MSG_ERROR = 1 << 6,	/* status is an error whichever end looks */
@@ -52,6 +52,8 @@ enum {
 				   those that were given before */
 	MSG_ROWS = 1 << 10,	/* rows is known */
 	MSG_WEBSOCKET = 1 << 11, /* with MSG_UPGRADE: to WebSocket */
+	MSG_QUIET = 1 << 12,	/* a request that silence may answer, its status_text then: see
+				   `silent` */
 };
 
 /*
@@ -69,6 +71,9 @@ struct msg {
 	uint32_t flags;
 	int status;  /* responses: the protocol's status, 0 none */
 	uint64_t id; /* MATCH_BY_ID */
+	/* MATCH_FIFO, responses: so many of the oldest requests outstanding, all of them MSG_QUIET,
+	 * are answered by the silence before this one. */
+	uint32_t silent;
 	/* Bytes after the consumed ones that belong to this message and need not be seen.
 	 * UINT64_MAX: until the direction ends. They may lie in a hole; framing goes on behind. */
 	uint64_t skip;

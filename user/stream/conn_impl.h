@@ -133,6 +133,8 @@ void settle_gone(struct conns *cs, struct conn *c); /* found gone by the sweep *
 /* emit.c */
 void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
 		   const struct response *resp, const char *error_type, uint64_t end_ns);
+/* A request that silence answered. */
+void emit_silence(struct conns *cs, struct conn *c, const struct request *req, uint64_t end_ns);
 void emit_connect(struct conns *cs, const struct sonde_ev_connect *ev);
 /* What became of the stream that a response opened, if one did. */
 void emit_stream(struct conns *cs, struct conn *c, uint64_t end_ns);

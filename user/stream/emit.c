@@ -163,6 +163,14 @@ void emit_stream(struct conns *cs, struct conn *c, uint64_t end_ns)
 		cs->opts.on_stream(cs->opts.ctx, &s);
 }
 
+void emit_silence(struct conns *cs, struct conn *c, const struct request *req, uint64_t end_ns)
+{
+	struct response none = { .first_ns = end_ns };
+
+	memcpy(none.status_text, req->silence, sizeof(req->silence));
+	emit_exchange(cs, c, req, &none, "", end_ns);
+}
+
 static const char *connect_error(uint32_t error)
 {
 	switch (error) {

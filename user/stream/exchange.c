@@ -115,6 +115,10 @@ struct request *request_new(struct pools *p, const struct msg *msg)
 	}
 	slice_copy(r->version, sizeof(r->version), msg->version);
 	slice_copy(r->method, sizeof(r->method), msg->method);
+	slice_copy(r->silence, sizeof(r->silence), msg->status_text);
+	r->id = msg->id;
+	r->is_quiet = msg->flags & MSG_QUIET;
+	r->is_no_reply = msg->flags & MSG_NO_REPLY;
 	return r;
 }
 
@@ -166,6 +170,7 @@ struct response *response_new(struct pools *p, const struct msg *msg)
 		return NULL;
 	memset(r, 0, offsetof(struct response, version));
 	r->status = msg->status;
+	r->id = msg->id;
 	r->flags = msg->flags;
 	slice_copy(r->version, sizeof(r->version), msg->version);
 	slice_copy(r->request_id, sizeof(r->request_id), msg->request_id);

@@ -27,6 +27,7 @@ enum { REQUEST_ROOM = 256 }; /* texts within a request; longer ones are allocate
 struct request {
 	struct request *next;
 	uint64_t begin_pos;
+	uint64_t id;	    /* MATCH_BY_ID */
 	uint64_t bytes;	    /* on the wire; valid when complete */
 	uint64_t due_pos;   /* where it will end as far as its framing says; UINT64_MAX not known */
 	uint64_t after_pos; /* its response begins here or later, in the other stream */
@@ -40,15 +41,19 @@ struct request {
 	bool is_start_known;
 	bool is_complete;
 	bool is_tls;
-	char *text; /* room, or allocated: owned */
+	bool is_quiet;	  /* silence may answer it */
+	bool is_no_reply; /* nothing will: it is never in the list */
+	char *text;	  /* room, or allocated: owned */
 	char version[8];
 	char method[TXN_METHOD_LEN];
+	char silence[16]; /* the status that silence says; empty: it says none */
 	char room[REQUEST_ROOM];
 };
 
 struct response {
 	struct response *next;
 	struct request *req; /* owned; NULL: none bound (yet) */
+	uint64_t id;	     /* MATCH_BY_ID */
 	uint64_t begin_pos, end_pos;
 	uint64_t first_ns; /* first byte, on the clock of end_ns */
 	uint64_t end_ns;

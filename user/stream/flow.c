@@ -67,7 +67,7 @@ static void message_end(struct conns *cs, struct conn *c, enum sonde_dir d, uint
 	s->is_open = s->is_cut = s->is_upgrade = s->ends_after_skip = false;
 	s->skip = 0;
 	if (conn_proto_dir(c, d) == PROTO_REQUEST) {
-		match_request_end(cs, c, pos);
+		match_request_end(cs, c, pos, end_ns);
 		return;
 	}
 	match_response_end(cs, c, pos, end_ns, other_pos);
@@ -80,7 +80,7 @@ static void message_end(struct conns *cs, struct conn *c, enum sonde_dir d, uint
 static void lose_requests(struct conns *cs, struct conn *c, uint64_t pos, enum loss why,
 			  bool was_resync)
 {
-	match_request_end(cs, c, pos);
+	match_request_end(cs, c, pos, 0);
 	c->match.is_unsure = true;
 	/* those in the ring's holes the kernel counts; one stretch that cannot be read counts once,
 	 * except that each operation without bytes is likely to be a request */
@@ -111,8 +111,9 @@ static void lose(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t po
 		lose_requests(cs, c, pos, why, was_resync);
 	else
 		lose_responses(cs, c, pos, why == LOSS_RING_FULL ? LOSS_RESPONSE_MISSING : why);
-	/* With several requests under way nobody can tell any more which response is whose. */
-	if (c->match.is_pipelined)
+	/* With several requests under way nobody can tell any more which response is whose, but by
+	 * their ids. */
+	if (c->match.is_pipelined && c->proto->match != MATCH_BY_ID)
 		conn_give_up(cs, c, CONN_UNKNOWN, why == LOSS_RING_FULL ? LOSS_STREAM_GAP : why);
 }
 
@@ -236,8 +237,8 @@ static void message_part(struct conns *cs, struct conn *c, enum sonde_dir d, str
 	} else if (conn_proto_dir(c, d) == PROTO_RESPONSE && m->resp_open) {
 		m->resp_open->body_bytes += body;
 		response_describe(m->resp_open, msg);
-		if (!(msg->flags & MSG_END) && msg->skip == 0)
-			c->wants_all = true; /* framing lies within the body: chunks */
+		if (!(msg->flags & MSG_END) && msg->skip != UINT64_MAX)
+			c->wants_all = true; /* framing lies within the body: chunks, values */
 		if (msg->flags & MSG_BEGIN)
 			match_response_head(cs, c, pos, end->end_ns);
 	}

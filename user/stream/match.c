@@ -25,16 +25,36 @@ static void advance(struct conns *cs, struct conn *c, struct response *resp)
 	resp->is_emitted = true;
 }
 
-static struct request *pop(struct match *m)
+/* Takes the request behind `prev` out of the list, or the first one. */
+static struct request *take(struct match *m, struct request *prev)
 {
-	struct request *r = m->head;
+	struct request *r = prev ? prev->next : m->head;
 
-	m->head = r->next;
-	if (!m->head)
-		m->tail = NULL;
+	*(prev ? &prev->next : &m->head) = r->next;
+	if (!r->next)
+		m->tail = prev;
 	r->next = NULL;
 	m->n_pending--;
 	return r;
+}
+
+static struct request *pop(struct match *m)
+{
+	return take(m, NULL);
+}
+
+/* The request that a response answers, out of the list; NULL: none that was seen so far. */
+static struct request *take_asked(struct conn *c, const struct response *resp)
+{
+	struct match *m = &c->match;
+	struct request *prev = NULL;
+
+	if (c->proto->match != MATCH_BY_ID)
+		return m->head ? pop(m) : NULL;
+	for (struct request *r = m->head; r; prev = r, r = r->next)
+		if (r->id == resp->id && r->after_pos <= resp->begin_pos)
+			return take(m, prev);
+	return NULL;
 }
 
 static void forget_requests(struct conn *c, uint32_t n)
@@ -67,11 +87,38 @@ static bool bind_late(struct conn *c, struct response *resp)
 	return true;
 }
 
+/* By id those behind the first may be meant. */
+static void meet_by_id(struct conns *cs, struct conn *c)
+{
+	struct response **at = &c->match.finished, *resp;
+
+	while ((resp = *at)) {
+		resp->req = take_asked(c, resp);
+		if (!resp->req) {
+			at = &resp->next;
+			continue;
+		}
+		*at = resp->next;
+		c->match.n_finished--;
+		advance(cs, c, resp);
+		response_done(cs, c, resp);
+	}
+	resp = c->match.resp_open;
+	if (resp && !resp->req && !resp->is_unmatched) {
+		resp->req = take_asked(c, resp);
+		advance(cs, c, resp);
+	}
+}
+
 /* Are responses here already for requests that have come? */
 static void meet_responses(struct conns *cs, struct conn *c)
 {
 	struct match *m = &c->match;
 
+	if (c->proto->match == MATCH_BY_ID) {
+		meet_by_id(cs, c);
+		return;
+	}
 	while (m->head && m->finished) {
 		struct response *resp = m->finished;
 
@@ -98,8 +145,9 @@ static void meet_responses(struct conns *cs, struct conn *c)
  */
 static bool is_sure(const struct conn *c, const struct request *r)
 {
-	return !c->match.is_unsure || (r->after_pos > c->match.frontier &&
-				       r->after_pos > c->s[conn_dir(c, PROTO_RESPONSE)].first);
+	return !c->match.is_unsure || c->proto->match == MATCH_BY_ID ||
+	       (r->after_pos > c->match.frontier &&
+		r->after_pos > c->s[conn_dir(c, PROTO_RESPONSE)].first);
 }
 
 /* Its answer lay in a hole that was found before it was. */
@@ -110,7 +158,7 @@ static void meet_hole(struct conns *cs, struct conn *c)
 	if (!m->head || m->head->after_pos >= m->hole_end)
 		return;
 	match_hole(cs, c, m->hole_end, m->hole_why);
-	if (m->is_pipelined)
+	if (m->is_pipelined && c->proto->match != MATCH_BY_ID)
 		conn_give_up(cs, c, CONN_UNKNOWN, m->hole_why);
 }
 
@@ -149,6 +197,10 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 	r->tid = end->tid;
 	r->goroutine = end->goroutine;
 	r->is_tls = begin->is_tls;
+	if (r->is_no_reply) {
+		m->req_open = r;
+		return 0;
+	}
 	if (m->tail && m->tail->after_pos == r->after_pos)
 		m->is_pipelined = true;
 	if (!is_sure(c, r)) {
@@ -176,7 +228,7 @@ void match_meet(struct conns *cs, struct conn *c)
 	meet_hole(cs, c);
 }
 
-void match_request_end(struct conns *cs, struct conn *c, uint64_t end_pos)
+void match_request_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint64_t end_ns)
 {
 	struct request *r = c->match.req_open;
 
@@ -185,6 +237,22 @@ void match_request_end(struct conns *cs, struct conn *c, uint64_t end_pos)
 	r->bytes = end_pos - r->begin_pos;
 	r->is_complete = true;
 	c->match.req_open = NULL;
+	if (!r->is_no_reply)
+		return;
+	if (end_ns)
+		emit_exchange(cs, c, r, NULL, "", end_ns);
+	request_free(&cs->pools, r);
+}
+
+/* The oldest ones were answered by silence: nobody sees when, but by now. */
+static void hear_silence(struct conns *cs, struct conn *c, uint32_t n, uint64_t now_ns)
+{
+	struct match *m = &c->match;
+
+	while (n-- && m->head && m->head->is_quiet && m->head->is_complete) {
+		emit_silence(cs, c, m->head, now_ns);
+		request_done(cs, c, pop(m));
+	}
 }
 
 bool match_is_orphan(const struct conn *c, uint64_t pos)
@@ -210,8 +278,10 @@ int match_response(struct conns *cs, struct conn *c, const struct msg *msg, uint
 		resp->first_ns = begin->is_begin_known ? begin->begin_ns : begin->end_ns;
 	else
 		resp->first_ns = begin->end_ns;
-	if (!resp->is_unmatched && m->head)
-		resp->req = pop(m);
+	if (!resp->is_unmatched) {
+		hear_silence(cs, c, msg->silent, resp->first_ns);
+		resp->req = take_asked(c, resp);
+	}
 	m->resp_open = resp;
 	return 0;
 }
@@ -324,6 +394,8 @@ void match_drop(struct conns *cs, struct conn *c, enum loss why)
 	match_response_lost(cs, c, why);
 	if (why != LOSS_MAX)
 		conn_loss(cs, why, m->n_pending);
+	if (m->req_open && m->req_open->is_no_reply)
+		request_done(cs, c, m->req_open);
 	while (m->head)
 		request_done(cs, c, pop(m));
 	while (m->finished) {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests with responses. Requests wait in the order they came. What a response may answer
- * follows from positions: a request knows where the response stream was when it was sent or read,
- * and no byte before that can be its answer.
+ * Requests with responses. Requests wait in the order they came, and are answered in that order or,
+ * where the protocol gives them ids, the oldest of an id. What a response may answer follows from
+ * positions: a request knows where the response stream was when it was sent or read, and no byte
+ * before that can be its answer. A request that nothing answers is done when it ends; one that
+ * silence may answer, when a later one is answered.
  */
 #ifndef MATCH_H
 #define MATCH_H
@@ -24,7 +26,8 @@ enum {
 /* Of one connection. */
 struct match {
 	struct request *head, *tail; /* outstanding, oldest first */
-	struct request *req_open;    /* still being received; in the list or bound; NULL: gone */
+	struct request *req_open;    /* still being received; in the list or bound, or owned here
+					if nothing will answer it; NULL: gone */
 	struct response *resp_open;  /* still being received */
 	struct response *finished;   /* complete before their request was seen, oldest first */
 	uint64_t frontier; /* where the last request seen, or the last answer to one, puts responses
@@ -47,7 +50,8 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 		  const struct op *begin, const struct op *end);
 /* What its head says of it is known: is its response here already? */
 void match_meet(struct conns *cs, struct conn *c);
-void match_request_end(struct conns *cs, struct conn *c, uint64_t end_pos);
+/* `end_ns`: when its last byte was sent or read; 0 not known. */
+void match_request_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint64_t end_ns);
 
 /* Does the response that begins at `pos` answer none of the requests outstanding? */
 bool match_is_orphan(const struct conn *c, uint64_t pos);
