@@ -3,5 +3,5 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	return exchange_fuzz(PROTO_HTTP1, data, size);
+	return exchange_fuzz(PROTO_HTTP1, false, data, size);
 }

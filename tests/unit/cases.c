@@ -140,3 +140,21 @@ void cases_one_wrong_byte_does_no_harm(void **state)
 	}
 	feed_free(feed);
 }
+
+void cases_detect(const struct proto *proto, const struct first_bytes *t, size_t n)
+{
+	struct guard g = guard_new(8192);
+
+	for (size_t i = 0; i < n; i++) {
+		for (int d = 0; d < 2; d++) {
+			int want = d == PROTO_REQUEST ? t[i].request : t[i].response;
+			int said = proto->detect(guard_put(&g, t[i].bytes), d);
+
+			if (said != want)
+				fail_msg("%.*s: %d, not %d, as %s", (int)t[i].bytes.n,
+					 (const char *)t[i].bytes.p, said, want,
+					 d ? "a response" : "a request");
+		}
+	}
+	guard_free(&g);
+}

@@ -35,6 +35,19 @@ void cases_same_byte_by_byte(void **state);
 void cases_prefix_gives_the_first(void **state);
 void cases_one_wrong_byte_does_no_harm(void **state);
 
+/* The first bytes of a stream, and what detect() says of them either way. */
+struct first_bytes {
+	struct slice bytes;
+	int request, response;
+};
+
+#define FIRST(bytes, request, response)                                            \
+	{                                                                          \
+		{ (const uint8_t *)(bytes), sizeof(bytes) - 1 }, request, response \
+	}
+
+void cases_detect(const struct proto *proto, const struct first_bytes *t, size_t n);
+
 #define CASES_TESTS                                                                            \
 	cmocka_unit_test(cases_find_every_message), cmocka_unit_test(cases_same_at_every_cut), \
 		cmocka_unit_test(cases_same_byte_by_byte),                                     \

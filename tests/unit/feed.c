@@ -102,14 +102,14 @@ static void describe_message(struct feed_side *s, const struct msg *m)
 			 (const char *)m->status_text.p);
 }
 
-static void open_message(struct feed_side *s, enum proto_dir dir, struct slice in,
-			 const struct msg *m)
+static void open_message(struct feed *f, enum proto_dir dir, struct slice in, const struct msg *m)
 {
+	struct feed_side *s = &f->side[dir];
 	size_t at = 0, size = sizeof(s->head);
 	const struct slice all[] = { m->version,    m->method,	    m->target,	  m->host,
 				     m->request_id, m->traceparent, m->tracestate };
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	for (size_t i = 0; f->proto->kind == KIND_WEB && i < sizeof(all) / sizeof(all[0]); i++)
 		check_slice(in, all[i]);
 	if (s->is_open)
 		close_message(s, " ended-in-hole");
@@ -126,10 +126,16 @@ static void open_message(struct feed_side *s, enum proto_dir dir, struct slice i
 	at = put(s->head, size, at, " tp=", m->traceparent);
 	at = put(s->head, size, at, " ts=", m->tracestate);
 	at = put_database(s->head, size, at, m);
-	snprintf(s->head + at, size - at, "%s%s%s%s%s%s", m->flags & MSG_INTERIM ? " interim" : "",
-		 m->flags & MSG_UPGRADE ? " upgrade" : "", m->flags & MSG_STREAM ? " stream" : "",
-		 m->flags & MSG_ERROR ? " error" : "", m->flags & MSG_LAST ? " last" : "",
-		 m->flags & MSG_CUT ? " cut" : "");
+	if (f->proto->match == MATCH_BY_ID)
+		at += (size_t)snprintf(s->head + at, size - at, " #%llu",
+				       (unsigned long long)m->id);
+	if (m->silent)
+		at += (size_t)snprintf(s->head + at, size - at, " silent=%u", m->silent);
+	snprintf(s->head + at, size - at, "%s%s%s%s%s%s%s%s",
+		 m->flags & MSG_INTERIM ? " interim" : "", m->flags & MSG_UPGRADE ? " upgrade" : "",
+		 m->flags & MSG_STREAM ? " stream" : "", m->flags & MSG_ERROR ? " error" : "",
+		 m->flags & MSG_LAST ? " last" : "", m->flags & MSG_CUT ? " cut" : "",
+		 m->flags & MSG_NO_REPLY ? " noreply" : "", m->flags & MSG_QUIET ? " quiet" : "");
 }
 
 static void drop(struct feed_side *s, size_t n)
@@ -144,7 +150,7 @@ static void take_message(struct feed *f, enum proto_dir dir, struct slice in, si
 	struct feed_side *s = &f->side[dir];
 
 	if (m->flags & MSG_BEGIN)
-		open_message(s, dir, in, m);
+		open_message(f, dir, in, m);
 	if (s->is_open) {
 		describe_message(s, m);
 		s->wire += used + (m->skip == UINT64_MAX ? 0 : m->skip);
