@@ -122,6 +122,12 @@ struct proto {
 	 * failed. */
 	ssize_t (*parse)(void *state, enum proto_dir dir, struct slice in, struct msg *out);
 
+	/* The same for one datagram of `len` bytes, which is one message; `in` is what of it was
+	 * copied. Consumes that, or says -EBADMSG: also to the question whether it is one. NULL:
+	 * the protocol has none. */
+	ssize_t (*datagram)(void *state, enum proto_dir dir, struct slice in, size_t len,
+			    struct msg *out);
+
 	/* A hole of `len` bytes lies at the current position and no skip covers it. 0: framing
 	 * can go on behind it (parse() is called next, with the bytes behind the hole only); < 0:
 	 * it is lost, resync() is called next, with those bytes. 1: the head that the hole cuts is

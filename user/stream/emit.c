@@ -84,6 +84,9 @@ static void fill_error(struct txn *t, const struct response *resp, const char *e
 	t->is_status_error = t->status >= least || (resp && (resp->flags & MSG_ERROR));
 	if (error_type[0])
 		snprintf(t->error_type, sizeof(t->error_type), "%s", error_type);
+	else if (t->is_status_error && proto_get(t->proto)->kind == KIND_NAMES &&
+		 strcmp(t->status_text, "NXDOMAIN") == 0)
+		strcpy(t->error_type, "host_not_found"); /* as getaddrinfo() says, and semconv */
 	else if (t->is_status_error && t->status_text[0])
 		memcpy(t->error_type, t->status_text, sizeof(t->error_type));
 	else if (t->is_status_error)

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include "cases.h"
+#include "sim.h"
+
+static const struct proto_case cases[] = {
+#include "dns_cases.def"
+};
+
+enum { N_CASES = sizeof(cases) / sizeof(cases[0]), TEN = 10, NAME_AT = 14 };
+
+static struct feed *feed;
+
+static int setup(void **state)
+{
+	static struct cases cs = { .v = cases, .n = N_CASES };
+
+	cs.proto = proto_get(PROTO_DNS);
+	*state = &cs;
+	feed = feed_new(proto_get(PROTO_DNS));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	feed_free(feed);
+	return 0;
+}
+
+static void tells_dns_from_others(void **state)
+{
+	static const struct first_bytes t[] = {
+		FIRST("", 0, 0),
+		FIRST("\0", 0, 0),
+		FIRST("\0\x1d\0\1\1\0\0\1\0\0\0\0\0\0", 0, -1),
+		FIRST("\0\x1d\0\1\1\0\0\1\0\0\0\0\0\0\7example\3org\0\0\1\0\1", 1, -1),
+		FIRST("\0\x1d\0\1\x81\x80\0\1\0\0\0\0\0\0\7example\3org\0\0\1\0\1", -1, 1),
+		FIRST("\0\x1d\0\1\x81\x80\0\1\0\0", -1, 0),
+		/* questions with answers, with a code, two at once, with a name that points */
+		FIRST("\0\x1d\0\1\1\0\0\1\0\2\0\0\0\0\7example\3org\0\0\1\0\1", -1, -1),
+		FIRST("\0\x1d\0\1\1\3\0\1\0\0\0\0\0\0\7example\3org\0\0\1\0\1", -1, -1),
+		FIRST("\0\x1d\0\1\1\0\0\2\0\0\0\0\0\0\7example\3org\0\0\1\0\1", -1, -1),
+		FIRST("\0\x1d\0\1\1\0\0\1\0\0\0\0\0\0\xc0\x0c\0\1\0\1", -1, -1),
+		FIRST("\0\x12\0\1\1\0\0\1\0\0\0\0\0\0\xc0\x0c\0\1\0\1", -1, -1),
+		FIRST("GET / HTTP/1.1\r\n", -1, -1),
+		FIRST("HTTP/1.1 200 OK\r\n", -1, -1),
+		FIRST("*1\r\n$4\r\nPING\r\n", -1, -1),
+		FIRST("+OK\r\n", -1, -1),
+		FIRST("get a\r\n", -1, -1),
+		FIRST("END\r\n", -1, -1),
+		FIRST("\0\0\0\x08\x04\xd2\x16\x2f", -1, -1),		     /* PostgreSQL */
+		FIRST("\0\0\0\x25\0\3\0\0user\0u\0database\0d\0\0", -1, -1), /* PostgreSQL */
+		FIRST("R\0\0\0\x08\0\0\0\0", -1, -1),			     /* PostgreSQL */
+		FIRST("\x4a\0\0\0\x0a\x38.0.0-server\0\1\0\0\0", -1, -1),    /* MySQL */
+		FIRST("\x0f\0\0\0\x03select 1 from t", -1, -1),		     /* MySQL */
+		FIRST("\x3a\0\0\0\1\0\0\0\0\0\0\0\xd4\7\0\0", -1, -1),	     /* MongoDB */
+		FIRST("\0\0\0\x20\0\x12\0\3\0\0\0\1\0\4", -1, -1),	     /* Kafka */
+		FIRST("\x16\3\1\2\0\1\0\1\xfc\3\3", -1, -1),
+		FIRST("\x80\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\0", -1, -1),
+		FIRST("SSH-2.0-x\r\n", -1, -1),
+	};
+
+	cases_detect(proto_get(PROTO_DNS), t, sizeof(t) / sizeof(t[0]));
+}
+
+/* A question for a host of its own; returns its bytes. */
+static size_t ask(char *out, int i, bool is_answer)
+{
+	static const char tail[] = "\7example\0\0\1\0\1";
+	char name[12];
+	int n = sprintf(name, "%*s", i % 4 + 3, "host") - 1;
+	size_t len = 12 + 1 + (size_t)n + 1 + sizeof(tail) - 1;
+
+	name[n] = (char)('0' + i);
+	memcpy(out, "\0\0\0\0\1\0\0\1\0\0\0\0\0\0", NAME_AT);
+	out[1] = (char)len;
+	out[3] = (char)(i + 1);
+	if (is_answer)
+		out[4] = (char)0x81;
+	out[NAME_AT] = (char)(n + 1);
+	memcpy(out + NAME_AT + 1, name, (size_t)n + 1);
+	memcpy(out + NAME_AT + 2 + n, tail, sizeof(tail) - 1);
+	return 2 + len;
+}
+
+/* Every possible hole over ten: those it does not touch are found, each once, and nothing else. */
+static void every_hole_costs_only_what_it_touches(void **state)
+{
+	char text[1024], want[64];
+	size_t begin[TEN + 1], n = 0;
+
+	for (int i = 0; i < TEN; i++) {
+		begin[i] = n;
+		n += ask(text + n, i, false);
+	}
+	begin[TEN] = n;
+	for (size_t from = 0; from < n; from++) {
+		for (size_t to = from + 1; to <= n; to++) {
+			char *log;
+			int found = 0, whole = 0;
+
+			feed_reset(feed);
+			feed_bytes(feed, PROTO_REQUEST, (struct slice){ (uint8_t *)text, from });
+			feed_hole(feed, PROTO_REQUEST, to - from);
+			feed_bytes(feed, PROTO_REQUEST,
+				   (struct slice){ (uint8_t *)text + to, n - to });
+			log = feed->side[PROTO_REQUEST].log;
+			for (int i = 0; i < TEN; i++) {
+				bool is_whole = begin[i + 1] <= from || begin[i] >= to;
+
+				snprintf(want, sizeof(want), "%d.example #%d w%zu", i, i + 1,
+					 begin[i + 1] - begin[i]);
+				if ((strstr(log, want) != NULL) != is_whole)
+					fail_msg("%zu-%zu: %s: %s", from, to, want, log);
+				whole += is_whole;
+			}
+			for (char *at = log; (at = strstr(at, " w")); at++)
+				found++;
+			assert_int_equal(found, whole);
+		}
+	}
+}
+
+static void a_datagram_is_a_message(void **state)
+{
+	static const char q[] = "\0\7\1\0\0\1\0\0\0\0\0\0\7example\3org\0\0\1\0\1";
+	const struct proto *p = proto_get(PROTO_DNS);
+	struct guard g = guard_new(4096);
+	struct dns_state {
+		char bytes[64];
+	} st = { { 0 } };
+	struct msg m;
+
+	assert_true(p->state_size <= sizeof(st));
+	for (size_t n = 0; n < sizeof(q); n++) {
+		struct slice in = guard_put(&g, (struct slice){ (const uint8_t *)q, n });
+		ssize_t rc = p->datagram(&st, PROTO_REQUEST, in, sizeof(q) - 1, &m);
+
+		if (n < 12) {
+			assert_true(rc < 0);
+			continue;
+		}
+		assert_int_equal(rc, n);
+		assert_int_equal(m.id, 7);
+		assert_int_equal(m.flags, MSG_BEGIN | MSG_END);
+		assert_int_equal(m.skip, sizeof(q) - 1 - n);
+		assert_true(slice_eq(m.target, n == sizeof(q) - 1 ? SLICE("example.org")
+								  : (struct slice){ 0 }));
+		assert_true(p->datagram(&st, PROTO_RESPONSE, in, sizeof(q) - 1, &m) < 0);
+	}
+	assert_true(p->datagram(&st, PROTO_REQUEST, SLICE("hello, name server"), 18, &m) < 0);
+	guard_free(&g);
+}
+
+/* A name of 255 bytes, each of which takes four as text, and one that is longer. */
+static void the_longest_name_has_room(void **state)
+{
+	uint8_t q[400] = { 0, 0, 0, 1, 1, 0, 0, 1 };
+	size_t at = NAME_AT;
+	struct msg m;
+
+	for (int i = 0; i < 3; i++) {
+		q[at] = 63;
+		memset(q + at + 1, 0xff, 63);
+		at += 64;
+	}
+	q[at] = 61;
+	memset(q + at + 1, 0xff, 61);
+	at += 63;
+	memcpy(q + at, "\0\1\0\1", 4);
+	at += 4;
+	q[0] = (uint8_t)((at - 2) >> 8);
+	q[1] = (uint8_t)(at - 2);
+	feed_reset(feed);
+	assert_int_equal(
+		feed->proto->parse(feed->state, PROTO_REQUEST, (struct slice){ q, at }, &m), at);
+	assert_int_equal(m.target.n, 3 * (4 * 63 + 1) + 4 * 61);
+	assert_true(slice_eq(m.method, SLICE("A")));
+	q[at - 67] = 63;
+	assert_int_equal(
+		feed->proto->parse(feed->state, PROTO_REQUEST, (struct slice){ q, at }, &m), at);
+	assert_int_equal(m.target.n, 0);
+}
+
+static void send(struct sim *s, enum sonde_dir dir, int i, bool is_answer)
+{
+	char bytes[64];
+	size_t n = ask(bytes, i, is_answer);
+
+	sim_op(s, 1, dir, (struct slice){ (const uint8_t *)bytes, n });
+}
+
+static const char *names(const struct sim_play *p, char *out)
+{
+	size_t n = 0;
+
+	for (const char *at = p->out; at && (at = strstr(at, ".example")); at++)
+		out[n++] = at[-1];
+	out[n] = '\0';
+	return out;
+}
+
+/* Answers come in the order they are known, and one whose question was lost takes nobody's place. */
+static void answers_find_their_question(void **state)
+{
+	for (int lost = 0; lost < 2; lost++) {
+		struct sim sim;
+		struct sim_play play = { 0 };
+		char out[32];
+
+		sim_init(&sim);
+		sim_open(&sim, 1, SONDE_ROLE_CLIENT);
+		for (int i = 0; i < 4; i++)
+			send(&sim, SONDE_TX, i, false);
+		send(&sim, SONDE_RX, 2, true);
+		send(&sim, SONDE_RX, 0, true);
+		send(&sim, SONDE_RX, 3, true);
+		send(&sim, SONDE_RX, 1, true);
+		if (lost)
+			sim_lose(&sim, 2); /* the opening is the first record */
+		sim_play_init(&play);
+		sim_play(&play, &sim, 0, sim.n);
+		assert_string_equal(names(&play, out), lost ? "203" : "2031");
+		sim_play_free(&play);
+		sim_free(&sim);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASES_TESTS,
+		cmocka_unit_test(tells_dns_from_others),
+		cmocka_unit_test(every_hole_costs_only_what_it_touches),
+		cmocka_unit_test(a_datagram_is_a_message),
+		cmocka_unit_test(the_longest_name_has_room),
+		cmocka_unit_test(answers_find_their_question),
+	};
+
+	return cmocka_run_group_tests_name("dns", tests, setup, teardown);
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * DNS. Over TCP each message has its length before it (RFC 1035 4.2.2), and answers may come in any
+ * order (RFC 7766 7). A transfer of a zone is many messages that answer one: it is timed to the
+ * first.
+ */
+#include <errno.h>
+
+#include "proto/dns_parts.h"
+
+enum { PREFIX = 2, TYPE_ROOM = 16, ASKED_MAX = 4096 };
+
+enum opcode { QUERY = 0, STATUS = 2, NOTIFY = 4, UPDATE = 5, DSO = 6 };
+
+/* Of one direction. */
+struct dns_side {
+	bool is_lost, is_failed;
+};
+
+struct dns {
+	struct dns_side side[2];
+};
+
+static void describe(const struct dns_message *m, struct msg *out)
+{
+	/* behind the name, which takes four bytes for one at most */
+	char *room = out->room + MSG_ROOM - TYPE_ROOM;
+
+	out->flags = MSG_BEGIN | MSG_END;
+	out->id = m->id;
+	if (m->is_response) {
+		out->status_text = dns_rcode_name(m->rcode, room);
+		if (m->rcode != DNS_NOERROR)
+			out->flags |= MSG_ERROR;
+		return;
+	}
+	out->target = m->name;
+	if (m->has_question)
+		out->method = dns_type_name(m->type, room);
+}
+
+static bool is_opcode(unsigned n)
+{
+	return n <= DSO && n != 1 && n != 3; /* IQUERY is obsolete, 3 was never given */
+}
+
+/* What a message may be, whichever way it goes. */
+static bool is_sane(const struct dns_message *m, enum proto_dir dir)
+{
+	return m->is_response == (dir == PROTO_RESPONSE) && !m->is_reserved_set &&
+	       is_opcode(m->opcode);
+}
+
+static ssize_t dns_parse(void *state, enum proto_dir dir, struct slice in, struct msg *out)
+{
+	struct dns_side *s = &((struct dns *)state)->side[dir];
+	struct dns_message m;
+	size_t len, used;
+	int rc;
+
+	msg_clear(out);
+	if (s->is_lost)
+		return -EBADMSG;
+	if (in.n < PREFIX + DNS_HEADER)
+		return 0;
+	len = (size_t)in.p[0] << 8 | in.p[1];
+	rc = dns_read((struct slice){ in.p + PREFIX, in.n - PREFIX }, len, &m, out->room);
+	if (rc == 0)
+		return 0;
+	if (rc < 0 || !is_sane(&m, dir)) {
+		*s = (struct dns_side){ .is_lost = true, .is_failed = true };
+		return -EBADMSG;
+	}
+	describe(&m, out);
+	used = in.n < PREFIX + len ? in.n : PREFIX + len;
+	out->skip = PREFIX + len - used;
+	out->body_bytes = len;
+	return (ssize_t)used;
+}
+
+static ssize_t dns_datagram(void *state, enum proto_dir dir, struct slice in, size_t len,
+			    struct msg *out)
+{
+	struct dns_message m;
+	int rc;
+
+	msg_clear(out);
+	rc = dns_read(in, len, &m, out->room);
+	if (rc == 0) /* only part of it was copied */
+		rc = in.n < len ? dns_read(in, in.n, &m, out->room) : -EBADMSG;
+	if (rc < 0 || !is_sane(&m, dir))
+		return -EBADMSG;
+	describe(&m, out);
+	out->body_bytes = len;
+	out->skip = len - in.n;
+	return (ssize_t)in.n;
+}
+
+/* A message whose every part says so: 1 yes, 0 more bytes are needed, -1 no. */
+static int is_message(struct slice in, enum proto_dir dir)
+{
+	char room[MSG_ROOM];
+	struct dns_message m;
+	size_t len;
+	int rc;
+
+	if (in.n && dir == PROTO_REQUEST && in.p[0] > ASKED_MAX >> 8)
+		return -1;
+	if (in.n < PREFIX)
+		return 0;
+	len = (size_t)in.p[0] << 8 | in.p[1];
+	if (len < DNS_HEADER + 5)
+		return -1;
+	if (in.n < PREFIX + DNS_HEADER) {
+		if (in.n > PREFIX + 2 && ((bool)(in.p[4] & 0x80) != (dir == PROTO_RESPONSE) ||
+					  !is_opcode(in.p[4] >> 3 & 15)))
+			return -1;
+		/* one question is all that anybody asks */
+		if ((in.n > PREFIX + 4 && in.p[6]) || (in.n > PREFIX + 5 && in.p[7] != 1))
+			return -1;
+		return 0;
+	}
+	rc = dns_read((struct slice){ in.p + PREFIX, in.n - PREFIX }, len, &m, room);
+	if (rc < 0 || in.p[6] || in.p[7] != 1 || !is_sane(&m, dir))
+		return -1;
+	if (rc == 0) /* of the question, or of a record behind it */
+		return in.n < PREFIX + DNS_QUESTION_MAX || dir == PROTO_RESPONSE ? 0 : -1;
+	if (!m.has_question || m.type == 0)
+		return -1;
+	if (dir == PROTO_RESPONSE)
+		return 1;
+	if (m.opcode == UPDATE)
+		return m.rcode == 0 ? 1 : -1;
+	/* a question has no answers, no code, and says nothing about recursion being available */
+	return m.rcode == 0 && !m.is_truncated && !(in.p[5] & 0x80) && m.counts[1] <= 1 &&
+			       m.counts[2] <= 1 && m.counts[3] <= 4
+		       ? 1
+		       : -1;
+}
+
+static int dns_detect(struct slice first, enum proto_dir dir)
+{
+	return is_message(first, dir);
+}
+
+static int dns_gap(void *state, enum proto_dir dir, uint64_t len)
+{
+	((struct dns *)state)->side[dir] = (struct dns_side){ .is_lost = true };
+	return -EBADMSG;
+}
+
+/* A message, and nothing but messages behind it as far as the bytes go. */
+static bool is_chain(struct slice in, enum proto_dir dir)
+{
+	bool is_first = true;
+
+	while (in.n) {
+		int rc = is_message(in, dir);
+		size_t n;
+
+		if (rc < 0 || (rc == 0 && is_first))
+			return false;
+		if (rc == 0)
+			return true;
+		n = PREFIX + ((size_t)in.p[0] << 8 | in.p[1]);
+		if (n >= in.n)
+			return true;
+		in.p += n;
+		in.n -= n;
+		is_first = false;
+	}
+	return true;
+}
+
+static size_t dns_resync(void *state, enum proto_dir dir, struct slice in)
+{
+	struct dns_side *s = &((struct dns *)state)->side[dir];
+
+	for (size_t at = s->is_failed; at < in.n; at++) {
+		if (!is_chain((struct slice){ in.p + at, in.n - at }, dir))
+			continue;
+		*s = (struct dns_side){ 0 };
+		return at;
+	}
+	return in.n;
+}
+
+static bool dns_end(void *state, enum proto_dir dir)
+{
+	return false;
+}
+
+const struct proto proto_dns = {
+	.name = "dns",
+	.id = PROTO_DNS,
+	.kind = KIND_NAMES,
+	.match = MATCH_BY_ID,
+	.state_size = sizeof(struct dns),
+	.detect = dns_detect,
+	.parse = dns_parse,
+	.datagram = dns_datagram,
+	.gap = dns_gap,
+	.resync = dns_resync,
+	.resync_keep = PREFIX + DNS_QUESTION_MAX,
+	.end = dns_end,
+};
