@@ -52,8 +52,8 @@ enum {
 				   those that were given before */
 	MSG_ROWS = 1 << 10,	/* rows is known */
 	MSG_WEBSOCKET = 1 << 11, /* with MSG_UPGRADE: to WebSocket */
-	MSG_QUIET = 1 << 12,	/* a request that silence may answer, its status_text then: see
-				   `silent` */
+	MSG_QUIET = 1 << 12,	 /* a request that silence may answer, its status_text then: see
+				    `silent` */
 };
 
 /*
