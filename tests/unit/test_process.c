@@ -300,6 +300,24 @@ static void test_kept_five_minutes(void **state)
 	expect_name(w, 60, 303 * s, SERVICE_UNKNOWN);
 }
 
+/* A thousand short lives a second for minutes: the last of them keep their names. */
+static void test_gone_are_bounded(void **state)
+{
+	struct world *w = *state;
+	uint64_t ms = NS_PER_S / 1000;
+
+	for (uint32_t i = 1; i <= 20000; i++) {
+		record_exec(w, i * ms, 1000 + i, i, "/bin/a", "a|");
+		record_exit(w, i * ms + 1, 1000 + i);
+	}
+	assert_int_equal(processes_count(w->ps), 8192);
+	expect_name(w, 1000 + 20000 - 8191, 20001 * ms, "a");
+	expect_name(w, 1000 + 20000 - 8192, 20001 * ms, SERVICE_UNKNOWN);
+	record_exec(w, 20002 * ms, 40000, 1, "/bin/b", "b|"); /* the living are not among them */
+	record_exit(w, 20003 * ms, 20000);
+	assert_int_equal(processes_count(w->ps), 8192 + 2);
+}
+
 /* At the cap: gone ones first, then who was not used for longest. */
 static void test_bounded(void **state)
 {
@@ -520,6 +538,7 @@ int main(void)
 		TEST(test_title),
 		TEST(test_pid_reused),
 		TEST(test_kept_five_minutes),
+		TEST(test_gone_are_bounded),
 		TEST(test_bounded),
 		TEST(test_cgroup_by_id),
 		TEST(test_go),

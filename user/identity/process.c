@@ -10,6 +10,7 @@ enum {
 	PROCESSES_MAX = 65536,
 	PROCESSES_MIN = 16,
 	PROCESS_KEPT_S = 300,
+	GONE_MAX = 8192, /* what starts and ends a thousand times a second is kept for 8 s */
 };
 
 struct processes *processes_new(const struct processes_opts *opts)
@@ -77,6 +78,7 @@ static void entry_free(struct process_entry *e)
 static void process_drop(struct processes *ps, struct process_entry *e)
 {
 	map_del(&ps->by_tgid, e->p.tgid);
+	ps->n_gone -= e->p.gone_ns != 0;
 	entry_free(e);
 }
 
@@ -130,6 +132,8 @@ void process_gone(struct processes *ps, struct process_entry *e, uint64_t ts_ns)
 	list_del(&e->check);
 	list_del(&e->used);
 	list_push(&ps->gone, &e->used);
+	if (++ps->n_gone > GONE_MAX)
+		process_drop(ps, LIST_ENTRY(ps->gone.next, struct process_entry, used));
 }
 
 /* Another process has the pid now: nothing of the old one holds any more. */

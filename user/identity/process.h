@@ -2,7 +2,8 @@
 /*
  * pid -> who. Learns from exec, fork and exit records the moment they happen, and from /proc for
  * processes older than the observer (live only, one process at a time, cached). A process that is
- * gone is kept for 5 minutes so that its last transactions still have a name.
+ * gone is kept for 5 minutes, or until 8,192 others are gone too, so that its last transactions
+ * still have a name.
  */
 #ifndef PROCESS_H
 #define PROCESS_H

@@ -27,6 +27,7 @@ struct processes {
 	struct processes_opts opts;
 	struct map by_tgid; /* owns the entries */
 	struct list living, gone;
+	size_t n_gone;
 	struct list fresh, checked; /* whose turn it is to be looked at by the tick */
 	struct services *services;  /* owned */
 	struct golang golang;
