@@ -21,7 +21,7 @@ from harness.case import CASES, Runner  # noqa: E402
 from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency",
-         "load", "lives", "filters", "badinput", "captures")
+         "load", "lives", "churn", "namespaces", "filters", "badinput", "captures")
 
 
 def load_cases():
@@ -39,7 +39,8 @@ def build(top):
             continue
         stem = name[:-2]
         out = os.path.join(top, stem)
-        libs = ["-luring"] if stem == "uring" else []
+        # what is to start and end a thousand times a second has no libraries to load
+        libs = {"uring": ["-luring"], "brief": ["-static"]}.get(stem, [])
         command = ["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra",
                    os.path.join(folder, name), "-o", out, "-pthread", *libs]
         if subprocess.run(command, timeout=60, check=False).returncode == 0:
@@ -53,6 +54,8 @@ def arguments():
     p.add_argument("--sonde", default=os.path.join(HERE, "..", "..", "build", "sonde"))
     p.add_argument("--dry", action="store_true", help="the loads alone, without sonde")
     p.add_argument("--keep", action="store_true", help="keep the files of the run")
+    p.add_argument("--soak", action="store_true", help="the long forms of the cases that have one")
+    p.add_argument("--figures", help="append what the cases measured to this file, as JSON lines")
     p.add_argument("--list", action="store_true", help="print the names of the cases")
     p.add_argument("globs", nargs="*")
     return p.parse_args()
@@ -87,7 +90,7 @@ def main():
         sonde = os.path.join(top, "sonde")
         if not args.dry:
             shutil.copy(args.sonde, sonde)
-        runner = Runner(top, sonde, args.tier, build(top), args.globs)
+        runner = Runner(top, sonde, args.tier, build(top), args.globs, args.soak, args.figures)
         try:
             execute(runner, args.dry)
         finally:

@@ -4,48 +4,18 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 
 from harness.case import case
 from harness.env import quiet, tool
 from harness.expect import Expect
+from harness.holdings import all_objects, held_objects, pinned
 from harness.proc import Failure, until
 from harness.raw import Raw
 from harness.replay import replay_is_identical
 from harness.sonde import Sonde
 
 from cases.load import fail_if
-
-
-def held_objects(pid):
-    """Programs, maps and links that a process holds, as (kind, id), from its descriptors."""
-    found = set()
-    folder = f"/proc/{pid}/fdinfo"
-    for fd in os.listdir(folder):
-        with open(os.path.join(folder, fd)) as f:
-            for line in f:
-                key, _, value = line.partition(":")
-                if key in ("prog_id", "map_id", "link_id"):
-                    found.add((key[:-3], int(value)))
-    return found
-
-
-def all_objects():
-    """Those that exist in the kernel."""
-    found = set()
-    for kind in ("prog", "map", "link"):
-        out = subprocess.run([tool("bpftool"), "-j", kind, "show"], capture_output=True,
-                             timeout=10, check=True).stdout
-        found |= {(kind, o["id"]) for o in json.loads(out or b"[]")}
-    return found
-
-
-def pinned():
-    found = []
-    for folder, _, names in os.walk("/sys/fs/bpf"):
-        found += [os.path.join(folder, n) for n in names]
-    return sorted(found)
 
 
 @case(group=None)

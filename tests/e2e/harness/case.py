@@ -5,6 +5,7 @@ of them); all of the group's cases are watched by one `tail --json --record` and
 judged when both have gone quiet. Cases of no group start what they need and raise Failure.
 """
 import fnmatch
+import json
 import os
 import signal
 import time
@@ -15,6 +16,7 @@ from .proc import Failure
 
 CASES = []
 LIMIT_S = 30
+SOAK_LIMIT_S = 240
 
 
 class Case:
@@ -52,16 +54,19 @@ def bounded(fn, seconds, *args):
 
 
 class Runner:
-    def __init__(self, top, sonde, tier, programs, globs):
+    def __init__(self, top, sonde, tier, programs, globs, soak=False, figures=None):
         self.top, self.sonde, self.tier = top, sonde, tier
         self.programs, self.globs = programs, globs
+        self.soak, self.figures = soak, figures
         self.passed = self.failed = 0
 
     def wants(self, name):
         return not self.globs or any(fnmatch.fnmatchcase(name, g) for g in self.globs)
 
     def env(self, name):
-        return Env(self.top, name, self.sonde, self.tier, self.programs)
+        env = Env(self.top, name, self.sonde, self.tier, self.programs)
+        env.soak = self.soak
+        return env
 
     def report(self, name, problem, seconds=None):
         if problem:
@@ -86,9 +91,13 @@ class Runner:
 
     def alone(self, c):
         c.env = self.env(c.name)
-        _, problem = bounded(c.fn, c.limit, c.env)
+        _, problem = bounded(c.fn, SOAK_LIMIT_S if self.soak else c.limit, c.env)
         c.env.close()
         self.report(c.name, problem)
+        if self.figures and c.env.figures:
+            with open(self.figures, "a") as f:
+                line = {"case": c.name, "problem": problem, **c.env.figures}
+                f.write(json.dumps(line) + "\n")
 
     def dry(self, cases):
         """The loads alone: is what the cases hold to be true, true?"""

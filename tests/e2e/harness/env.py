@@ -73,6 +73,12 @@ class Env:
         self.procs = Procs(self.tmp)
         self.sonde, self.tier, self.programs = sonde, tier, programs
         self.data = {}
+        self.soak = False  # the longer form of a case
+        self.figures = {}  # what a case tells of how many and how fast
+        self.undo = []     # called at the end, last first
+
+    def amount(self, check, soak):
+        return soak if self.soak else check
 
     def path(self, name):
         return os.path.join(self.tmp, name)
@@ -89,20 +95,23 @@ class Env:
             raise Failure(f"the test program {name} did not build")
         return self.programs[name]
 
-    def serve(self, argv, port, **kw):
-        """Starts a server and waits until it listens, at a port or a unix socket's path."""
-        p = self.procs.start(argv, **kw)
+    def serve(self, argv, port, prefix=(), **kw):
+        """
+        Starts a server and waits until it listens, at a port or a unix socket's path. prefix: a
+        command that becomes the server, in another network namespace perhaps.
+        """
+        p = self.procs.start([*prefix, *argv], **kw)
 
         def listens():
             if not p.is_running():
                 raise Failure(f"{argv[0]} ended: {p.stderr().strip()[-200:]}")
             if isinstance(port, str):
                 return os.path.exists(port)
-            return is_listening(port)
+            return is_listening(port, p.pid)
         until(listens, 10, f"listener of {argv[0]}")
         return p
 
-    def nginx(self, server="", http="", listen=None, root=None):
+    def nginx(self, server="", http="", listen=None, root=None, prefix=()):
         port = free_port() if listen is None else None
         n = len(self.procs.all)
         folder = os.path.join(self.tmp, f"nginx{n}")
@@ -114,7 +123,7 @@ class Env:
         if where is None:
             where = int(listen.rsplit(":", 1)[1])
         proc = self.serve([tool("nginx"), "-p", folder, "-c", config, "-e",
-                           folder + "/error.log"], where)
+                           folder + "/error.log"], where, prefix)
         until(lambda: os.path.exists(folder + "/pid"), 5, "pid file of nginx")
         self.workers(proc.pid, 2)
         return Nginx(proc, folder, where)
@@ -161,16 +170,18 @@ class Env:
         self.serve([self.program(name), port, *args], port)
         return port
 
-    def curl(self, *args):
+    def curl(self, *args, prefix=()):
         """Runs curl; the Proc, with the statuses it saw in .status."""
         drop = ["-o", "/dev/null"] * sum("://" in str(a) for a in args)
-        p = self.procs.run([tool("curl"), "-sS", *drop, "-w", "%{http_code}\\n",
+        p = self.procs.run([*prefix, tool("curl"), "-sS", *drop, "-w", "%{http_code}\\n",
                             "--max-time", "15", *args])
         p.status = [int(s) for s in p.stdout().split()]
         return p
 
     def close(self):
         self.procs.stop()
+        while self.undo:
+            self.undo.pop()()
 
 
 def quiet(seconds=0.05):

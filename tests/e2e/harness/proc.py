@@ -42,10 +42,13 @@ def free_port():
         return port
 
 
-def is_listening(port):
-    """Looks in /proc: a probing connect would itself be traffic on the observed port."""
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with open(table) as f:
+def is_listening(port, pid="self"):
+    """
+    Looks in /proc, in the network namespace of pid: a probing connect would itself be traffic on
+    the observed port.
+    """
+    for table in ("tcp", "tcp6"):
+        with open(f"/proc/{pid}/net/{table}") as f:
             next(f)
             for line in f:
                 field = line.split()

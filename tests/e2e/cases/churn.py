@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Everything comes and goes, fast: processes, connections, sonde itself. Counts stay exact, or the
+difference is counted; what sonde holds stays flat. The long forms (--soak) fill the table of
+docs/reliability.md with what the cases put into e.figures.
+"""
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import time
+from collections import Counter
+
+from harness.case import case
+from harness.env import quiet, tool
+from harness.expect import difference
+from harness.holdings import all_objects, held_objects, pinned, still
+from harness.proc import until
+from harness.sonde import Sonde
+
+from cases.load import account, fail_if
+
+# What the allocator may keep of a busy moment. A leak of 10 bytes a connection shows in the soak.
+SLACK_KIB = 2048
+
+
+def figures(e, m, **more):
+    e.figures.update(more)
+    e.figures["lost"] = {k: v for k, v in m.lost().items() if v}
+
+
+def flat(e, before, after):
+    e.figures.update(anonymous_kib=[before.anonymous_kib, after.anonymous_kib],
+                     bpf_bytes=after.bpf_bytes, fds=after.fds)
+    return before.grown_to(after, SLACK_KIB)
+
+
+def lost(m):
+    return [f"lost {k}: {v}" for k, v in m.lost().items() if v]
+
+
+def names(e, n):
+    """The same small program under n names: whose request it was is then seen by name."""
+    found = []
+    for i in range(n):
+        found.append(e.path(f"brief{i}"))
+        shutil.copy(e.program("brief"), found[-1])
+    return found
+
+
+def swarm(e, port, rate, count, programs):
+    p = e.procs.run([e.program("swarm"), port, rate, count, *programs], seconds=120)
+    out = json.loads(p.stdout())
+    fail_if([f"swarm: {out}"] if out["failed"] or out["started"] != count else [])
+    return out["seconds"]
+
+
+@case(group=None, limit=60)
+def churn_of_processes(e):
+    """1,000 short processes a second: each one's request counted, under its own name."""
+    ng = e.nginx("location = /brief { return 200; }")
+    programs = names(e, 8)
+    s = Sonde(e, "run", "--server-address", "on", "--port", ng.port).wait_ready()
+    rounds = [1600, e.amount(3200, 30000)]
+    held = []
+    for n in rounds:
+        took = swarm(e, ng.port, 1000, n, programs)
+        m = s.settled_metrics()
+        held.append(still(s))
+    total = sum(rounds)
+    figures(e, m, processes=total, rate=round(n / took), seconds=round(took, 1),
+            counted=sum(m.requests("client", ng.port).values()))
+    s.end()
+    found = lost(m) + difference("access log", Counter({("GET", "/brief", 200): total}),
+                                 ng.log(total))
+    truth = Counter({("nginx", "GET", "/brief", 200, None): total})
+    found += difference("server", truth, m.requests("server", ng.port))
+    truth = Counter({(os.path.basename(p), "GET", "/brief", 200, None): total // len(programs)
+                     for p in programs})
+    found += difference("client", truth, m.requests("client", ng.port))
+    fail_if(found + flat(e, *held))
+
+
+def ab_fresh(e, url, n, c=20):
+    """A connection for each request; how many seconds they took."""
+    p = e.procs.run([tool("ab"), "-q", "-c", c, "-n", n, url], seconds=200)
+    done = re.search(r"Complete requests:\s+(\d+)", p.stdout())
+    bad = re.search(r"Failed requests:\s+(\d+)", p.stdout())
+    took = re.search(r"Time taken for tests:\s+([0-9.]+)", p.stdout())
+    fail_if([] if done and bad and int(done[1]) == n and int(bad[1]) == 0
+            else [f"ab: {(p.stdout() + p.stderr())[-200:]!r}"])
+    return float(took[1])
+
+
+@case(group=None, limit=60)
+def churn_of_connections(e):
+    """5,000 fresh connections a second: both ends of every one counted, none kept."""
+    ng = e.nginx()
+    s = Sonde(e, "run", "--server-address", "on", "--port", ng.port).wait_ready()
+    rounds = [5000, e.amount(20000, 300000)]
+    held = []
+    for n in rounds:
+        took = ab_fresh(e, f"http://127.0.0.1:{ng.port}/ok", n)
+        m = s.settled_metrics()
+        held.append(still(s))
+    total = sum(rounds)
+    # connections whose last record was lost are found by the sweep
+    open_ = [sum(v for _, v in s.metrics().of("sonde_connections"))]
+    figures(e, m, connections=total, rate=round(n / took), seconds=round(took, 1),
+            counted=sum(m.requests("server", ng.port).values()))
+    s.end()
+    found = lost(m) + difference("access log", Counter({("GET", "/ok", 200): total}),
+                                 ng.log(total))
+    for role, service in (("server", "nginx"), ("client", "ab")):
+        found += difference(role, Counter({(service, "GET", "/ok", 200, None): total}),
+                            m.requests(role, ng.port))
+    found += [f"{int(n)} connections are still held" for n in open_ if n]
+    fail_if(found + flat(e, *held))
+
+
+def endless(e, url, *more):
+    """Load that goes on until it is told to sum up."""
+    return e.procs.start([tool("ab"), "-q", *more, "-c", 4, "-t", 200, "-n", 3000000, url])
+
+
+def sum_up(load):
+    """Ends endless(): requests completed and failed."""
+    load.signal(signal.SIGINT)
+    load.wait(5)
+    done = re.search(r"Complete requests:\s+(\d+)", load.stdout())
+    bad = re.search(r"Failed requests:\s+(\d+)", load.stdout())
+    fail_if([] if done and bad else [f"ab: {(load.stdout() + load.stderr())[-200:]!r}"])
+    return int(done[1]), int(bad[1])
+
+
+def kill(s):
+    """Like a crash; the BPF objects it held until then. Stopped first, so that these are all."""
+    s.proc.signal(signal.SIGSTOP)
+    held = held_objects(s.proc.pid)
+    s.proc.popen.kill()
+    s.proc.popen.wait()
+    return held
+
+
+@case(group=None, limit=60)
+def churn_of_sonde(e):
+    """Killed again and again under load, also while it attaches: nobody notices, nothing stays."""
+    here = e.path("cwd")
+    os.mkdir(here)
+    pins, held, random_ = pinned(), set(), random.Random(7)
+    ng = e.nginx("location = /fresh { return 200; }")
+    url = f"http://127.0.0.1:{ng.port}"
+    loads = [endless(e, url + "/ok", "-k"), endless(e, url + "/ok")]
+    rounds = e.amount(3, 20)
+    for n in range(rounds):
+        s = Sonde(e, "run", cwd=here)
+        if n % 2:
+            time.sleep(random_.uniform(0.02, 0.6))
+        else:
+            s.wait_ready(20)
+            quiet(0.3)
+        held |= kill(s)
+    s = Sonde(e, "run", "--server-address", "on", "--port", ng.port).wait_ready(20)
+    ab_fresh(e, url + "/fresh", 1000, 4)
+    done, bad = map(sum, zip(*map(sum_up, loads)))
+    m = s.settled_metrics()
+    s.end()
+    fresh = {role: Counter({k: v for k, v in m.requests(role, ng.port).items()
+                            if k[2] == "/fresh"}) for role in ("server", "client")}
+    figures(e, m, restarts=rounds, requests=done, failed=bad, fresh=1000,
+            counted=sum(fresh["server"].values()))
+    found = [f"{bad} of {done} requests failed"] if bad else []
+    for role, service in (("server", "nginx"), ("client", "ab")):
+        found += difference(role, Counter({(service, "GET", "/fresh", 200, None): 1000}),
+                            fresh[role])
+    until(lambda: not held & all_objects(), 15, "end of the killed ones' BPF objects")
+    found += [f"pinned: {p}" for p in pinned() if p not in pins]
+    found += [f"left behind: {p}" for p in os.listdir(here)]
+    fail_if(found)
+
+
+@case(group=None, limit=60)
+def suspended_sonde(e):
+    """Stopped for 5 s under a flood: what its ring could not hold is counted; then exact again."""
+    ng = e.nginx("location = /fresh { return 200; }")
+    url = f"http://127.0.0.1:{ng.port}"
+    s = Sonde(e, "run", "--ring-size", "1MiB", "--comm", "nginx", "--port", ng.port).wait_ready()
+    ab_fresh(e, url + "/ok", 2000)
+    s.settled_metrics()
+    before = still(s)
+    load = e.procs.start([tool("ab"), "-q", "-k", "-c", 20, "-t", 6, "-n", 3000000, url + "/ok"])
+    quiet(0.5)
+    s.proc.signal(signal.SIGSTOP)
+    time.sleep(5)
+    s.proc.signal(signal.SIGCONT)
+    load.wait(10)
+    quiet(0.2)
+    sent = sum(ng.log().values())
+    end = time.monotonic() + 15
+    while account(s.settled_metrics())[0] < sent and time.monotonic() < end:
+        pass
+    m = s.settled_metrics()
+    total, parts = account(m)
+    ab_fresh(e, url + "/fresh", 2000)
+    after = s.settled_metrics()
+    held = still(s)
+    s.end()
+    figures(e, after, sent=sent, accounted=total, **parts)
+    found = [] if total == sent else [f"sent {sent}, accounted for {total}: {parts}; {lost(m)}"]
+    found += [] if parts["ring_full"] else ["nothing was lost: the ring held it all"]
+    found += [f"lost after it went on: {k}" for k in set(lost(after)) - set(lost(m))]
+    seen = Counter({k: v for k, v in after.requests("server").items() if k[2] == "/fresh"})
+    found += difference("server", Counter({("nginx", "GET", "/fresh", 200, None): 2000}), seen)
+    fail_if(found + flat(e, before, held))

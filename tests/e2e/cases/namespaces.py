@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Network namespaces, and a connection whose owner becomes another program."""
+import os
+import subprocess
+from collections import Counter
+
+from harness.case import case
+from harness.env import PROGS, PYTHON, quiet, tool
+from harness.expect import Expect, difference, key_of
+from harness.proc import free_port
+from harness.raw import Raw
+from harness.sonde import Sonde
+
+from cases.load import fail_if
+from cases.plain import same
+
+
+def ip(*args):
+    subprocess.run([tool("ip"), *map(str, args)], timeout=10, check=True)
+
+
+def netns(e, letter):
+    """A new network namespace with its loopback up; it ends with the case."""
+    name = f"sonde-{os.getpid()}-{letter}"
+    ip("netns", "add", name)
+    e.undo.append(lambda: ip("netns", "del", name))
+    ip("-n", name, "link", "set", "lo", "up")
+    return name
+
+
+def within(name):
+    return tool("ip"), "netns", "exec", name
+
+
+def two_namespaces(e):
+    """A server's namespace and a client's, joined by a cable."""
+    e.data["server"], e.data["client"] = netns(e, "a"), netns(e, "b")
+    ip("-n", e.data["server"], "link", "add", "eth0", "type", "veth", "peer", "name", "eth0",
+       "netns", e.data["client"])
+    for side, host in (("server", 1), ("client", 2)):
+        ip("-n", e.data[side], "address", "add", f"198.51.100.{host}/24", "dev", "eth0")
+        ip("-n", e.data[side], "link", "set", "eth0", "up")
+
+
+@case(before=two_namespaces)
+def server_and_client_in_namespaces(e):
+    """Neither end is in sonde's own namespace: both are exact, with the addresses they see."""
+    port = free_port()
+    ng = e.nginx(listen=f"198.51.100.1:{port}", prefix=within(e.data["server"]))
+    url = f"http://198.51.100.1:{port}"
+    e.curl(*[f"{url}/{('ok', 'hello', 'missing')[n % 3]}" for n in range(30)],
+           prefix=within(e.data["client"]))
+    e.procs.run([*within(e.data["client"]), tool("ab"), "-q", "-c", 4, "-n", 200, url + "/empty"])
+    truth = ng.log(230)
+    same("access log", truth, {("GET", "/ok", 200): 10, ("GET", "/hello", 200): 10,
+                               ("GET", "/missing", 404): 10, ("GET", "/empty", 204): 200})
+
+    def addresses(seen):
+        found = {(t["role"], t["local" if t["role"] == "server" else "peer"].rsplit(":", 1)[0],
+                  t["peer" if t["role"] == "server" else "local"].rsplit(":", 1)[0])
+                 for t in seen}
+        good = {(role, "198.51.100.1", "198.51.100.2") for role in ("server", "client")}
+        return [] if found == good else [f"addresses {found}"]
+    by_curl = Counter({k: v for k, v in truth.items() if k[1] != "/empty"})
+    clients = Counter({("curl", *k, str(k[2]) if k[2] >= 400 else None): v
+                       for k, v in by_curl.items()})
+    clients[("ab", "GET", "/empty", 204, None)] = 200
+
+    def both(seen):
+        return addresses(seen) + difference(
+                "client", clients, Counter(key_of(t) for t in seen if t["role"] == "client"))
+    return Expect(port, truth, "nginx", None, check=both)
+
+
+@case(group=None)
+def same_addresses_in_two_namespaces(e):
+    """Two connections with the same four numbers, at the same time, in two worlds."""
+    port, own = free_port(), 41000
+    worlds = [netns(e, letter) for letter in "cd"]
+    ng = e.nginx(listen=f"127.0.0.1:{port}", prefix=within(worlds[0]))
+    e.serve([PYTHON, os.path.join(PROGS, "raw.py"), port, "plain"], port, within(worlds[1]))
+    s = Sonde(e, "tail", "--json", "--port", port).wait_ready()
+    paths = (["/ok"] * 20, ["/other"] * 30)
+    for turn in range(2):
+        at_once = [e.procs.start([*within(w), tool("curl"), "-sS", "-o", "/dev/null",
+                                  "--limit-rate", "1M", "--local-port", own + turn,
+                                  *sum((["-o", "/dev/null", f"http://127.0.0.1:{port}{p}"]
+                                        for p in some), [])])
+                   for w, some in zip(worlds, paths)]
+        for p in at_once:
+            fail_if([f"curl: {p.stderr()[-200:]}"] if p.wait(10) else [])
+    ng.log(40)
+    s.settle()
+    s.end()
+    truth = Counter({("server", "nginx", "GET", "/ok", 200, None): 40,
+                     ("server", "raw", "GET", "/other", 200, None): 60,
+                     ("client", "curl", "GET", "/ok", 200, None): 40,
+                     ("client", "curl", "GET", "/other", 200, None): 60})
+    seen = Counter((t["role"], *key_of(t)) for t in s.transactions)
+    found = difference("transactions", truth, seen)
+    ends = {t["peer"] for t in s.transactions if t["role"] == "server"}
+    if ends != {f"127.0.0.1:{own}", f"127.0.0.1:{own + 1}"}:
+        found.append(f"the clients' addresses are {ends}")
+    fail_if(found)
+
+
+@case()
+def connection_of_two_programs(e):
+    """Its first requests are answered by one program, the others by one that inherited it."""
+    port = e.python("handover.py")
+    for _ in range(3):
+        with Raw(port) as c:
+            pids = [c.ask("GET", "/owner").body for _ in range(7)]
+        if len(set(pids[:3])) != 1 or len(set(pids[3:])) != 1 or pids[0] == pids[3]:
+            fail_if([f"answered by {pids}"])
+    quiet()
+
+    def owners(seen):
+        truth = Counter({("handover", "GET", "/owner", 200, None): 9,
+                         ("handed", "GET", "/owner", 200, None): 12})
+        return difference("server", truth,
+                          Counter(key_of(t) for t in seen if t["role"] == "server"))
+    return Expect(port, {("GET", "/owner", 200): 21}, None, "run", check=owners)
