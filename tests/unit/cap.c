@@ -136,7 +136,7 @@ static void put_link(struct cap *c)
 static void put_ipv4(struct cap *c, int from, size_t payload)
 {
 	put16(c, 0x4500);
-	put16(c, (uint16_t)(20 + payload));
+	put16(c, c->is_offloaded ? 0 : (uint16_t)(20 + payload));
 	put16(c, 1);
 	put16(c, c->is_fragment ? 0x2000 : 0x4000);
 	put16(c, 64 << 8 | 6);
@@ -149,7 +149,7 @@ static void put_ipv4(struct cap *c, int from, size_t payload)
 static void put_ipv6(struct cap *c, int from, size_t payload)
 {
 	put32(c, 0x60000000);
-	put16(c, (uint16_t)(8 + 16 + 8 + payload));
+	put16(c, c->is_offloaded ? 0 : (uint16_t)(8 + 16 + 8 + payload));
 	put16(c, 0 << 8 | 64);
 	for (int i = 0; i < 2; i++) {
 		put32(c, 0xfd000000);

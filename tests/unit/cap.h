@@ -28,6 +28,7 @@ struct cap {
 	bool is_ng;	    /* pcapng */
 	bool is_ipv6;	    /* with extension headers */
 	bool is_fragment;   /* packets say that they are the first of several */
+	bool is_offloaded;  /* IP does not say how long it is */
 	uint32_t pad;	    /* zeroes behind each packet */
 };
 

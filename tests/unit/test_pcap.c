@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cap.h"
+#include "capture/pcap_link.h"
 #include "capture/pcapfile.h"
+#include "guard.h"
 
 static struct cap cap;
 
@@ -87,25 +89,67 @@ static void test_snapshot_length(void **state)
 	cap_expect_flaws(&cap, "3 packets cut by the snapshot length (4017 bytes)");
 }
 
-/* Longer than a record can be, as segmentation offload shows it. */
+/* Longer than a record can be, and than IP can say, as segmentation offload shows it. */
 static void test_giant_segment(void **state)
 {
-	char *big = malloc(60001);
+	char *big = malloc(100001), *out;
 
 	assert_non_null(big);
-	memset(big, 'x', 60000);
-	big[60000] = '\0';
-	cap_syn(&cap);
-	cap_send(&cap, CAP_CLIENT, cap_get);
-	cap_send(&cap, CAP_SERVER, "HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n");
-	cap_send(&cap, CAP_SERVER, big);
+	memset(big, 'x', 100000);
+	big[100000] = '\0';
+	for (int v6 = 0; v6 < 2; v6++) {
+		cap_free(&cap);
+		cap_init(&cap);
+		cap.is_ipv6 = v6;
+		cap_syn(&cap);
+		cap_send(&cap, CAP_CLIENT, cap_get);
+		cap_send(&cap, CAP_SERVER, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+		cap.is_offloaded = true;
+		cap_send(&cap, CAP_SERVER, big);
+		cap.is_offloaded = false;
+		cap_exchange(&cap);
+		out = cap_run(&cap);
+		assert_int_equal(cap_count(out, "200 28/0 100043/100000"), 2);
+		assert_int_equal(cap_count(out, "200 28/0 40/2"), 2);
+		free(out);
+	}
 	free(big);
-	cap_exchange(&cap);
-	char *out = cap_run(&cap);
+}
 
-	assert_int_equal(cap_count(out, "200 28/0 60042/60000"), 2);
-	assert_int_equal(cap_count(out, "200 28/0 40/2"), 2);
-	free(out);
+/* Nothing outside of a frame is read, however short it is. */
+static void test_short_frames(void **state)
+{
+	static const int dlts[] = { DLT_EN10MB, DLT_LINUX_SLL, DLT_LINUX_SLL2, DLT_NULL, DLT_RAW };
+	static const uint8_t fills[][2] = { { 0x81, 0 }, { 0x08, 0 }, { 0x86, 0xdd },
+					    { 0x45, 0 }, { 0x60, 0 }, { 0, 0 } };
+	struct guard g = guard_new(128);
+	struct pcap_segment seg;
+	uint8_t bytes[128];
+
+	for (size_t n = 0; n <= sizeof(bytes); n++) {
+		for (size_t i = 0; i < 5 * 6; i++) {
+			struct slice frame;
+
+			for (size_t k = 0; k < sizeof(bytes); k++)
+				bytes[k] = fills[i / 5][k % 2];
+			frame = guard_put(&g, (struct slice){ bytes, n });
+			if (pcap_link_strip(dlts[i % 5], &frame) == 0 &&
+			    pcap_ip_decode(frame, 2000, &seg) == PCAP_FOUND_TCP)
+				assert_true(seg.payload.n <= seg.len);
+		}
+	}
+	guard_free(&g);
+}
+
+/* Headers are needed whole: how many packets lacked them is said. */
+static void test_cut_headers(void **state)
+{
+	cap.snaplen = 14 + 20 + 19;
+	cap_header(&cap);
+	cap_syn(&cap);
+	cap_exchange(&cap);
+	cap_expect(&cap, 0, "");
+	cap_expect_flaws(&cap, "5 packets cut within their headers");
 }
 
 static void test_fragments_are_counted(void **state)
@@ -213,6 +257,8 @@ int main(void)
 		TEST(test_foreign_link),
 		TEST(test_snapshot_length),
 		TEST(test_giant_segment),
+		TEST(test_short_frames),
+		TEST(test_cut_headers),
 		TEST(test_fragments_are_counted),
 		TEST(test_ticks),
 		TEST(test_every_prefix),

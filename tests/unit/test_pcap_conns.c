@@ -356,8 +356,94 @@ static void test_after_the_end(void **state)
 	for (size_t i = 0; i < s.n; i++)
 		opens += s.recs[i]->kind == SONDE_EV_OPEN;
 	assert_int_equal(opens, 2);
+	assert_int_equal(((const struct sonde_ev_close *)s.recs[s.n - 2])->how, SONDE_CLOSE_DONE);
 	sim_free(&s);
 	cap_expect(&cap, 1, "28/0 40/2");
+}
+
+/* RFC 7413: the SYN carries the request. */
+static void test_fast_open(void **state)
+{
+	cap_raw(&cap, CAP_CLIENT, TCP_SYN, 999, 0, cap_get, 28);
+	cap.seq[0] += 28;
+	cap_raw(&cap, CAP_SERVER, TCP_SYN | TCP_ACK, 4999, cap.seq[0], NULL, 0);
+	cap_send(&cap, CAP_SERVER, cap_ok);
+	cap_exchange(&cap);
+	cap_expect(&cap, 2, "28/0 40/2");
+}
+
+/* The whole answer is missing, and the end behind it is not. */
+static void test_lost_before_the_end(void **state)
+{
+	for (int is_reset = 0; is_reset < 2; is_reset++) {
+		cap_free(&cap);
+		cap_init(&cap);
+		cap_syn(&cap);
+		cap_send(&cap, CAP_CLIENT, cap_get);
+		cap.seq[1] += 40; /* lost */
+		if (is_reset)
+			cap_ack(&cap, CAP_CLIENT);
+		cap_raw(&cap, CAP_SERVER, is_reset ? TCP_RST : TCP_FIN | TCP_ACK, cap.seq[1]++,
+			cap.seq[0], NULL, 0);
+		cap_ack(&cap, CAP_CLIENT);
+		cap_expect(&cap, 0, "");
+		cap_expect_flaws(&cap, "1 holes of 40 bytes that no packet has");
+		assert_int_equal(cap_lost(&cap), 2);
+	}
+}
+
+/* Gigabytes of a body are not in the capture, until sequence numbers have begun anew twice. */
+static void test_lost_gigabytes(void **state)
+{
+	char *out;
+
+	cap_syn(&cap);
+	cap_send(&cap, CAP_CLIENT, "POST /b HTTP/1.1\r\nContent-Length: 10737418240\r\n\r\n");
+	for (int i = 0; i < 40; i++) {
+		cap.seq[0] += 0x10000000;
+		cap_ack(&cap, CAP_SERVER);
+	}
+	cap_send(&cap, CAP_SERVER, cap_ok);
+	cap_exchange(&cap);
+	out = cap_run(&cap);
+	assert_int_equal(cap_count(out, "POST /b 200 10737418289/10737418240 40/2"), 2);
+	assert_int_equal(cap_count(out, "GET /a 200 28/0 40/2"), 2);
+	free(out);
+}
+
+static void test_stray_acknowledgement(void **state)
+{
+	cap_syn(&cap);
+	cap_exchange(&cap);
+	cap_raw(&cap, CAP_SERVER, TCP_ACK, cap.seq[1], cap.seq[0] + 0x60000000, NULL, 0);
+	cap_exchange(&cap);
+	cap_expect(&cap, 2, "28/0 40/2");
+	cap_expect_flaws(&cap, "");
+}
+
+/* Where the first FIN says that a stream ends, it does, and nothing is behind it. */
+static void test_behind_the_end(void **state)
+{
+	char flaws[512], *out;
+	size_t n = 0;
+	struct sim s;
+
+	cap_syn(&cap);
+	cap_send(&cap, CAP_CLIENT, cap_get);
+	cap_raw(&cap, CAP_SERVER, TCP_FIN | TCP_ACK, cap.seq[1] + 30, cap.seq[0], "0123456789", 10);
+	cap_raw(&cap, CAP_SERVER, TCP_FIN | TCP_ACK, cap.seq[1] + 45, cap.seq[0], NULL, 0);
+	cap_raw(&cap, CAP_SERVER, TCP_ACK, cap.seq[1], cap.seq[0],
+		"HTTP/1.1 200 OK\r\n\r\nuntil the", 30);
+	cap_raw(&cap, CAP_SERVER, TCP_ACK, cap.seq[1] + 40, cap.seq[0], cap_ok, 40);
+	out = cap_run(&cap);
+	assert_int_equal(cap_count(out, "client 1.1 GET /a 200 28/0 40/21"), 1);
+	free(out);
+	sim_init(&s);
+	cap_read(&cap, &s, flaws, sizeof(flaws));
+	for (size_t k = 0; k < s.n; k++)
+		n += s.recs[k]->kind == SONDE_EV_DATA;
+	assert_int_equal(n, 2 + 2 + 2 + 1); /* the request, two pieces, at both ends; the end */
+	sim_free(&s);
 }
 
 /* What is missing was never acknowledged, and more comes than may be held. */
@@ -470,6 +556,11 @@ int main(void)
 		TEST(test_hang_up),
 		TEST(test_until_close),
 		TEST(test_after_the_end),
+		TEST(test_fast_open),
+		TEST(test_lost_before_the_end),
+		TEST(test_lost_gigabytes),
+		TEST(test_stray_acknowledgement),
+		TEST(test_behind_the_end),
 		TEST(test_held_bytes_are_bounded),
 		TEST(test_held_pieces_are_bounded),
 		TEST(test_far_segment),

@@ -14,13 +14,10 @@ enum {
 	VLAN_TAGS_MAX = 4,
 };
 
-static bool take(struct slice *s, size_t n)
+static void take(struct slice *s, size_t n)
 {
-	if (s->n < n)
-		return false;
 	s->p += n;
 	s->n -= n;
-	return true;
 }
 
 static bool is_vlan(uint16_t ethertype)
