@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sim.h"
+#include "stream/exchange.h"
 #include "stream/mask.h"
 
 #define GET  "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -241,6 +242,40 @@ static void test_mask(void **state)
 	assert_int_equal(mask_target(out, sizeof(out), slice_str(longer)), 1024);
 }
 
+/* A Host that no host can have names nobody, RFC 9110 7.2, RFC 3986 3.2.2. */
+static void test_host(void **state)
+{
+	static const struct {
+		const char *field, *name;
+		uint16_t port;
+	} cases[] = {
+		{ "shop.example:81", "shop.example", 81 },
+		{ "shop_1.example", "shop_1.example", 0 },
+		{ "[::1]:80", "::1", 80 },
+		{ "10.0.0.1", "10.0.0.1", 0 },
+		{ "a%20b", "a%20b", 0 },
+		{ "", "", 0 },
+		{ "a b:80", "", 0 },
+		{ "a\x01:80", "", 0 },
+		{ "a\x1c", "", 0 },
+		{ "\xff\xfe", "", 0 },
+		{ "a/b\"c", "", 0 },
+	};
+	struct pools pools = { 0 };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const struct msg msg = { .host = slice_str(cases[i].field) };
+		struct request *r = request_new(&pools, &msg);
+		struct slice name = request_text(r, REQUEST_HOST);
+
+		assert_int_equal(name.n, strlen(cases[i].name));
+		assert_memory_equal(name.p, cases[i].name, name.n);
+		assert_int_equal(r->host_port, cases[i].port);
+		request_free(&pools, r);
+	}
+	pools_free(&pools);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -256,6 +291,7 @@ int main(void)
 		TEST(test_too_deep_pipeline),
 		TEST(test_interleaved),
 		TEST(test_mask),
+		TEST(test_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

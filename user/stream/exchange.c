@@ -34,6 +34,21 @@ static struct slice split_port(struct slice host, uint16_t *port)
 	return host;
 }
 
+/* What a host's name or address can be made of, RFC 3986 3.2.2. */
+static bool is_host(struct slice host)
+{
+	static const char others[] = "-._~%!$&'()*+,;=:";
+
+	for (size_t i = 0; i < host.n; i++) {
+		uint8_t c = host.p[i], letter = c | 0x20;
+
+		if (!(letter >= 'a' && letter <= 'z') && !(c >= '0' && c <= '9') &&
+		    (!c || !strchr(others, c)))
+			return false;
+	}
+	return true;
+}
+
 /* Where a text stands in a message and in a transaction, and how much of it the latter takes. */
 struct text_place {
 	size_t msg, txn, size;
@@ -107,6 +122,10 @@ struct request *request_new(struct pools *p, const struct msg *msg)
 	texts[REQUEST_TARGET].n = mask_target(target, sizeof(target), msg->target);
 	texts[REQUEST_TARGET].p = (const uint8_t *)target;
 	texts[REQUEST_HOST] = split_port(msg->host, &r->host_port);
+	if (!is_host(texts[REQUEST_HOST])) { /* then nobody knows the name */
+		texts[REQUEST_HOST].n = 0;
+		r->host_port = 0;
+	}
 	if (texts[REQUEST_HOST].n > TXN_HOST_LEN - 1)
 		texts[REQUEST_HOST].n = TXN_HOST_LEN - 1;
 	if (store_texts(r, texts) < 0) {
