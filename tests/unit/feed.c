@@ -161,7 +161,10 @@ static void take_message(struct feed *f, enum proto_dir dir, struct slice in, si
 	if (m->flags & MSG_UPGRADE)
 		f->is_upgraded = true;
 	if (m->flags & (MSG_END | MSG_CUT))
-		close_message(s, "");
+		close_message(s, m->flags & MSG_VOID ? " void" : "");
+	if (m->withdrawn && s->log_n < FEED_LOG_MAX - 64)
+		s->log_n += (size_t)snprintf(s->log + s->log_n, 64, "%s-%u", s->log_n ? "|" : "",
+					     m->withdrawn);
 	if (m->flags & MSG_CUT)
 		s->is_lost = true;
 }

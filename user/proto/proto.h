@@ -54,6 +54,7 @@ enum {
 	MSG_WEBSOCKET = 1 << 11, /* with MSG_UPGRADE: to WebSocket */
 	MSG_QUIET = 1 << 12,	 /* a request that silence may answer, its status_text then: see
 				    `silent` */
+	MSG_VOID = 1 << 13,	 /* responses: this and its request turn out to be no exchange */
 };
 
 /*
@@ -74,6 +75,9 @@ struct msg {
 	/* MATCH_FIFO, responses: so many of the oldest requests outstanding, all of them MSG_QUIET,
 	 * are answered by the silence before this one. */
 	uint32_t silent;
+	/* MATCH_FIFO: so many of the oldest requests outstanding, after the one that is answered
+	 * here, turn out to be no exchanges: nothing will answer them. */
+	uint32_t withdrawn;
 	/* Bytes after the consumed ones that belong to this message and need not be seen.
 	 * UINT64_MAX: until the direction ends. They may lie in a hole; framing goes on behind. */
 	uint64_t skip;

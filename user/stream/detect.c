@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Which protocol a connection speaks, and where that is not known, which end it is. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "stream/conn_impl.h"
 
@@ -14,6 +15,13 @@ static bool is_tls_record(struct slice in)
 static bool may_be_tls_record(struct slice in)
 {
 	return in.n < 5 && in.p[0] >= 0x14 && in.p[0] <= 0x17 && (in.n < 2 || in.p[1] == 3);
+}
+
+/* PostgreSQL asks for TLS in its own words first. */
+static bool is_tls_asked_for(struct slice in)
+{
+	return in.n > 8 && memcmp(in.p, "\0\0\0\x08\x04\xd2\x16\x2f", 8) == 0 &&
+	       is_tls_record((struct slice){ in.p + 8, in.n - 8 });
 }
 
 static bool is_enabled(const struct conns *cs, enum proto_id id)
@@ -70,7 +78,7 @@ int detect_run(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice 
 	struct slice newest = { in.p + *at, in.n - *at };
 	int rc;
 
-	if (is_tls_record(in)) {
+	if (is_tls_record(in) || is_tls_asked_for(in)) {
 		conn_give_up(cs, c, CONN_ENCRYPTED, LOSS_MAX);
 		return -1;
 	}

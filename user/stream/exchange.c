@@ -200,7 +200,7 @@ struct response *response_new(struct pools *p, const struct msg *msg)
 
 void response_describe(struct response *r, const struct msg *msg)
 {
-	r->flags |= msg->flags & MSG_ERROR;
+	r->flags |= msg->flags & (MSG_ERROR | MSG_VOID);
 	if (msg->flags & MSG_ROWS) {
 		r->rows = msg->rows;
 		r->is_rows_known = true;

@@ -271,7 +271,9 @@ static bool parse(struct conns *cs, struct conn *c, enum sonde_dir d, struct win
 	if (!c->is_raw && (s->is_open || (msg.flags & MSG_BEGIN)))
 		message_part(cs, c, d, w, (size_t)n, &msg);
 	else if (!c->is_raw)
-		s->skip = msg.skip;	    /* the rest of what belongs to no message */
+		s->skip = msg.skip; /* the rest of what belongs to no message */
+	if (!c->is_raw && msg.withdrawn)
+		match_withdraw(cs, c, msg.withdrawn);
 	s->is_resync = msg.flags & MSG_CUT; /* where it ends is where the next one begins */
 	window_advance(w, (size_t)n);
 	return true;

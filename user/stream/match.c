@@ -17,7 +17,7 @@ static void orphan(struct conns *cs, struct conn *c, const struct response *resp
 /* Emits what can be: a whole exchange, or the head of an endless one. */
 static void advance(struct conns *cs, struct conn *c, struct response *resp)
 {
-	if (!resp->req || resp->is_emitted)
+	if (!resp->req || resp->is_emitted || (resp->flags & MSG_VOID))
 		return;
 	if (!resp->is_complete && !(resp->flags & MSG_STREAM))
 		return;
@@ -371,6 +371,12 @@ uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum los
 	conn_loss(cs, why, n);
 	forget_requests(c, n);
 	return n;
+}
+
+void match_withdraw(struct conns *cs, struct conn *c, uint32_t n)
+{
+	for (; n && c->match.head; n--)
+		request_done(cs, c, pop(&c->match));
 }
 
 void match_tick(struct conns *cs, struct conn *c, uint64_t now_ns)

@@ -69,6 +69,8 @@ void match_response_lost(struct conns *cs, struct conn *c, enum loss why);
  * lost. Returns how many. */
 uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum loss why);
 
+/* The n oldest requests turn out to be no exchanges. */
+void match_withdraw(struct conns *cs, struct conn *c, uint32_t n);
 void match_tick(struct conns *cs, struct conn *c, uint64_t now_ns); /* ages out */
 /* Forgets everything. Requests outstanding are counted as `why` unless it is LOSS_MAX. */
 void match_drop(struct conns *cs, struct conn *c, enum loss why);
