@@ -433,7 +433,7 @@ static void test_behind_the_end(void **state)
 	cap_raw(&cap, CAP_SERVER, TCP_FIN | TCP_ACK, cap.seq[1] + 30, cap.seq[0], "0123456789", 10);
 	cap_raw(&cap, CAP_SERVER, TCP_FIN | TCP_ACK, cap.seq[1] + 45, cap.seq[0], NULL, 0);
 	cap_raw(&cap, CAP_SERVER, TCP_ACK, cap.seq[1], cap.seq[0],
-		"HTTP/1.1 200 OK\r\n\r\nuntil the", 30);
+		"HTTP/1.1 200 OK\r\n\r\nuntil the e", 30);
 	cap_raw(&cap, CAP_SERVER, TCP_ACK, cap.seq[1] + 40, cap.seq[0], cap_ok, 40);
 	out = cap_run(&cap);
 	assert_int_equal(cap_count(out, "client 1.1 GET /a 200 28/0 40/21"), 1);
