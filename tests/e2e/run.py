@@ -21,7 +21,8 @@ from harness.case import CASES, Runner  # noqa: E402
 from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency",
-         "load", "lives", "churn", "namespaces", "filters", "badinput", "captures")
+         "load", "redis", "memcached", "dns", "lives", "churn", "namespaces", "filters",
+         "badinput", "captures")
 
 
 def load_cases():

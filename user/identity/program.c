@@ -291,9 +291,25 @@ static enum program_is finish(enum program_is is, struct slice name, char *out, 
 	return utf8_clean(out, size, name) ? is : PROGRAM_NAMELESS;
 }
 
+/* Debian's redis-server is a link to this program; what it is called has its address behind it. */
+static bool redis_name(struct slice base, struct slice arg0, struct slice *name)
+{
+	size_t n = 0;
+
+	while (n < arg0.n && arg0.p[n] != ' ')
+		n++;
+	arg0.n = n;
+	arg0 = program_base(arg0);
+	if (!slice_eq(base, SLICE("redis-check-rdb")) || !slice_starts(arg0, SLICE("redis-")))
+		return false;
+	*name = arg0;
+	return true;
+}
+
 enum program_is program_name(const struct program *p, char *out, size_t size)
 {
-	struct slice base = exe_base(p->exe), args = p->args, own = SLICE(""), name, arg0;
+	struct slice base = exe_base(p->exe), args = p->args, own = SLICE(""), name;
+	struct slice arg0 = SLICE("");
 	const struct interpreter *in;
 
 	if (program_next_arg(&args, &arg0))
@@ -305,6 +321,8 @@ enum program_is program_name(const struct program *p, char *out, size_t size)
 		if (is_word_of(own, multi_calls) && program_next_arg(&args, &arg0))
 			base = program_base(arg0);
 	}
+	if (redis_name(base, arg0, &name))
+		base = name;
 	in = interpreter_of(base);
 	if (!in && interpreter_of(own)) {
 		/* a script run by its first line: execve was given the script */

@@ -8,7 +8,7 @@ KNOWN_METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "
 
 def error_of(role, status):
     """error_type as a status alone sets it."""
-    if status and status >= (500 if role == "server" else 400):
+    if isinstance(status, int) and status >= (500 if role == "server" else 400):
         return str(status)
     return None
 
@@ -18,16 +18,18 @@ class Expect:
     The truth about one server address. `truth` counts (method, route, status) or, where a status
     does not decide error_type, (method, route, status, error_type). `server` and `client` name the
     services expected; None where that end is not observed. `server_truth` and `client_truth`
-    replace `truth` for one role. `check(transactions)` may find more to say.
+    replace `truth` for one role. `check(transactions)` may find more to say. Of a database the
+    operation stands for the method, of a name server the type and, for the route, the question; a
+    status that is a text is no error unless the fourth says so. `kind`: web, database, names.
     """
 
     def __init__(self, where, truth=(), server=None, client=None, server_truth=None,
-                 client_truth=None, check=None, in_metrics=True):
+                 client_truth=None, check=None, in_metrics=True, kind="web"):
         self.where = where
         self.services = {"server": server, "client": client}
         self.truths = {"server": Counter(truth if server_truth is None else server_truth),
                        "client": Counter(truth if client_truth is None else client_truth)}
-        self.check = check
+        self.check, self.kind = check, kind
         self.in_metrics = in_metrics and isinstance(where, int)
 
     def counts(self, role):
@@ -61,6 +63,8 @@ class Expect:
 
 
 def key_of(t):
+    if "question" in t:
+        return (t.get("service"), t["type"], t["question"], t["rcode"], t.get("error_type"))
     what = t.get("method", t.get("operation"))
     route = None if what == "CONNECT" else t.get("route")
     return (t.get("service"), what, route, t.get("status"), t.get("error_type"))

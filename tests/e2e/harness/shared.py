@@ -85,11 +85,19 @@ class Shared:
                 continue
             truth = Counter()
             for key, n in e.counts(role).items():
-                if key[1] != "connect":
-                    method = key[1] if key[1] in KNOWN_METHODS else "_OTHER"
-                    truth[(key[0], method, *key[2:])] += n
-            found += difference(f"/metrics {role}", truth,
-                                self.metrics.requests(role, e.where))
+                if key[1] == "connect":
+                    continue
+                method = key[1] if e.kind != "web" or key[1] in KNOWN_METHODS else "_OTHER"
+                truth[(key[0], method, *key[2:])] += n
+            if e.kind == "web":
+                seen = self.metrics.requests(role, e.where)
+            elif e.kind == "database":
+                seen = self.metrics.operations(role, e.where)
+            elif role == "client":
+                seen = self.metrics.lookups(service)
+            else:
+                continue  # a name server's own answers are no lookups
+            found += difference(f"/metrics {role}", truth, seen)
         return found
 
     def lost(self):

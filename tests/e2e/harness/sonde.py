@@ -55,6 +55,27 @@ class Metrics:
                  labels.get("error_type"))] += int(value)
         return out
 
+    def operations(self, role, port):
+        """Counts by (service, operation, None, status, error_type) at one database's port."""
+        name = {"client": "db_client_operation_duration_seconds_count",
+                "server": "sonde_db_server_operation_duration_seconds_count"}[role]
+        out = Counter()
+        for labels, value in self.of(name):
+            if labels.get("server_port") == str(port) and "otel_metric_overflow" not in labels:
+                out[(labels["service_name"], labels.get("db_operation_name"), None,
+                     labels.get("db_response_status_code"),
+                     labels.get("error_type"))] += int(value)
+        return out
+
+    def lookups(self, service):
+        """Counts by (service, type, question, code, error_type) of one service."""
+        out = Counter()
+        for labels, value in self.of("dns_lookup_duration_seconds_count"):
+            if labels["service_name"] == service and "otel_metric_overflow" not in labels:
+                out[(service, labels.get("dns_question_type"), labels.get("dns_question_name"),
+                     labels.get("dns_response_code"), labels.get("error_type"))] += int(value)
+        return out
+
 
 def get(port, path, headers=None, timeout=5):
     """GET from a local port: status, headers, body; errors are answers too."""
