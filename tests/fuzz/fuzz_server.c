@@ -49,11 +49,18 @@ static struct server *start(void)
 static int client(struct server *s)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(server_port(s)) };
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	int one = 1;
 	/* a reset at the end leaves no port waiting */
 	struct linger linger = { .l_onoff = 1 };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
+	/* an address of our own: what else runs on the host may have used up the ports of the usual
+	 * one */
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) == 0 &&
+	     bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0);
 	must(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
 	must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
 	return fd;
