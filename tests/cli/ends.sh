@@ -77,6 +77,20 @@ verdict "SIGHUP reads the configuration again" $?
 kill -s TERM "$pid"
 ends 0 "run ends after SIGHUP"
 
+# asked after it was told to end: it is not ready any more
+begin run --listen "127.0.0.1:$port"
+kill -s STOP "$pid"
+kill -s TERM "$pid"
+curl -s -m 5 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/readyz" >"$dir/code" &
+asker=$!
+sleep 0.3
+kill -s CONT "$pid"
+wait "$asker"
+code=$(cat "$dir/code")
+[ "$code" = 503 ]
+verdict "/readyz answers 503 while run ends, not $code" $?
+ends 0 "run ends after an answer"
+
 # what cannot change is named, what is wrong leaves all as it was
 printf 'log-level: info\n' >"$dir/sonde.yaml"
 begin run --listen off --config "$dir/sonde.yaml"

@@ -30,6 +30,13 @@ static void on_tick(void *ctx, uint64_t now_ns)
 	summary_print(&r->observer, &r->stats, r->serve.url, now_ns);
 }
 
+static void on_end(void *ctx)
+{
+	struct run *r = ctx;
+
+	serve_end(&r->serve);
+}
+
 /* The port is taken before anything is attached: the commonest mistake costs nothing. */
 static int start(struct run *r, const struct cmd_args *a)
 {
@@ -59,6 +66,7 @@ static int observe(struct run *r)
 	if (*r->serve.url)
 		snprintf(where, sizeof(where), "%s/metrics", r->serve.url);
 	r->observer.on_tick = on_tick;
+	r->observer.on_end = on_end;
 	r->observer.ctx = r;
 	r->serve.is_ready = true;
 	return observer_run(&r->observer, *where ? where : NULL);

@@ -10,6 +10,8 @@
 #include "util/log.h"
 #include "version.h"
 
+enum { END_TURNS = 8 }; /* one takes the connection, others the request, none waits */
+
 #define SERVE_SOON_NS (NS_PER_MS / 10) /* work is left over from this turn */
 
 static bool is_ready(void *ctx)
@@ -77,6 +79,13 @@ int serve_join(struct serve *s, struct loop *loop)
 	if (s->timer < 0)
 		return s->timer;
 	return loop_watch(loop, server_epoll_fd(s->server), on_ready, s);
+}
+
+void serve_end(struct serve *s)
+{
+	s->is_ready = false;
+	for (int i = 0; s->server && i < END_TURNS; i++)
+		server_run(s->server);
 }
 
 void serve_close(struct serve *s)

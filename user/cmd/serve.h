@@ -22,6 +22,8 @@ struct serve {
 int serve_open(struct serve *s, const struct config *c, struct stats *stats);
 /* Answers from now on. 0 or -errno. */
 int serve_join(struct serve *s, struct loop *loop);
+/* Not ready any more: says so to who has asked. Nobody is answered afterwards. */
+void serve_end(struct serve *s);
 void serve_close(struct serve *s);
 
 #endif
