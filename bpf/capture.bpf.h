@@ -16,24 +16,56 @@
 #define MSG_TRUNC    0x20
 #define MSG_ERRQUEUE 0x2000
 
+/* Who did it, to what. In the socket tier `sk` is a pointer the verifier trusts; in the syscall
+ * tier it is an address, and everything of the socket was read before. */
+struct actor {
+	struct sock *sk;
+	struct conn *c;
+	struct task_struct *task;
+	struct pt_regs *regs; /* as the thread entered the kernel */
+};
+
+/* A completed operation. */
+struct op {
+	u64 msg; /* of a multi-message call: the message's header in the process; 0: not known */
+	u64 start_ns;
+	u64 wstamp_ns; /* when TCP last sent */
+	u32 seq, other_seq;
+	u32 len;
+	u32 dir;
+	u32 flags; /* MSG_* */
+	u16 marks; /* SONDE_F_* */
+	u8 is_tcp; /* has TCP's own sequence numbers */
+	u8 is_sent;
+};
+
+/* Where a TCP socket's streams stand when an operation has completed. */
+struct tcp_at {
+	u32 tx_next, rx_next, snd_nxt;
+	u64 wstamp_ns;
+};
+
 enum {
 	RUN_MAX =
 		64 * 1024, /* copied in one direction without a verdict; then heads of operations */
 	RUN_COPY = 256,
 };
 
-/* sendmmsg and recvmmsg: which of its messages a thread has reached. */
-struct mmsg {
-	u64 vec;
-	u32 next;
-};
+/* Does the call's descriptor name this socket? Else the registers belong to another system call:
+ * completion of an asynchronous one, or a file whose blocks travel over a socket. */
+static __always_inline bool call_is_for(struct task_struct *task, struct pt_regs *regs,
+					struct sock *sk)
+{
+	struct fdtable *fdt = task->files->fdt;
+	struct file *own = sk->sk_socket->file;
+	u32 fd = CALL_ARG1(regs);
+	struct hlist_head *entry; /* any type that is one pointer */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct mmsg);
-} mmsgs SEC(".maps");
+	if (fd >= fdt->max_fds)
+		return false;
+	entry = bpf_rdonly_cast(fdt->fd + fd, bpf_core_type_id_kernel(struct hlist_head));
+	return own && (void *)entry->first == own;
+}
 
 /* Since Linux 7.0 a program at a tracepoint can lose its CPU to another thread, which then runs the
  * same program: what belongs to a CPU is used between these two. Older kernels without the calls
@@ -53,45 +85,8 @@ static __always_inline void cpu_release(void)
 		bpf_preempt_enable();
 }
 
-/* Does the call's descriptor name this socket? Else the registers belong to another system call:
- * completion of an asynchronous one, or a file whose blocks travel over a socket. */
-static __always_inline bool call_is_for(struct task_struct *task, struct pt_regs *regs,
-					struct sock *sk)
-{
-	struct fdtable *fdt = task->files->fdt;
-	struct file *own = sk->sk_socket->file;
-	u32 fd = CALL_ARG1(regs);
-	struct hlist_head *entry; /* any type that is one pointer */
-
-	if (fd >= fdt->max_fds)
-		return false;
-	entry = bpf_rdonly_cast(fdt->fd + fd, bpf_core_type_id_kernel(struct hlist_head));
-	return own && (void *)entry->first == own;
-}
-
-/* The message a multi-message call is at: counted per thread. A failure or the vector's end
- * starts over; a caller that goes on behind a partial result passes another vector. */
-static __noinline u64 mmsg_at(struct task_struct *task, u64 vec, u32 vlen, bool failed)
-{
-	struct mmsg *m = bpf_task_storage_get(&mmsgs, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	u32 i;
-
-	if (!m)
-		return 0;
-	if (failed || m->vec != vec) {
-		m->vec = failed ? 0 : vec;
-		m->next = 0;
-		if (failed)
-			return 0;
-	}
-	i = m->next++;
-	if (m->next >= vlen)
-		m->vec = 0;
-	return vec + (u64)i * sizeof(struct mmsghdr);
-}
-
-static __always_inline void user_bytes_of(struct task_struct *task, struct pt_regs *regs,
-					  enum sonde_dir dir, struct user_bytes *out)
+static __always_inline void user_bytes_of(const struct op *op, struct pt_regs *regs,
+					  struct user_bytes *out)
 {
 	switch (CALL_NR(regs)) {
 	case NR_READ:
@@ -107,18 +102,11 @@ static __always_inline void user_bytes_of(struct task_struct *task, struct pt_re
 		break;
 	case NR_SENDMSG:
 	case NR_RECVMSG: user_msghdr(CALL_ARG2(regs), out); break;
+	case NR_SENDMMSG:
 	case NR_RECVMMSG:
-		/* its time limit can end it between messages, unseen */
-		if (CALL_ARG5(regs))
-			break;
-		/* fall through */
-	case NR_SENDMMSG: {
-		u64 at = mmsg_at(task, CALL_ARG2(regs), CALL_ARG3(regs), false);
-
-		if (at)
-			user_msghdr(at, out);
+		if (op->msg)
+			user_msghdr(op->msg, out);
 		break;
-	}
 	}
 }
 
@@ -137,22 +125,48 @@ static __always_inline void read_sched(struct task_struct *task, struct sonde_sc
 /* Several threads can read one socket: each left, under the socket's lock, where its read ended.
  * One that did not (two whose numbers clash, or sonde_read_end is off) is placed by the socket's
  * own figure, which is right unless another thread has read meanwhile: then it is said. */
-static __always_inline u32 rx_end(struct sonde_ev_data *ev, struct conn *c, struct tcp_sock *tp,
-				  struct task_struct *task, u32 tid)
+static __always_inline u32 rx_end(struct op *op, const struct actor *by, u32 end, u32 len)
 {
-	u32 i = tid & (CONN_READERS - 1), end = tcp_rx_next(tp);
+	struct conn *c = by->c;
+	u32 tid = by->task->pid, i = tid & (CONN_READERS - 1);
 
-	if (task->signal->nr_threads > 1) {
+	if (by->task->signal->nr_threads > 1) {
 		if (c->reader_tid[i] == tid) {
 			end = c->reader_seq[i];
 			c->reader_tid[i] = 0;
-		} else if (ev->len && c->rx_next && c->rx_next != end - ev->len) {
-			ev->h.flags |= SONDE_F_RACED;
+		} else if (len && c->rx_next && c->rx_next != end - len) {
+			op->marks |= SONDE_F_RACED;
 			count(SONDE_CNT_RACED);
 		}
 		c->rx_next = end;
 	}
 	return end;
+}
+
+/* Where an operation, or the first of several that one call made, lies in its stream. `len`: of all
+ * of them. */
+static __always_inline void place(struct op *op, const struct actor *by, const struct tcp_at *at,
+				  u32 len)
+{
+	struct conn *c = by->c;
+
+	op->is_tcp = true;
+	op->wstamp_ns = at->wstamp_ns;
+	op->is_sent = at->snd_nxt == at->tx_next;
+	if (op->dir == SONDE_RX) {
+		op->seq = rx_end(op, by, at->rx_next, len) - len;
+		op->other_seq = at->tx_next;
+		return;
+	}
+	if (c->tx_start_ns && c->tx_tid == by->task->pid) {
+		op->seq = c->tx_seq;
+		op->other_seq = c->tx_other;
+		op->start_ns = c->tx_start_ns;
+		c->tx_start_ns = 0;
+	} else {
+		op->seq = at->tx_next - len;
+		op->other_seq = at->rx_next;
+	}
 }
 
 static __always_inline u64 rx_arrival(struct conn *c, struct sock *sk, u32 seq, u32 end)
@@ -179,33 +193,44 @@ static __always_inline u64 rx_arrival(struct conn *c, struct sock *sk, u32 seq, 
 	return arrival;
 }
 
-/* What only a send knows: its start, and when its last byte left. */
-static __always_inline void fill_tx(struct sonde_ev_data *ev, struct conn *c, struct sock *sk,
-				    struct tcp_sock *tp, u32 tid)
+/* A unix socket's send began when the peer was first told of it, in the same thread. */
+static __always_inline bool fill_feed(struct sonde_ev_data *ev, const struct actor *by)
 {
-	u64 now = ev->h.ts_ns, left;
+	struct unix_sock *u;
+	struct sock *other;
+	struct conn *p;
+
+	if (is_syscall_tier || by->c->family != SONDE_FAMILY_UNIX)
+		return false;
+	u = bpf_skc_to_unix_sock(by->sk);
+	other = u ? u->peer : NULL;
+	p = other ? bpf_sk_storage_get(&conns, other, NULL, 0) : NULL;
+	if (!p || p->feed_tid != by->task->pid || !p->feed_first_ns)
+		return false;
+	ev->start_ns = p->feed_first_ns;
+	ev->sent_ns = p->feed_last_ns;
+	p->feed_first_ns = 0;
+	return true;
+}
+
+/* What only a send knows: its start, and when its last byte left. */
+static __always_inline void fill_tx(struct sonde_ev_data *ev, const struct op *op,
+				    const struct actor *by)
+{
+	u64 now = ev->h.ts_ns, left = op->wstamp_ns;
 
 	ev->sent_ns = now;
-	if (!tp) {
-		struct unix_sock *u = bpf_skc_to_unix_sock(sk);
-		struct sock *other = u ? u->peer : NULL;
-		struct conn *p = other ? bpf_sk_storage_get(&conns, other, NULL, 0) : NULL;
-
-		if (p && p->feed_tid == tid && p->feed_first_ns) {
-			ev->start_ns = p->feed_first_ns;
-			ev->sent_ns = p->feed_last_ns;
-			p->feed_first_ns = 0;
-		} else {
+	ev->start_ns = op->start_ns;
+	if (!op->is_tcp) {
+		if (!fill_feed(ev, by))
 			ev->h.flags |= SONDE_F_START_LATE;
-		}
 		return;
 	}
-	left = tp->tcp_wstamp_ns;
 	if (!ev->start_ns) {
 		ev->start_ns = left && left < now ? left : now;
 		ev->h.flags |= SONDE_F_START_LATE;
 	}
-	if (tp->snd_nxt == tp->write_seq && left < now)
+	if (op->is_sent && left < now)
 		ev->sent_ns = left > ev->start_ns ? left : ev->start_ns;
 }
 
@@ -246,20 +271,20 @@ static __always_inline bool obey_verdict(struct sonde_ev_data *ev, struct conn *
 	return true;
 }
 
-static __always_inline void copy_bytes(struct scratch *s, struct task_struct *task, struct sock *sk,
-				       int flags, u32 from, u32 want)
+static __always_inline void copy_bytes(struct scratch *s, const struct op *op,
+				       const struct actor *by, u32 from, u32 want)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct task_struct *task = by->task;
+	struct pt_regs *regs = by->regs;
 	struct user_bytes ub = {};
 	int err;
 
 	s->ev.syscall = CALL_NR(regs);
-	if (TASK_IS_COMPAT(task)) {
+	if (TASK_IS_COMPAT(task))
 		count(SONDE_CNT_COMPAT);
-	} else if (!(flags & MSG_TRUNC) && !(task->flags & (PF_KTHREAD | PF_IO_WORKER)) &&
-		   call_is_for(task, regs, sk)) {
-		user_bytes_of(task, regs, s->ev.dir, &ub);
-	}
+	else if (!(op->flags & MSG_TRUNC) && !(task->flags & (PF_KTHREAD | PF_IO_WORKER)) &&
+		 (is_syscall_tier || call_is_for(task, regs, by->sk)))
+		user_bytes_of(op, regs, &ub);
 	if (s->ev.syscall == NR_URING_ENTER || task->flags & PF_IO_WORKER)
 		s->ev.h.flags |= SONDE_F_IO_URING;
 	if (!ub.base) {
@@ -300,69 +325,40 @@ static __always_inline void submit(struct scratch *s, struct conn *c, u32 dir)
 		      : SONDE_CNT_LOST_RESPONSE);
 }
 
-/* Where the operation lies in its stream. */
-static __always_inline void place(struct sonde_ev_data *ev, struct conn *c, struct tcp_sock *tp,
-				  struct task_struct *task, u32 tid)
-{
-	u32 dir = ev->dir & 1;
-
-	ev->start_ns = 0;
-	if (!tp) {
-		ev->seq = __sync_fetch_and_add(&c->own_seq[dir], ev->len);
-		ev->other_seq = c->own_seq[!dir];
-		return;
-	}
-	if (dir == SONDE_RX) {
-		ev->seq = rx_end(ev, c, tp, task, tid) - ev->len;
-		ev->other_seq = tcp_tx_next(tp);
-		return;
-	}
-	if (c->tx_start_ns && c->tx_tid == tid) {
-		ev->seq = c->tx_seq;
-		ev->other_seq = c->tx_other;
-		ev->start_ns = c->tx_start_ns;
-		c->tx_start_ns = 0;
-	} else {
-		ev->seq = tcp_tx_next(tp) - ev->len;
-		ev->other_seq = tcp_rx_next(tp);
-	}
-}
-
 /* Makes the record of an operation, in the CPU's own scratch space. */
-static __always_inline void capture(struct sock *sk, struct conn *c, struct task_struct *task,
-				    u32 ret, int flags, u32 dir)
+static __always_inline void capture(struct op *op, const struct actor *by)
 {
-	u32 tgid = task->tgid, tid = task->pid, from, want, at;
-	struct tcp_sock *tp;
+	u32 from, want, dir = op->dir & 1, at = bpf_get_smp_processor_id() * 2 + dir;
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &at);
+	struct task_struct *task = by->task;
 	struct sonde_ev_data *ev;
-	struct scratch *s;
+	struct conn *c = by->c;
 
-	at = bpf_get_smp_processor_id() * 2 + dir;
-	s = bpf_map_lookup_elem(&scratches, &at);
 	if (!s)
 		return;
-	tp = c->flags & CONN_OWN_SEQ ? NULL : tcp_of(sk);
-	if (tp && tcp_has_own_framing(tp)) {
-		c->flags |= CONN_OWN_SEQ;
-		tp = NULL;
+	if (!op->is_tcp) {
+		op->seq = __sync_fetch_and_add(&c->own_seq[dir], op->len);
+		op->other_seq = c->own_seq[!dir];
 	}
-
 	ev = &s->ev;
 	ev->h.kind = SONDE_EV_DATA;
-	ev->h.flags = 0;
+	ev->h.flags = op->marks;
 	ev->h.ts_ns = bpf_ktime_get_ns();
 	ev->dir = dir;
-	ev->len = ret;
+	ev->seq = op->seq;
+	ev->other_seq = op->other_seq;
+	ev->len = op->len;
 	ev->copied = ev->tail = 0;
-	place(ev, c, tp, task, tid);
-	ev->arrival_ns = dir == SONDE_RX ? rx_arrival(c, sk, ev->seq, ev->seq + ret) : 0;
-	if (ret == 0)
+	ev->start_ns = ev->arrival_ns = 0;
+	if (dir == SONDE_RX && !is_syscall_tier)
+		ev->arrival_ns = rx_arrival(c, by->sk, op->seq, op->seq + op->len);
+	if (op->len == 0)
 		ev->h.flags |= SONDE_F_EOF | SONDE_F_NO_BYTES;
 	if (!(c->flags & CONN_OPENED))
-		conn_describe(sk, c,
+		conn_describe(by->sk, c,
 			      dir == SONDE_TX ? (u64)ev->seq << 32 | ev->other_seq
 					      : (u64)ev->other_seq << 32 | ev->seq,
-			      (u64)tgid << 32 | tid);
+			      (u64)task->tgid << 32 | task->pid);
 	if (!obey_verdict(ev, c, &from, &want)) {
 		c->skipped_ns[dir] = ev->h.ts_ns;
 		count(SONDE_CNT_SKIPPED);
@@ -375,17 +371,17 @@ static __always_inline void capture(struct sock *sk, struct conn *c, struct task
 	ev->skipped_ns = c->skipped_ns[dir];
 	if (ev->skipped_ns)
 		ev->h.flags |= SONDE_F_SKIPPED;
-	ev->tgid = tgid;
-	ev->tid = tid;
+	ev->tgid = task->tgid;
+	ev->tid = task->pid;
 	ev->reserved = 0;
 	ev->goroutine = 0;
 	ev->sent_ns = 0;
 	ev->syscall = 0;
 	read_sched(task, &ev->sched);
 	if (dir == SONDE_TX)
-		fill_tx(ev, c, sk, tp, tid);
-	if (ret > 0)
-		copy_bytes(s, task, sk, flags, from, want);
+		fill_tx(ev, op, by);
+	if (op->len)
+		copy_bytes(s, op, by, from, want);
 	if (from && ev->copied) {
 		/* the record speaks of what lies behind the verdict only */
 		ev->seq += from;

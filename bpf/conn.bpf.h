@@ -12,7 +12,9 @@ extern void *bpf_rdonly_cast(const void *at, __u32 btf_id) __ksym __weak;
 /* Of a socket that is_tcp() and no listener. */
 static __always_inline struct tcp_sock *tcp_of(const struct sock *sk)
 {
-	return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+	if (bpf_rdonly_cast)
+		return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+	return bpf_skc_to_tcp_sock((void *)sk);
 }
 
 /* The next byte to be read. Once the peer's FIN was read the socket's own figure is one past it. */
@@ -42,24 +44,57 @@ static __always_inline bool tcp_has_own_framing(struct tcp_sock *tp)
 	return tp->inet_conn.icsk_ulp_ops != NULL;
 }
 
+/* What follows is given sockets that are mere addresses in the syscall tier: they are read, never
+ * followed. */
 static __always_inline void conn_addresses(const struct sock *sk, u8 family,
 					   struct sonde_addr *local, struct sonde_addr *peer)
 {
-	local->port = sk->__sk_common.skc_num;
-	peer->port = bpf_ntohs(sk->__sk_common.skc_dport);
+	local->port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	peer->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	if (family == SONDE_FAMILY_IPV4) {
-		*(__be32 *)local->ip = sk->__sk_common.skc_rcv_saddr;
-		*(__be32 *)peer->ip = sk->__sk_common.skc_daddr;
+		*(__be32 *)local->ip = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		*(__be32 *)peer->ip = BPF_CORE_READ(sk, __sk_common.skc_daddr);
 	} else if (family == SONDE_FAMILY_IPV6) {
 		BPF_CORE_READ_INTO(&local->ip, sk, __sk_common.skc_v6_rcv_saddr);
 		BPF_CORE_READ_INTO(&peer->ip, sk, __sk_common.skc_v6_daddr);
 	}
 }
 
+static __always_inline struct conn *conn_of(struct sock *sk)
+{
+	u64 at = (u64)sk;
+
+	if (is_syscall_tier)
+		return bpf_map_lookup_elem(&conns_at, &at);
+	return bpf_sk_storage_get(&conns, sk, NULL, 0);
+}
+
+static __always_inline struct conn *conn_made(struct sock *sk)
+{
+	u64 at = (u64)sk;
+	struct conn *blank;
+	u32 zero = 0;
+
+	if (!is_syscall_tier)
+		return bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	blank = bpf_map_lookup_elem(&blanks, &zero);
+	if (!blank || bpf_map_update_elem(&conns_at, &at, blank, BPF_ANY))
+		return NULL;
+	return bpf_map_lookup_elem(&conns_at, &at);
+}
+
+/* Where the kernel's own is refused: unlike any of those, which count from 1. */
+static __always_inline u64 conn_cookie(struct sock *sk)
+{
+	if (is_syscall_tier)
+		return 1ULL << 63 | __sync_fetch_and_add(&next_cookie, 1);
+	return bpf_get_socket_cookie(sk);
+}
+
 static __noinline struct conn *conn_new(struct sock *sk)
 {
-	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	u16 family = sk->__sk_common.skc_family;
+	struct conn *c = conn_made(sk);
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 
 	if (!c) {
 		/* another CPU was making it at this moment: the sender, the reader, the softirq */
@@ -72,7 +107,8 @@ static __noinline struct conn *conn_new(struct sock *sk)
 	}
 	if (c->cookie) /* a socket that connects again */
 		__builtin_memset(c, 0, sizeof(*c));
-	c->cookie = bpf_get_socket_cookie(sk);
+	c->cookie = conn_cookie(sk);
+	c->seen = sweep_turn;
 	c->slot = __sync_fetch_and_add(&next_slot, 1) & (SONDE_SLOTS - 1);
 	c->last_dir = 2; /* neither */
 	if (family == AF_UNIX) {
@@ -80,8 +116,8 @@ static __noinline struct conn *conn_new(struct sock *sk)
 		c->flags = CONN_OWN_SEQ | (filter.n_ports ? CONN_PORT_OFF : 0);
 	} else {
 		c->family = family == AF_INET ? SONDE_FAMILY_IPV4 : SONDE_FAMILY_IPV6;
-		if (!filter_wants_ports(sk->__sk_common.skc_num,
-					bpf_ntohs(sk->__sk_common.skc_dport)))
+		if (!filter_wants_ports(BPF_CORE_READ(sk, __sk_common.skc_num),
+					bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport))))
 			c->flags = CONN_PORT_OFF;
 	}
 	return c;

@@ -107,10 +107,19 @@ struct kernfs_node___before_6_15 {
 static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *kn)
 {
 	struct kernfs_node___before_6_15 *old = (void *)kn;
+	struct kernfs_node *parent = NULL;
+	const void *at;
 
-	if (bpf_core_field_exists(old->parent))
-		return BPF_CORE_READ(old, parent);
-	return (struct kernfs_node *)BPF_CORE_READ(kn, __parent);
+	/* barriers: else both offsets are loaded ahead, and the one this kernel lacks is refused */
+	if (bpf_core_field_exists(old->parent)) {
+		at = &old->parent;
+		barrier_var(at);
+	} else {
+		at = __builtin_preserve_access_index(&kn->__parent);
+		barrier_var(at);
+	}
+	bpf_probe_read_kernel(&parent, sizeof(parent), at);
+	return parent;
 }
 
 /* The path of the task's cgroup: of the unified hierarchy, or where that is unused, of memory's. */

@@ -82,6 +82,23 @@ static __noinline void conn_ended(struct sock *sk, struct conn *c, u32 how, u32 
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
 }
 
+/* In the syscall tier a connection can live and end unseen: served by io_uring, or by a program of
+ * 32 bits. Its bytes were read, so it is counted; whose it was is only known of clients. */
+static __always_inline void count_unseen(struct sock *sk, struct conn *c)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	u32 unread;
+
+	if (!tp || c->flags & CONN_PORT_OFF)
+		return;
+	if (c->flags & CONN_DECIDED ? !(c->flags & CONN_OBSERVED)
+				    : filter.n_pids || filter_has_globs())
+		return;
+	unread = tp->rcv_nxt - tp->copied_seq;
+	if (tp->bytes_received > unread)
+		count(SONDE_CNT_UNKNOWN_CALL);
+}
+
 static __always_inline void connect_began(struct sock *sk)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -98,8 +115,7 @@ static __always_inline void connect_began(struct sock *sk)
 	conn_decide(c, task, pid_tgid >> 32);
 }
 
-SEC("?tp_btf/inet_sock_set_state")
-int BPF_PROG(sonde_state, struct sock *sk, int from, int to)
+static __always_inline int state_changed(struct sock *sk, int from, int to)
 {
 	struct conn *c;
 
@@ -118,7 +134,7 @@ int BPF_PROG(sonde_state, struct sock *sk, int from, int to)
 		}
 		return 0;
 	}
-	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	c = conn_of(sk);
 	if (!c)
 		return 0;
 	if (to == TCP_ESTABLISHED) {
@@ -130,8 +146,11 @@ int BPF_PROG(sonde_state, struct sock *sk, int from, int to)
 			connect_failed(sk, c);
 		return 0;
 	}
-	if (!(c->flags & CONN_OPENED))
+	if (!(c->flags & CONN_OPENED)) {
+		if (is_syscall_tier && to == TCP_CLOSE)
+			count_unseen(sk, c);
 		return 0;
+	}
 	switch (to) {
 	case TCP_FIN_WAIT1:
 	case TCP_LAST_ACK: conn_ended(sk, c, SONDE_CLOSE_LOCAL, 0); break;
@@ -144,6 +163,18 @@ int BPF_PROG(sonde_state, struct sock *sk, int from, int to)
 			   sk->sk_err);
 		break;
 	}
+	return 0;
+}
+
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(sonde_state, struct sock *sk, int from, int to)
+{
+	u64 at = (u64)sk;
+
+	state_changed(sk, from, to);
+	/* while a descriptor names it there can be bytes to read: then the sweep clears up */
+	if (is_syscall_tier && to == TCP_CLOSE && !sk->sk_socket)
+		bpf_map_delete_elem(&conns_at, &at);
 	return 0;
 }
 

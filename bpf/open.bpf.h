@@ -8,13 +8,10 @@
 /* An accepted unix socket bears its listener's address; the end that connected bears none. */
 static __always_inline void conn_unix_name(struct sock *sk, struct sonde_ev_open *ev)
 {
-	struct unix_sock *own = bpf_skc_to_unix_sock(sk), *peer;
-	struct unix_address *addr, *peer_addr = NULL;
+	struct unix_sock *own = (struct unix_sock *)sk, *peer;
+	struct unix_address *addr = BPF_CORE_READ(own, addr), *peer_addr = NULL;
 
-	if (!own)
-		return;
-	addr = own->addr;
-	peer = (struct unix_sock *)own->peer;
+	peer = (struct unix_sock *)BPF_CORE_READ(own, peer);
 	if (peer)
 		peer_addr = BPF_CORE_READ(peer, addr);
 	if (addr && !peer_addr)

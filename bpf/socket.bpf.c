@@ -6,11 +6,69 @@
  */
 #include "capture.bpf.h"
 
+/* sendmmsg and recvmmsg: which of its messages a thread has reached. */
+struct mmsg {
+	u64 vec;
+	u32 next;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct mmsg);
+} mmsgs SEC(".maps");
+
+/* The message a multi-message call is at: counted per thread. A failure or the vector's end
+ * starts over; a caller that goes on behind a partial result passes another vector. */
+static __noinline u64 mmsg_at(struct task_struct *task, u64 vec, u32 vlen, bool failed)
+{
+	struct mmsg *m = bpf_task_storage_get(&mmsgs, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	u32 i;
+
+	if (!m)
+		return 0;
+	if (failed || m->vec != vec) {
+		m->vec = failed ? 0 : vec;
+		m->next = 0;
+		if (failed)
+			return 0;
+	}
+	i = m->next++;
+	if (m->next >= vlen)
+		m->vec = 0;
+	return vec + (u64)i * sizeof(struct mmsghdr);
+}
+
+/* The message header the operation at hand belongs to, where the call is one of many messages. */
+static __always_inline u64 message_of(struct task_struct *task, struct pt_regs *regs)
+{
+	/* a receive's time limit can end it between messages, unseen */
+	if (CALL_NR(regs) == NR_SENDMMSG || (CALL_NR(regs) == NR_RECVMMSG && !CALL_ARG5(regs)))
+		return mmsg_at(task, CALL_ARG2(regs), CALL_ARG3(regs), false);
+	return 0;
+}
+
+static __always_inline void place_tcp(struct op *op, const struct actor *by, struct tcp_sock *tp)
+{
+	struct tcp_at at = {
+		.tx_next = tcp_tx_next(tp),
+		.rx_next = tcp_rx_next(tp),
+		.snd_nxt = tp->snd_nxt,
+		.wstamp_ns = tp->tcp_wstamp_ns,
+	};
+
+	place(op, by, &at, op->len);
+}
+
 static __always_inline int operation(struct sock *sk, int ret, int flags, u32 dir)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	u32 tgid = task->tgid;
+	struct actor by = { .sk = sk, .task = task };
+	struct op op = { .len = ret, .flags = flags, .dir = dir };
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	u32 tgid = task->tgid;
+	struct tcp_sock *tp;
 
 	if (c && c->tgid == tgid && (c->flags & (CONN_DECIDED | CONN_OBSERVED)) == CONN_DECIDED)
 		return 0;
@@ -25,8 +83,16 @@ static __always_inline int operation(struct sock *sk, int ret, int flags, u32 di
 	}
 	if (!conn_is_observed(c, task, tgid))
 		return 0;
+	by.c = c;
+	by.regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	op.msg = message_of(task, by.regs);
 	cpu_hold();
-	capture(sk, c, task, ret, flags, dir);
+	tp = c->flags & CONN_OWN_SEQ ? NULL : tcp_of(sk);
+	if (tp && tcp_has_own_framing(tp))
+		c->flags |= CONN_OWN_SEQ;
+	else if (tp)
+		place_tcp(&op, &by, tp);
+	capture(&op, &by);
 	cpu_release();
 	return 0;
 }
@@ -77,7 +143,7 @@ int BPF_PROG(sonde_recv, struct sock *sk, int ret, int flags)
 SEC("?tp_btf/tcp_sendmsg_locked")
 int BPF_PROG(sonde_send_start, struct sock *sk)
 {
-	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	struct conn *c = conn_of(sk);
 	struct task_struct *task;
 	struct tcp_sock *tp;
 	u32 tid;
@@ -109,10 +175,12 @@ int BPF_PROG(sonde_read_end, struct sock *sk)
 
 	if (task->signal->nr_threads <= 1)
 		return 0;
-	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	c = conn_of(sk);
 	if (!c || !(c->flags & CONN_OBSERVED))
 		return 0;
 	tp = tcp_of(sk);
+	if (!tp)
+		return 0;
 	tid = (u32)bpf_get_current_pid_tgid();
 	i = tid & (CONN_READERS - 1);
 	c->reader_tid[i] = tid;
@@ -162,5 +230,7 @@ int BPF_PROG(sonde_arrival, struct sock *sk)
 	}
 	return 0;
 }
+
+#include "syscall.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

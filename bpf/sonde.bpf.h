@@ -46,7 +46,9 @@ struct conn {
 	u8 flags;
 	u8 role;
 	u8 family;
-	u8 reserved[13];
+	u8 reserved[5];
+	u32 generation; /* syscall tier: the socket's inode, 0 until a descriptor named it */
+	u32 seen;	/* syscall tier: the sweep that last found it in use */
 
 	u32 marks_in, marks_out; /* single producer, single consumer */
 	u64 mark_ns[CONN_MARKS]; /* bytes before mark_seq had arrived by mark_ns */
@@ -76,6 +78,25 @@ struct {
 	__type(key, int);
 	__type(value, struct conn);
 } conns SEC(".maps") __weak;
+
+/* Where a socket's own storage is refused (its address was read from a descriptor): by address. */
+enum { CONNS_MAX = 65536 };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, CONNS_MAX);
+	__type(key, u64);
+	__type(value, struct conn);
+} conns_at SEC(".maps") __weak;
+
+/* Never written: what a connection begins as. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct conn);
+} blanks SEC(".maps") __weak;
 
 /* One ring by default; N rings and N readers share nothing. Chosen by connection. */
 struct ring {
@@ -118,11 +139,15 @@ struct {
 } processes SEC(".maps") __weak;
 
 const volatile struct sonde_filter filter __weak = {};
+/* The tier: operations come from their tracepoints, or from the ends of system calls. */
+const volatile __u32 is_syscall_tier __weak = 0;
 const volatile __u32 n_rings __weak = 1;
 const volatile __u32 ring_bytes __weak = 64 * 1024;
 /* The observer itself, in the root pid namespace; written by sonde_self at start. */
 __u32 self_tgid __weak;
 __u32 next_slot __weak;
+__u64 next_cookie __weak;
+__u32 sweep_turn __weak;
 
 static __always_inline void count(enum sonde_counter what)
 {

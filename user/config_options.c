@@ -81,7 +81,6 @@ const struct option options[] = {
 	  .missing_for = "http", .help = "put a traceparent into outgoing requests" },
 	{ "capture-tier", "auto|socket|syscall", OPT_ENUM, FIELD(tier),
 	  .commands = OBSERVING | CMD(CHECK), .words = words_tier, .def = "auto",
-	  .missing = "capture at system calls", .missing_for = "syscall",
 	  .help = "which kernel hooks to capture with" },
 	{ "ring-size", "SIZE", OPT_SIZE, FIELD(ring_size), .commands = OBSERVING | CMD(CHECK),
 	  .def = "16MiB",

@@ -13,36 +13,48 @@
 
 #include "capture/filter.h"
 #include "capture/rights.h"
+#include "capture/socket_sweep.h"
 #include "sonde.skel.h"
 
 enum { RING_DEFAULT = 16 << 20, PROGRAMS_MAX = 32 };
 
-/* The feature table: every program that is attached, what it stands on, what is lost without it. */
+enum {
+	SOCKET = 1 << PROBE_TIER_SOCKET,
+	SYSCALL = 1 << PROBE_TIER_SYSCALL,
+	BOTH = SOCKET | SYSCALL
+};
+
+/* The feature table: every program that is attached, the tiers it belongs to, what it stands on,
+ * what is lost without it. */
 static const struct feature {
 	const char *name, *hook, *gives;
+	unsigned int tiers;
 	bool is_required;
 	enum need { ALWAYS, BY_THREADS, BY_CLIENTS_AND_THREADS } need;
 } features[] = {
-	{ "sonde_send", "tp_btf/sock_send_length", "bytes sent", true, ALWAYS },
-	{ "sonde_recv", "tp_btf/sock_recv_length", "bytes received", true, ALWAYS },
+	{ "sonde_send", "tp_btf/sock_send_length", "bytes sent", SOCKET, true, ALWAYS },
+	{ "sonde_recv", "tp_btf/sock_recv_length", "bytes received", SOCKET, true, ALWAYS },
+	{ "sonde_syscall", "tp_btf/sys_exit", "bytes sent and received", SYSCALL, true, ALWAYS },
 	{ "sonde_state", "tp_btf/inet_sock_set_state",
-	  "who connects, failed connects, ends of connections", false, ALWAYS },
+	  "who connects, failed connects, ends of connections", BOTH, false, ALWAYS },
 	{ "sonde_arrival", "tp_btf/sk_data_ready", "when a request arrived, before it was read",
-	  false, ALWAYS },
-	{ "sonde_send_start", "tp_btf/tcp_sendmsg_locked", "the true start of a send", false,
+	  SOCKET, false, ALWAYS },
+	{ "sonde_send_start", "tp_btf/tcp_sendmsg_locked", "the true start of a send", BOTH, false,
 	  BY_CLIENTS_AND_THREADS },
 	{ "sonde_read_end", "tp_btf/tcp_rcv_space_adjust",
-	  "the order of reads by several threads on one socket", false, BY_THREADS },
+	  "the order of reads by several threads on one socket", BOTH, false, BY_THREADS },
 	{ "sonde_exec", "tp_btf/sched_process_exec",
-	  "names of processes that live for milliseconds", false, ALWAYS },
-	{ "sonde_fork", "tp_btf/sched_process_fork", "whose child a process is", false, ALWAYS },
-	{ "sonde_exit", "tp_btf/sched_process_exit", "ends of processes", false, ALWAYS },
+	  "names of processes that live for milliseconds", BOTH, false, ALWAYS },
+	{ "sonde_fork", "tp_btf/sched_process_fork", "whose child a process is", BOTH, false,
+	  ALWAYS },
+	{ "sonde_exit", "tp_btf/sched_process_exit", "ends of processes", BOTH, false, ALWAYS },
 };
 
 enum { FEATURES = sizeof(features) / sizeof(features[0]) };
 
 struct probe {
 	struct sonde_bpf *skel;
+	enum probe_tier tier;
 	struct bpf_link *links[FEATURES];
 	char reasons[FEATURES][160];	/* empty: on */
 	bool is_absent[FEATURES];	/* the kernel has no such hook */
@@ -86,6 +98,11 @@ static struct bpf_program *program_of(const struct sonde_bpf *skel, size_t i)
 	return bpf_object__find_program_by_name(skel->obj, features[i].name);
 }
 
+static bool is_of_tier(const struct probe *p, size_t i)
+{
+	return features[i].tiers & 1U << p->tier;
+}
+
 static struct sonde_bpf *configured(const struct probe *p, const struct probe_opts *opts)
 {
 	struct sonde_bpf *skel = sonde_bpf__open();
@@ -94,6 +111,7 @@ static struct sonde_bpf *configured(const struct probe *p, const struct probe_op
 		return NULL;
 	skel->rodata->filter = opts->filter;
 	skel->rodata->ring_bytes = (uint32_t)p->ring_size;
+	skel->rodata->is_syscall_tier = p->tier == PROBE_TIER_SYSCALL;
 	bpf_map__set_max_entries(skel->maps.scratches, 2 * (uint32_t)libbpf_num_possible_cpus());
 	return skel;
 }
@@ -105,9 +123,12 @@ static struct sonde_bpf *open_with(const struct probe *p, const struct probe_opt
 	if (!skel)
 		return NULL;
 	for (size_t i = 0; i < FEATURES; i++)
-		bpf_program__set_autoload(program_of(skel, i), !p->reasons[i][0]);
+		bpf_program__set_autoload(program_of(skel, i),
+					  is_of_tier(p, i) && !p->reasons[i][0]);
 	bpf_program__set_autoload(skel->progs.sonde_self, true);
-	bpf_program__set_autoload(skel->progs.sonde_sweep, true);
+	bpf_program__set_autoload(skel->progs.sonde_sweep, p->tier == PROBE_TIER_SOCKET);
+	bpf_program__set_autoload(skel->progs.sonde_sweep_files, p->tier == PROBE_TIER_SYSCALL);
+	bpf_program__set_autoload(skel->progs.sonde_sweep_conns, p->tier == PROBE_TIER_SYSCALL);
 	return skel;
 }
 
@@ -147,7 +168,8 @@ static int load(struct probe *p, const struct probe_opts *opts)
 	/* one of the programs is not for this kernel: find which, go on without them */
 	sonde_bpf__destroy(p->skel);
 	for (size_t i = 0; i < FEATURES; i++)
-		try_alone(p, opts, i);
+		if (is_of_tier(p, i))
+			try_alone(p, opts, i);
 	p->skel = open_with(p, opts);
 	if (!p->skel)
 		return -errno;
@@ -182,7 +204,7 @@ static int attach_one(struct probe *p, size_t i)
 {
 	int err;
 
-	if (p->links[i] || p->reasons[i][0])
+	if (p->links[i] || p->reasons[i][0] || !is_of_tier(p, i))
 		return 0;
 	p->links[i] = bpf_program__attach(program_of(p->skel, i));
 	if (p->links[i])
@@ -217,15 +239,13 @@ void probe_needs_of(struct probe *p, const struct sonde_ev_open *ev)
 static enum probe_error missing_hook(const struct probe *p, char *err, size_t size)
 {
 	for (size_t i = 0; i < FEATURES; i++) {
-		if (!features[i].is_required || !p->reasons[i][0])
+		if (!features[i].is_required || !is_of_tier(p, i) || !p->reasons[i][0])
 			continue;
 		if (p->is_absent[i]) {
-			snprintf(err, size, "%s, which observing needs: Linux 6.3 or later has it",
-				 p->reasons[i]);
+			snprintf(err, size, "%s, which Linux 6.3 and later have", p->reasons[i]);
 			return PROBE_TOO_OLD;
 		}
-		snprintf(err, size, "the kernel refuses %s, which observing needs: %s",
-			 features[i].name, p->reasons[i]);
+		snprintf(err, size, "this kernel refuses %s (%s)", features[i].name, p->reasons[i]);
 		return PROBE_FAILED;
 	}
 	return PROBE_OK;
@@ -256,6 +276,54 @@ static int start(struct probe *p, const struct probe_opts *opts)
 	return attach(p, &opts->filter);
 }
 
+static enum probe_error load_tier(struct probe *p, const struct probe_opts *opts,
+				  enum probe_tier tier, char *err, size_t size)
+{
+	enum probe_error verdict;
+	int rc;
+
+	p->tier = tier;
+	rc = load(p, opts);
+	verdict = missing_hook(p, err, size);
+	if (!verdict && rc) {
+		snprintf(err, size, "the BPF programs do not load: %s%s%s", strerror(-rc),
+			 last_complaint[0] ? ": " : "", last_complaint);
+		verdict = rc == -EPERM || rc == -EACCES ? PROBE_NO_RIGHTS : PROBE_FAILED;
+	}
+	if (!verdict)
+		return PROBE_OK;
+	sonde_bpf__destroy(p->skel);
+	p->skel = NULL;
+	return verdict;
+}
+
+/* The tier asked for; else the better one this kernel takes, found by trying. */
+static enum probe_error load_any(struct probe *p, const struct probe_opts *opts, char *err,
+				 size_t size)
+{
+	enum probe_error first = PROBE_OK, second;
+	char why[256], also[256];
+
+	if (opts->tier != PROBE_TIER_SYSCALL) {
+		first = load_tier(p, opts, PROBE_TIER_SOCKET, why, sizeof(why));
+		if (first == PROBE_OK)
+			return first;
+		if (first == PROBE_NO_RIGHTS || opts->tier == PROBE_TIER_SOCKET) {
+			snprintf(err, size, "cannot observe: %s", why);
+			return first;
+		}
+		for (size_t i = 0; i < FEATURES; i++)
+			if (features[i].tiers == BOTH)
+				p->reasons[i][0] = '\0';
+	}
+	second = load_tier(p, opts, PROBE_TIER_SYSCALL, also, sizeof(also));
+	if (second == PROBE_OK)
+		return second;
+	snprintf(err, size, "cannot observe: %s%s%s; Linux 5.17 is the oldest that can work",
+		 first ? why : "", first ? ", and " : "", also);
+	return first == PROBE_TOO_OLD ? first : second;
+}
+
 enum probe_error probe_open(const struct probe_opts *opts, struct probe **out, char *err,
 			    size_t size)
 {
@@ -273,12 +341,10 @@ enum probe_error probe_open(const struct probe_opts *opts, struct probe **out, c
 	p->ring_fd = p->stats_fd = -1;
 	p->ring_size = ring_size_of(opts->ring_size);
 	libbpf_set_print(on_libbpf);
-	rc = load(p, opts);
-	verdict = missing_hook(p, err, size);
+	verdict = load_any(p, opts, err, size);
 	if (verdict)
 		goto fail;
-	if (!rc)
-		rc = start(p, opts);
+	rc = start(p, opts);
 	if (rc) {
 		snprintf(err, size, "the BPF programs do not start: %s%s%s", strerror(-rc),
 			 last_complaint[0] ? ": " : "", last_complaint);
@@ -324,7 +390,10 @@ size_t probe_programs(struct probe *p, struct probe_program *out, size_t max)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < FEATURES && n < max; i++, n++) {
+	for (size_t i = 0; i < FEATURES && n < max; i++) {
+		/* of the other tier only what this kernel does not have */
+		if (!is_of_tier(p, i) && !p->reasons[i][0])
+			continue;
 		out[n] = (struct probe_program){
 			.name = features[i].name,
 			.hook = features[i].hook,
@@ -339,13 +408,14 @@ size_t probe_programs(struct probe *p, struct probe_program *out, size_t max)
 				 features[i].need == BY_THREADS ? "" : "client or ");
 		if (p->links[i])
 			read_stats(program_of(p->skel, i), &out[n]);
+		n++;
 	}
 	return n;
 }
 
 enum probe_tier probe_tier(const struct probe *p)
 {
-	return PROBE_TIER_SOCKET;
+	return p->tier;
 }
 
 int probe_ring_fd(const struct probe *p)
@@ -429,28 +499,11 @@ int probe_set_process(struct probe *p, uint32_t tgid, uint32_t flags)
 
 int probe_each_cookie(struct probe *p, void (*fn)(void *ctx, uint64_t cookie), void *ctx)
 {
-	union bpf_iter_link_info info = { .map.map_fd =
-						  (uint32_t)bpf_map__fd(p->skel->maps.conns) };
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
-	struct bpf_link *link = bpf_program__attach_iter(p->skel->progs.sonde_sweep, &opts);
-	uint64_t cookies[512];
-	int fd, err = 0;
-	ssize_t n;
+	struct sonde_bpf *skel = p->skel;
 
-	if (!link)
-		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	if (fd < 0) {
-		err = -errno;
-		goto out;
-	}
-	while ((n = read(fd, cookies, sizeof(cookies))) > 0)
-		for (size_t i = 0; i < (size_t)n / sizeof(cookies[0]); i++)
-			fn(ctx, cookies[i]);
-	if (n < 0)
-		err = -errno;
-	close(fd);
-out:
-	bpf_link__destroy(link);
-	return err;
+	if (p->tier == PROBE_TIER_SOCKET)
+		return sweep_storage(skel->progs.sonde_sweep, skel->maps.conns, fn, ctx);
+	skel->bss->sweep_turn++;
+	return sweep_addresses(skel->progs.sonde_sweep_files, skel->progs.sonde_sweep_conns,
+			       skel->maps.conns_at, fn, ctx);
 }

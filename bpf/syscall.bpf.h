@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Capture, tier 2, for kernels without the socket tier's tracepoints: every system call that sends
+ * or receives, at its end, when the registers still hold its arguments. The descriptor leads to the
+ * socket, by reading: the verifier does not trust it, so that the state of a connection is found by
+ * the socket's address, and the inode tells whether that still is the same socket.
+ *
+ * Not a file of its own for the compiler: bpftool can link only one object that calls kernel
+ * functions.
+ */
+#ifndef SYSCALL_BPF_H
+#define SYSCALL_BPF_H
+
+#include "capture.bpf.h"
+
+#define S_IFMT	 0170000
+#define S_IFSOCK 0140000
+
+enum { MESSAGES_MAX = 1024 }; /* UIO_MAXIOV */
+
+/* What a system call did, told by its number, arguments and result. */
+struct call {
+	u64 nr;
+	s64 ret;
+	u64 vec; /* its second argument */
+	u32 fd;
+	u32 dir;
+	u32 flags;
+	u32 is_many;	/* a vector of messages: the result counts them */
+	u32 asks_bytes; /* a result of 0 is the end of the stream */
+	u32 other_fd;	/* of a splice: where it took from */
+};
+
+static __always_inline bool call_of(struct pt_regs *regs, struct call *call)
+{
+	call->nr = CALL_NR(regs);
+	call->vec = CALL_ARG2(regs);
+	call->fd = CALL_ARG1(regs);
+	call->dir = SONDE_RX;
+	switch (call->nr) {
+	case NR_READ: call->asks_bytes = CALL_ARG3(regs); return true;
+	case NR_RECVFROM:
+		call->asks_bytes = CALL_ARG3(regs);
+		call->flags = CALL_ARG4(regs);
+		return true;
+	case NR_READV:
+	case NR_PREADV2: call->asks_bytes = 1; return true;
+	case NR_RECVMMSG:
+		call->is_many = 1;
+		call->flags = CALL_ARG4(regs);
+		return true;
+	case NR_RECVMSG:
+		call->asks_bytes = 1;
+		call->flags = CALL_ARG3(regs);
+		return true;
+	}
+	call->dir = SONDE_TX;
+	switch (call->nr) {
+	case NR_WRITE:
+	case NR_WRITEV:
+	case NR_PWRITEV2:
+	case NR_SENDFILE: return true;
+	case NR_SENDTO: call->flags = CALL_ARG4(regs); return true;
+	case NR_SENDMSG: call->flags = CALL_ARG3(regs); return true;
+	case NR_SENDMMSG:
+		call->is_many = 1;
+		call->flags = CALL_ARG4(regs);
+		return true;
+	case NR_SPLICE:
+		call->fd = CALL_ARG3(regs);
+		call->other_fd = CALL_ARG1(regs);
+		return true;
+	}
+	return false;
+}
+
+struct found {
+	struct sock *sk;
+	u32 inode;
+	u16 family;
+};
+
+/* The stream socket a descriptor names. */
+static __always_inline bool socket_of(struct task_struct *task, u32 fd, struct found *out)
+{
+	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	struct file *file = NULL, **files;
+	struct socket *socket;
+	struct inode *inode;
+	struct sock *sk;
+	u16 type;
+
+	if (!fdt || fd >= BPF_CORE_READ(fdt, max_fds))
+		return false;
+	files = BPF_CORE_READ(fdt, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	inode = BPF_CORE_READ(file, f_inode);
+	/* a file of this mode is one of a socket: those in file systems cannot be opened */
+	if (!inode || (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return false;
+	socket = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(socket, sk);
+	out->sk = sk;
+	out->inode = BPF_CORE_READ(inode, i_ino);
+	out->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	type = BPF_CORE_READ(socket, type);
+	if (type != SOCK_STREAM)
+		return false;
+	if (out->family == AF_UNIX)
+		return true;
+	return (out->family == AF_INET || out->family == AF_INET6) &&
+	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP;
+}
+
+/* Its state. One that was of another socket at this address makes room; the sweep finds it gone. */
+static __always_inline struct conn *conn_found(const struct found *f)
+{
+	struct conn *c = conn_of(f->sk);
+
+	if (!c || (c->generation && c->generation != f->inode)) {
+		c = conn_new(f->sk);
+		if (!c)
+			return NULL;
+	}
+	c->generation = f->inode;
+	c->seen = sweep_turn;
+	return c;
+}
+
+/* The socket's streams, kernel TLS's excepted, whose numbers are not those of what is written. */
+static __noinline int place_found(struct op *op, struct sock *sk, struct conn *c, u32 len)
+{
+	struct actor by = { .c = c, .task = bpf_get_current_task_btf() };
+	u32 done = 1U << bpf_core_enum_value(enum sock_flags, SOCK_DONE);
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	struct tcp_at at;
+
+	if (c->flags & CONN_OWN_SEQ)
+		return 0;
+	if (BPF_CORE_READ(tp, inet_conn.icsk_ulp_ops)) {
+		c->flags |= CONN_OWN_SEQ;
+		return 0;
+	}
+	at.tx_next = BPF_CORE_READ(tp, write_seq);
+	at.snd_nxt = BPF_CORE_READ(tp, snd_nxt);
+	at.wstamp_ns = BPF_CORE_READ(tp, tcp_wstamp_ns);
+	at.rx_next = BPF_CORE_READ(tp, copied_seq);
+	/* the peer's FIN, once read, is counted too */
+	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & done &&
+	    at.rx_next == BPF_CORE_READ(tp, rcv_nxt))
+		at.rx_next--;
+	place(op, &by, &at, len);
+	return 0;
+}
+
+/* An operation where it was placed, and the socket's address. */
+struct placed {
+	u64 sk;
+	struct op op;
+};
+
+/* Global, so that the verifier walks it once and not for every caller; it is told no pointers. */
+__noinline int capture_found(struct placed *p)
+{
+	struct actor by = { .task = bpf_get_current_task_btf() };
+
+	if (!p)
+		return 0;
+	by.sk = (struct sock *)p->sk;
+	by.c = conn_of(by.sk);
+	if (!by.c)
+		return 0;
+	by.regs = (struct pt_regs *)bpf_task_pt_regs(by.task);
+	cpu_hold();
+	capture(&p->op, &by);
+	cpu_release();
+	return 0;
+}
+
+static __always_inline u32 message_len(u64 vec, u32 i)
+{
+	u32 len = 0;
+
+	bpf_probe_read_user(
+		&len, sizeof(len),
+		(void *)(vec + i * sizeof(struct mmsghdr) + offsetof(struct mmsghdr, msg_len)));
+	return len > (u32)__INT_MAX__ ? 0 : len;
+}
+
+/* A call under way: one operation after the other. */
+struct messages {
+	struct placed at;
+	u64 vec;
+	u32 n, total;
+};
+
+static long message_add(u32 i, struct messages *m)
+{
+	if (i >= m->n)
+		return 1;
+	m->total += message_len(m->vec, i);
+	return 0;
+}
+
+static long message_capture(u32 i, struct messages *m)
+{
+	struct op *op = &m->at.op;
+
+	if (i >= m->n)
+		return 1;
+	op->msg = m->vec + i * sizeof(struct mmsghdr);
+	op->len = message_len(m->vec, i);
+	if (op->len || op->dir == SONDE_RX)
+		capture_found(&m->at);
+	op->seq += op->len;
+	return 0;
+}
+
+/* A send that failed leaves no start behind for the next. */
+static __always_inline void call_failed(const struct call *call, struct sock *sk, u32 tid)
+{
+	struct conn *c = conn_of(sk);
+
+	if (c && call->dir == SONDE_TX && c->tx_tid == tid)
+		c->tx_start_ns = 0;
+}
+
+/* Global: see capture_found. */
+__noinline int syscall_ended(struct call *call)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct messages m = {};
+	struct found f = {};
+	struct conn *c;
+
+	if (!call)
+		return 0;
+	m.at.op.dir = call->dir & 1;
+	if (!socket_of(task, call->fd, &f)) {
+		if (call->nr != NR_SPLICE || !socket_of(task, call->other_fd, &f))
+			return 0;
+		m.at.op.dir = SONDE_RX;
+	}
+	if (call->ret < 0) {
+		call_failed(call, f.sk, task->pid);
+		return 0;
+	}
+	c = conn_found(&f);
+	if (!c || !conn_is_observed(c, task, task->tgid))
+		return 0;
+	m.at.sk = (u64)f.sk;
+	m.at.op.flags = call->flags;
+	if (!call->is_many) {
+		m.at.op.len = call->ret;
+		place_found(&m.at.op, f.sk, c, call->ret);
+		return capture_found(&m.at);
+	}
+	m.vec = call->vec;
+	m.n = call->ret;
+	bpf_loop(MESSAGES_MAX, message_add, &m, 0);
+	place_found(&m.at.op, f.sk, c, m.total);
+	bpf_loop(MESSAGES_MAX, message_capture, &m, 0);
+	return 0;
+}
+
+SEC("?tp_btf/sys_exit")
+int BPF_PROG(sonde_syscall, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call call = { .ret = ret };
+
+	/* the observer's own pass too: that its connections are not wanted is noted on them */
+	if (TASK_IS_COMPAT(task) || !call_of(regs, &call))
+		return 0;
+	if (call.flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
+		return 0;
+	if (ret == 0 && !call.asks_bytes)
+		return 0;
+	if (ret < 0 && call.dir == SONDE_RX)
+		return 0;
+	return syscall_ended(&call);
+}
+
+/* Marks the connections that some descriptor still names. */
+SEC("?iter/task_file")
+int sonde_sweep_files(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct socket *socket;
+	struct conn *c;
+
+	if (!file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	c = conn_of(BPF_CORE_READ(socket, sk));
+	if (c && c->generation == BPF_CORE_READ(file, f_inode, i_ino))
+		c->seen = sweep_turn;
+	return 0;
+}
+
+/* Then tells of each whether it is alive: its cookie; or gone: the key of what is left of it. One
+ * that no descriptor has named yet waits to be accepted. */
+SEC("?iter/bpf_map_elem")
+int sonde_sweep_conns(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct {
+		u64 cookie, gone;
+	} out = {};
+	struct conn *c = ctx->value;
+	u64 *at = ctx->key;
+
+	if (!c || !at)
+		return 0;
+	if (!c->generation || c->seen == sweep_turn)
+		out.cookie = c->cookie;
+	else if (sweep_turn - c->seen >= 2)
+		out.gone = *at;
+	else
+		return 0;
+	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	return 0;
+}
+
+#endif
