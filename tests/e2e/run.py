@@ -22,7 +22,7 @@ from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency",
          "load", "redis", "memcached", "dns", "lives", "churn", "namespaces", "filters",
-         "badinput", "captures")
+         "badinput", "rights", "captures")
 
 
 def load_cases():

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include "capture/confine.h"
 #include "capture/live.h"
 #include "capture/recording.h"
 #include "cmd/sweep.h"
@@ -275,12 +276,22 @@ static void drain(struct observer *o)
 		o->on_turn(o->ctx);
 }
 
+/* Observing works without it; what is missing is said. */
+static void give_up_rights(void)
+{
+	char err[128];
+
+	if (confine(err, sizeof(err)))
+		log_warn("%s: going on with more rights than needed", err);
+}
+
 int observer_run(struct observer *o, const char *where)
 {
 	int err;
 
 	o->cpu_at_ns = clock_mono_ns();
 	o->cpu_used_ns = cpu_used_ns();
+	give_up_rights();
 	say_observing(o, where);
 	err = loop_run(o->loop);
 	if (err) {

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a process can still do after confine(): each in a child, since there is no way back. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "capture/confine.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_FILTER 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_FILTER 0
+#endif
+#endif
+#ifndef HAS_FILTER
+#define HAS_FILTER 1
+#endif
+
+/* Runs fn in a confined child; its result, or 100 where confine() itself failed. */
+static int confined(int (*fn)(void))
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		char err[128];
+
+		_exit(confine(err, sizeof(err)) ? 100 : fn());
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static int try_exec(void)
+{
+	char *argv[] = { "/bin/true", NULL };
+
+	execv(argv[0], argv);
+	return errno;
+}
+
+static int try_execveat(void)
+{
+	char *argv[] = { "/bin/true", NULL };
+
+	syscall(SYS_execveat, AT_FDCWD, argv[0], argv, NULL, 0);
+	return errno;
+}
+
+static int try_socket(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 0) < 0 ? errno : 0;
+}
+
+static int try_fork(void)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+	if (pid == 0)
+		_exit(0);
+	return pid < 0 ? errno : 0;
+}
+
+static int try_mount(void)
+{
+	return mount("none", "/tmp", "tmpfs", 0, NULL) < 0 ? errno : 0;
+}
+
+/* What the loop does day by day. */
+static int try_work(void)
+{
+	char buf[64];
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC),
+	    epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event ev;
+
+	if (fd < 0 || epoll < 0 || read(fd, buf, sizeof(buf)) <= 0)
+		return errno;
+	if (epoll_wait(epoll, &ev, 1, 1) < 0)
+		return errno;
+	return close(fd) || close(epoll) ? errno : 0;
+}
+
+/* 0 if no set holds more than the four that live work needs. */
+static int has_few_capabilities(void)
+{
+	const uint64_t few = 1ULL << CAP_BPF | 1ULL << CAP_PERFMON | 1ULL << CAP_SYS_PTRACE |
+			     1ULL << CAP_DAC_READ_SEARCH;
+	FILE *f = fopen("/proc/self/status", "re");
+	int sets = 0, over = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned long long caps;
+
+		if (sscanf(line, "CapEff: %llx", &caps) == 1 ||
+		    sscanf(line, "CapPrm: %llx", &caps) == 1 ||
+		    sscanf(line, "CapInh: %llx", &caps) == 1) {
+			sets++;
+			over += (caps & ~few) != 0;
+		}
+	}
+	return sets == 3 ? over : 50;
+}
+
+/* As the kernel reports it: asking through prctl is not allowed any more. */
+static int has_no_new_privs(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[256];
+	int is_set = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "NoNewPrivs: %d", &is_set) == 1)
+			break;
+	return is_set == 1 ? 0 : 1;
+}
+
+static void test_cannot_execute(void **state)
+{
+	if (!HAS_FILTER)
+		skip();
+	assert_int_equal(confined(try_exec), EPERM);
+	assert_int_equal(confined(try_execveat), EPERM);
+}
+
+static void test_cannot_reach_out(void **state)
+{
+	if (!HAS_FILTER)
+		skip();
+	assert_int_equal(confined(try_socket), EPERM);
+	assert_int_equal(confined(try_fork), EPERM);
+}
+
+static void test_loses_capabilities(void **state)
+{
+	assert_int_equal(confined(has_few_capabilities), 0);
+	assert_int_equal(confined(try_mount), EPERM);
+}
+
+static void test_gains_nothing(void **state)
+{
+	assert_int_equal(confined(has_no_new_privs), 0);
+}
+
+static void test_can_work(void **state)
+{
+	assert_int_equal(confined(try_work), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cannot_execute),	   cmocka_unit_test(test_cannot_reach_out),
+		cmocka_unit_test(test_loses_capabilities), cmocka_unit_test(test_gains_nothing),
+		cmocka_unit_test(test_can_work),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/confine.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The sanitizers' runtime makes system calls of its own: only capabilities are dropped under it. */
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_SANITIZER 1
+#endif
+#endif
+
+/* Attaching what a later connection needs, and the sweep, take the first two; the files under
+ * /proc of other users' processes, and their programs, the others. */
+static const int kept[] = { CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH };
+
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[2];
+	uint64_t had, keep = 0;
+
+	if (syscall(SYS_capget, &head, caps) < 0)
+		return -errno;
+	had = (uint64_t)caps[1].permitted << 32 | caps[0].permitted;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		keep |= 1ULL << kept[i];
+	/* where it came with the older right alone, that one stands for the first two */
+	if (!(had & 1ULL << CAP_BPF) || !(had & 1ULL << CAP_PERFMON))
+		keep |= 1ULL << CAP_SYS_ADMIN;
+	keep &= had;
+	/* fails without CAP_SETPCAP; no_new_privs keeps the bounds from ever mattering */
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (!(keep >> cap & 1))
+			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	for (int i = 0; i < 2; i++) {
+		caps[i].effective = caps[i].permitted = (uint32_t)(keep >> (32 * i));
+		caps[i].inheritable = 0;
+	}
+	return syscall(SYS_capset, &head, caps) < 0 ? -errno : 0;
+}
+
+/* What the loop, the libraries under it and the C library's way out are made of. */
+static const char *const allowed[] = {
+	/* files and descriptors */
+	"read",
+	"write",
+	"readv",
+	"writev",
+	"pread64",
+	"pwrite64",
+	"lseek",
+	"open",
+	"openat",
+	"close",
+	"close_range",
+	"stat",
+	"lstat",
+	"fstat",
+	"newfstatat",
+	"fstatat64",
+	"statx",
+	"statfs",
+	"fstatfs",
+	"access",
+	"faccessat",
+	"faccessat2",
+	"readlink",
+	"readlinkat",
+	"getdents",
+	"getdents64",
+	"getcwd",
+	"fcntl",
+	"ioctl",
+	"dup",
+	"dup2",
+	"dup3",
+	"fsync",
+	"fdatasync",
+	"ftruncate",
+	"fchmod",
+	/* waiting and time */
+	"epoll_create1",
+	"epoll_ctl",
+	"epoll_wait",
+	"epoll_pwait",
+	"epoll_pwait2",
+	"poll",
+	"ppoll",
+	"select",
+	"pselect6",
+	"timerfd_create",
+	"timerfd_settime",
+	"timerfd_gettime",
+	"eventfd2",
+	"signalfd4",
+	"pipe2",
+	"clock_gettime",
+	"clock_getres",
+	"clock_nanosleep",
+	"nanosleep",
+	"gettimeofday",
+	"time",
+	"times",
+	"restart_syscall",
+	"sched_yield",
+	"sched_getaffinity",
+	/* the server: what is accepted, not what is asked of others */
+	"accept",
+	"accept4",
+	"recvfrom",
+	"recvmsg",
+	"sendto",
+	"sendmsg",
+	"sendfile",
+	"shutdown",
+	"getsockname",
+	"getpeername",
+	"getsockopt",
+	"setsockopt",
+	/* memory, signals, the process itself */
+	"brk",
+	"mmap",
+	"munmap",
+	"mremap",
+	"mprotect",
+	"madvise",
+	"futex",
+	"membarrier",
+	"rseq",
+	"set_robust_list",
+	"rt_sigaction",
+	"rt_sigprocmask",
+	"rt_sigreturn",
+	"rt_sigpending",
+	"sigaltstack",
+	"getpid",
+	"gettid",
+	"getppid",
+	"getuid",
+	"geteuid",
+	"getgid",
+	"getegid",
+	"getrusage",
+	"prlimit64",
+	"getrlimit",
+	"getrandom",
+	"uname",
+	"sysinfo",
+	"capget",
+	"tgkill",
+	"exit",
+	"exit_group",
+	/* attaching and sweeping */
+	"bpf",
+	"perf_event_open",
+};
+
+static int filter_system_calls(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int err = 0;
+
+	if (!ctx)
+		return -ENOMEM;
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]) && !err; i++) {
+		int nr = seccomp_syscall_resolve_name(allowed[i]);
+
+		/* one this machine does not have needs no leave */
+		if (nr != __NR_SCMP_ERROR)
+			err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
+	}
+	if (!err)
+		err = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return err;
+}
+
+int confine(char *err, size_t size)
+{
+	const char *what = "give up gaining rights";
+	int rc = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+
+	if (!rc) {
+		what = "drop capabilities";
+		rc = drop_capabilities();
+	}
+#ifndef HAS_SANITIZER
+	if (!rc) {
+		what = "filter system calls";
+		rc = filter_system_calls();
+	}
+#endif
+	if (rc)
+		snprintf(err, size, "cannot %s: %s", what, strerror(-rc));
+	return rc;
+}
