@@ -78,7 +78,7 @@ static __always_inline struct conn *conn_made(struct sock *sk)
 	if (!is_syscall_tier)
 		return bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	blank = bpf_map_lookup_elem(&blanks, &zero);
-	if (!blank || bpf_map_update_elem(&conns_at, &at, blank, BPF_ANY))
+	if (!blank || bpf_map_update_elem(&conns_at, &at, blank, BPF_NOEXIST))
 		return NULL;
 	return bpf_map_lookup_elem(&conns_at, &at);
 }
@@ -98,11 +98,11 @@ static __noinline struct conn *conn_new(struct sock *sk)
 
 	if (!c) {
 		/* another CPU was making it at this moment: the sender, the reader, the softirq */
-		c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+		c = conn_of(sk);
 		if (!c)
 			count(SONDE_CNT_NO_STORAGE);
 		else if (!c->cookie) /* and has not got far */
-			c->cookie = bpf_get_socket_cookie(sk);
+			c->cookie = conn_cookie(sk);
 		return c;
 	}
 	if (c->cookie) /* a socket that connects again */
@@ -121,6 +121,16 @@ static __noinline struct conn *conn_new(struct sock *sk)
 			c->flags = CONN_PORT_OFF;
 	}
 	return c;
+}
+
+/* Of a socket that begins: what was at its address is over. */
+static __always_inline struct conn *conn_begun(struct sock *sk)
+{
+	u64 at = (u64)sk;
+
+	if (is_syscall_tier)
+		bpf_map_delete_elem(&conns_at, &at);
+	return conn_new(sk);
 }
 
 /* Asks the filter, once per process that uses the connection. */

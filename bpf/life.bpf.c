@@ -103,7 +103,7 @@ static __always_inline void connect_began(struct sock *sk)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	u64 pid_tgid = bpf_get_current_pid_tgid();
-	struct conn *c = conn_new(sk);
+	struct conn *c = conn_begun(sk);
 
 	if (!c)
 		return;
@@ -126,7 +126,7 @@ static __always_inline int state_changed(struct sock *sk, int from, int to)
 		return 0;
 	}
 	if (to == TCP_ESTABLISHED && from == TCP_SYN_RECV) {
-		c = conn_new(sk);
+		c = conn_begun(sk);
 		if (c) {
 			c->role = SONDE_ROLE_SERVER;
 			c->flags |= CONN_FRESH;

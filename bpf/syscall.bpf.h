@@ -117,11 +117,12 @@ static __always_inline struct conn *conn_found(const struct found *f)
 {
 	struct conn *c = conn_of(f->sk);
 
-	if (!c || (c->generation && c->generation != f->inode)) {
+	if (c && c->generation && c->generation != f->inode)
+		c = conn_begun(f->sk);
+	else if (!c)
 		c = conn_new(f->sk);
-		if (!c)
-			return NULL;
-	}
+	if (!c)
+		return NULL;
 	c->generation = f->inode;
 	c->seen = sweep_turn;
 	return c;
