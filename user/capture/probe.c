@@ -319,7 +319,7 @@ static enum probe_error load_any(struct probe *p, const struct probe_opts *opts,
 	second = load_tier(p, opts, PROBE_TIER_SYSCALL, also, sizeof(also));
 	if (second == PROBE_OK)
 		return second;
-	snprintf(err, size, "cannot observe: %s%s%s; Linux 5.17 is the oldest that can work",
+	snprintf(err, size, "cannot observe: Linux 5.17 is the oldest that can work, and %s%s%s",
 		 first ? why : "", first ? ", and " : "", also);
 	return first == PROBE_TOO_OLD ? first : second;
 }
