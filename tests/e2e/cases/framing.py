@@ -32,10 +32,10 @@ def pipelined(e):
 
 @case()
 def chunked_both_ways(e):
-    port = e.node("echo.js")
+    by_curl, port = e.node("echo.js"), e.node("echo.js")
     body = e.write("body", os.urandom(200000))
-    truth = curls(e, port, (3, "POST", "/echo", "-H", "Transfer-Encoding: chunked",
-                            "--data-binary", "@" + body))
+    truths = [curls(e, by_curl, (3, "POST", "/echo", "-H", "Transfer-Encoding: chunked",
+                                 "--data-binary", "@" + body)), Counter()]
     with Raw(port) as c:
         for sizes in ((1, 2, 3), (5000, 70000, 1), (1,) * 200):
             c.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -45,9 +45,9 @@ def chunked_both_ways(e):
             r = c.response("POST")
             if len(r.body) != sum(sizes):
                 raise Failure("node echoed another length")
-            truth[("POST", "/echo", r.status)] += 1
+            truths[1][("POST", "/echo", r.status)] += 1
     quiet()
-    return Expect(port, truth, "echo")
+    return [Expect(by_curl, truths[0], "echo", "curl"), Expect(port, truths[1], "echo", "run")]
 
 
 @case()

@@ -158,5 +158,31 @@ def no_traffic_says_so(e):
     quiet(0.2)
     text = s.proc.stderr()[said:]
     s.end()
-    if "curl" not in text:
-        raise Failure(f"no command to make traffic with: {text!r}")
+    for words in ("no HTTP request in the first", "curl", "sonde tail", f":{s.port}/metrics"):
+        if words not in text:
+            raise Failure(f"{words!r} is not in {text!r}")
+
+
+@case(group=None)
+def dark_is_said_and_why(e):
+    """TLS, and a protocol nobody knows: the first seconds say how many and why not; so do others."""
+    port = e.python("raw.py", "websocket")
+    s = Sonde(e, "run", "--port", port).wait_ready()
+    held = []
+    hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"r" * 506
+    for text in (hello, b"\x00\x01\x02\x03" * 50):
+        held.append(Raw(port))
+        held[-1].send(text)
+    until(lambda: "dark: " in s.proc.stderr(), 8, "word of what is dark in the summary")
+    dark = next(l for l in s.proc.stderr().splitlines() if "dark: " in l)
+    m = s.metrics()
+    for c in held:
+        c.sock.close()
+    s.end()
+    for words in (" encrypted (this build does not see inside TLS)", " of a protocol this build does "
+                  "not parse", "sonde check"):
+        if words not in dark:
+            raise Failure(f"{words!r} is not in {dark!r}")
+    states = {labels["state"]: int(v) for labels, v in m.of("sonde_connections")}
+    if not states["encrypted"] or not states["unknown"]:
+        raise Failure(f"sonde_connections {states}")

@@ -5,7 +5,7 @@ from collections import Counter
 
 from harness.case import case
 from harness.env import PROGS, PYTHON, quiet, tool
-from harness.expect import Expect
+from harness.expect import Expect, key_of
 from harness.proc import Failure
 from harness.raw import Raw
 
@@ -191,9 +191,11 @@ def ab_and_h2load(e):
     both = ng.log(4300)
     same("access log", both, {("GET", "/ok", 200): 4300})
 
+    ok = ("GET", "/ok", 200, None)
+
     def split(seen):
-        by = Counter(t["service"] for t in seen if t["role"] == "client")
-        if by != {"ab": 2300, "h2load": 2000}:
+        by = Counter(key_of(t) for t in seen if t["role"] == "client")
+        if by != {("ab", *ok): 2300, ("h2load", *ok): 2000}:
             return [f"clients {dict(by)}"]
         version = Counter(t["version"] for t in seen if t["role"] == "server")
         if version != {"1.0": 2300, "1.1": 2000}:

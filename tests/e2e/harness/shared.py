@@ -109,7 +109,8 @@ class Shared:
         if self.ready != 200:
             raise Failure(f"/readyz answered {self.ready}")
         said = self.run.proc.stderr()
-        for word in ("nginx", f"http://127.0.0.1:{self.run.port}/metrics"):
+        for word in ("nginx", " p95 ", "next: sonde tail",
+                     f"http://127.0.0.1:{self.run.port}/metrics"):
             if word not in said:
                 raise Failure(f"the summary of the first seconds lacks {word}")
 
