@@ -9,7 +9,7 @@
 #include "arch.bpf.h"
 #include "sonde.bpf.h"
 
-enum { IOVECS_MAX = 32 };
+enum { IOVECS_MAX = 1024 }; /* UIO_MAXIOV: the kernel refuses more. memcached fills them */
 
 /* A record under construction: one per CPU and direction, since one program can interrupt the
  * other. An array, not a per-CPU one, whose values may not be this large. */
