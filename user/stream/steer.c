@@ -31,12 +31,13 @@ static uint64_t want_until(const struct conn *c, const struct stream *s)
 }
 
 /* How much of an operation that carries responses is worth copying: heads as long as twice the
- * longest seen. Where requests are pipelined, many responses may come in one operation. */
+ * longest seen. Where requests are pipelined, many responses may come in one operation: a database's
+ * client may begin to at any time, and its answers are sent before the kernel is told. */
 static uint32_t want_copy(const struct conn *c)
 {
 	uint32_t n = COPY_LEAST;
 
-	if (!c->head_max || c->wants_all || c->match.is_pipelined)
+	if (c->proto->kind != KIND_WEB || !c->head_max || c->wants_all || c->match.is_pipelined)
 		return 0;
 	while (n < 2 * c->head_max && n < SONDE_COPY_MAX)
 		n *= 2;
