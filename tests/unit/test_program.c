@@ -33,8 +33,10 @@ static const struct program_case cases[] = {
 	{ "/dev/fd/7", "/usr/bin/tool|-x", "", "tool", N }, /* fexecve() */
 	{ "/bin/busybox", "httpd|-f|-p|80", "/", "httpd", N },
 	{ "/bin/busybox", "busybox|nc|-l", "/", "nc", N },
-	{ "/usr/bin/redis-check-rdb", "/usr/bin/redis-server 127.0.0.1:6379", "/", "redis-server", N },
-	{ "/usr/bin/redis-check-rdb", "redis-server unixsocket:/run/r.sock", "/", "redis-server", N },
+	{ "/usr/bin/redis-check-rdb", "/usr/bin/redis-server 127.0.0.1:6379", "/", "redis-server",
+	  N },
+	{ "/usr/bin/redis-check-rdb", "redis-server unixsocket:/run/r.sock", "/", "redis-server",
+	  N },
 	{ "/usr/bin/redis-check-rdb", "redis-check-rdb|dump.rdb", "/", "redis-check-rdb", N },
 	{ "/usr/sbin/php-fpm8.2", "php-fpm: pool www", "/", "php-fpm8.2", N },
 	{ "", "", "", "", PROGRAM_NAMELESS },
