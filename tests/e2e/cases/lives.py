@@ -132,7 +132,8 @@ def four_at_once(e):
 def top_once(e):
     """A table and the same as JSON; rate, errors and quantiles of what was sent."""
     ng = e.nginx("location = /broken { return 503; }")
-    top = [Sonde(e, "top", "--once", *more, "--duration", "3s") for more in ([], ["--json"])]
+    top = [Sonde(e, "top", "--once", *more, "--duration", "3s", "--port", ng.port)
+           for more in ([], ["--json"])]
     for s in top:
         s.wait_ready()
     with Raw(ng.port) as c:
@@ -141,10 +142,18 @@ def top_once(e):
     for s in top:
         if s.proc.wait(8) != 0:
             raise Failure(f"top --once exited with {s.proc.popen.returncode}")
-    json.loads(top[1].proc.stdout())
-    for s in top:
-        if "nginx" not in s.proc.stdout():
-            raise Failure(f"no nginx in {s.proc.stdout()[:300]!r}")
+    rows = {(r["service"], r["role"]): r for r in json.loads(top[1].proc.stdout())["services"]}
+    for who in (("nginx", "server"), ("run", "client")):
+        row = rows.pop(who, {})
+        if (row.get("count"), row.get("errors"), row.get("error_ratio")) != (100, 25, 0.25):
+            raise Failure(f"{who}: {row}")
+        if not 0 < row["p50_ns"] <= row["p95_ns"] <= row["p99_ns"] <= row["max_ns"]:
+            raise Failure(f"{who}: quantiles out of order: {row}")
+        line = next((l for l in top[0].proc.stdout().splitlines() if l.startswith(who[0])), "")
+        if line.split()[1:2] != [who[1]] or line.split()[3:4] != ["25.0"]:
+            raise Failure(f"{who}: the table says {line!r}")
+    if rows:
+        raise Failure(f"nobody else was there: {list(rows)}")
     if "\x1b" in top[0].proc.stdout():
         raise Failure("cursor control although stdout is no terminal")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shared session: one `tail --json --record` and one `run` watch the traffic of many cases."""
+"""One `tail --json --record` and one `run` watch the traffic of many cases."""
 import os
 import re
 from collections import Counter
