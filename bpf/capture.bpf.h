@@ -320,9 +320,12 @@ static __always_inline void submit(struct scratch *s, struct conn *c, u32 dir)
 		return;
 	}
 	c->lost[dir]++;
-	count(dir == (c->role == SONDE_ROLE_CLIENT ? SONDE_TX : SONDE_RX)
-		      ? SONDE_CNT_LOST_REQUEST
-		      : SONDE_CNT_LOST_RESPONSE);
+	if (!s->ev.len) /* an end of stream: no request and no response was in it */
+		count(SONDE_CNT_LOST_CONTROL);
+	else if (dir == (c->role == SONDE_ROLE_CLIENT ? SONDE_TX : SONDE_RX))
+		count(SONDE_CNT_LOST_REQUEST);
+	else
+		count(SONDE_CNT_LOST_RESPONSE);
 }
 
 /* Makes the record of an operation, in the CPU's own scratch space. */

@@ -16,11 +16,12 @@ struct glob_text {
 	char s[GLOB_TEXT_MAX + CGROUP_NAME]; /* room for the last part of a path to be cut */
 };
 
-/* Too large for the stack. */
+/* Too large for the stack, and not the CPU's, which another task may be given meanwhile: the text
+ * belongs to the task that is decided about, for as long as that takes. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
 	__type(value, struct glob_text);
 } glob_texts SEC(".maps") __weak;
 
@@ -159,14 +160,9 @@ static __always_inline void cgroup_path(struct task_struct *task, struct glob_te
 	out->s[n & (GLOB_TEXT_MAX - 1)] = 0;
 }
 
-/* Asks every list. `exe` is the program's name in kernel memory, a path or its last part. */
-static __noinline bool filter_asks(struct task_struct *task, const char *exe)
+/* Every list. `exe` is the program's name in kernel memory, a path or its last part. */
+static __noinline bool lists_ask(struct task_struct *task, const char *exe, struct glob_text *text)
 {
-	u32 zero = 0;
-	struct glob_text *text = bpf_map_lookup_elem(&glob_texts, &zero);
-
-	if (!text)
-		return false;
 	if (filter.n_comms || filter.n_not_comms) {
 		bpf_probe_read_kernel_str(text->s, SONDE_COMM_LEN,
 					  BPF_CORE_READ(task, group_leader)->comm);
@@ -186,6 +182,16 @@ static __noinline bool filter_asks(struct task_struct *task, const char *exe)
 			return false;
 	}
 	return true;
+}
+
+static __always_inline bool filter_asks(struct task_struct *task, const char *exe)
+{
+	struct glob_text *text =
+		bpf_task_storage_get(&glob_texts, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	bool asks = text && lists_ask(task, exe, text);
+
+	bpf_task_storage_delete(&glob_texts, task);
+	return asks;
 }
 
 static __always_inline bool filter_has_globs(void)
