@@ -284,14 +284,10 @@ static void test_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_words_of_the_contract),
-		cmocka_unit_test(test_failed_connect),
-		cmocka_unit_test(test_absent_and_null),
-		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_hostile_strings),
-		cmocka_unit_test(test_keeps_utf8),
-		cmocka_unit_test(test_too_small_a_buffer),
-		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_words_of_the_contract), cmocka_unit_test(test_failed_connect),
+		cmocka_unit_test(test_absent_and_null),	      cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_hostile_strings),	      cmocka_unit_test(test_keeps_utf8),
+		cmocka_unit_test(test_too_small_a_buffer),    cmocka_unit_test(test_text),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
