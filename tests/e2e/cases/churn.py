@@ -16,19 +16,19 @@ from collections import Counter
 from harness.case import case
 from harness.env import quiet, tool
 from harness.expect import difference
-from harness.holdings import all_objects, held_objects, pinned, still
+from harness.holdings import Holdings, all_objects, held_objects, pinned
 from harness.proc import until
-from harness.sonde import Sonde
+from harness.sonde import Sonde, get
 
-from cases.load import account, fail_if
+from cases.load import fail_if, settled_account
 
 # What the allocator may keep of a busy moment. A leak of 10 bytes a connection shows in the soak.
 SLACK_KIB = 2048
 
 
 def figures(e, m, **more):
-    e.figures.update(more)
-    e.figures["lost"] = {k: v for k, v in m.lost().items() if v}
+    """What was sent, what of it was counted, and what sonde says it lost."""
+    e.figures.update(more, lost=m.lost())
 
 
 def flat(e, before, after):
@@ -37,8 +37,20 @@ def flat(e, before, after):
     return before.grown_to(after, SLACK_KIB)
 
 
-def lost(m):
-    return [f"lost {k}: {v}" for k, v in m.lost().items() if v]
+def lost(m, sent=0):
+    """
+    `recursion` is left to the kernel: an interrupt found the program that it wanted to run already
+    running on this CPU. Of a thousand connections one may miss a record of its life that way; had
+    it been one of a request, the counts would not be equal.
+    """
+    return [f"lost {k}: {v}" for k, v in m.lost().items()
+            if v and not (k == "recursion" and v <= sent // 1000)]
+
+
+def missed(s):
+    """Which programs the kernel left out, and how often."""
+    hooks = json.loads(get(s.port, "/api/v1/status")[2])["hooks"]
+    return {h["program"]: h["recursion_misses"] for h in hooks if h["recursion_misses"]}
 
 
 def names(e, n):
@@ -63,17 +75,18 @@ def churn_of_processes(e):
     ng = e.nginx("location = /brief { return 200; }")
     programs = names(e, 8)
     s = Sonde(e, "run", "--server-address", "on", "--port", ng.port).wait_ready()
-    rounds = [1600, e.amount(3200, 30000)]
+    # those that are gone are remembered up to a cap: the long form is flat from there on
+    rounds = e.amount([1600, 3200], [10000, 30000])
     held = []
     for n in rounds:
         took = swarm(e, ng.port, 1000, n, programs)
         m = s.settled_metrics()
-        held.append(still(s))
+        held.append(Holdings(s))
     total = sum(rounds)
-    figures(e, m, processes=total, rate=round(n / took), seconds=round(took, 1),
+    figures(e, m, sent=total, missed=missed(s), rate=round(n / took), seconds=took,
             counted=sum(m.requests("client", ng.port).values()))
     s.end()
-    found = lost(m) + difference("access log", Counter({("GET", "/brief", 200): total}),
+    found = lost(m, total) + difference("access log", Counter({("GET", "/brief", 200): total}),
                                  ng.log(total))
     truth = Counter({("nginx", "GET", "/brief", 200, None): total})
     found += difference("server", truth, m.requests("server", ng.port))
@@ -99,19 +112,19 @@ def churn_of_connections(e):
     """5,000 fresh connections a second: both ends of every one counted, none kept."""
     ng = e.nginx()
     s = Sonde(e, "run", "--server-address", "on", "--port", ng.port).wait_ready()
-    rounds = [5000, e.amount(20000, 300000)]
+    rounds = e.amount([5000, 20000], [20000, 300000])
     held = []
     for n in rounds:
         took = ab_fresh(e, f"http://127.0.0.1:{ng.port}/ok", n)
         m = s.settled_metrics()
-        held.append(still(s))
+        held.append(Holdings(s))
     total = sum(rounds)
     # connections whose last record was lost are found by the sweep
     open_ = [sum(v for _, v in s.metrics().of("sonde_connections"))]
-    figures(e, m, connections=total, rate=round(n / took), seconds=round(took, 1),
+    figures(e, m, sent=total, missed=missed(s), rate=round(n / took), seconds=took,
             counted=sum(m.requests("server", ng.port).values()))
     s.end()
-    found = lost(m) + difference("access log", Counter({("GET", "/ok", 200): total}),
+    found = lost(m, total) + difference("access log", Counter({("GET", "/ok", 200): total}),
                                  ng.log(total))
     for role, service in (("server", "nginx"), ("client", "ab")):
         found += difference(role, Counter({(service, "GET", "/ok", 200, None): total}),
@@ -169,7 +182,7 @@ def churn_of_sonde(e):
     s.end()
     fresh = {role: Counter({k: v for k, v in m.requests(role, ng.port).items()
                             if k[2] == "/fresh"}) for role in ("server", "client")}
-    figures(e, m, restarts=rounds, requests=done, failed=bad, fresh=1000,
+    figures(e, m, restarts=rounds, requests=done, failed=bad, sent=1000,
             counted=sum(fresh["server"].values()))
     found = [f"{bad} of {done} requests failed"] if bad else []
     for role, service in (("server", "nginx"), ("client", "ab")):
@@ -189,7 +202,7 @@ def suspended_sonde(e):
     s = Sonde(e, "run", "--ring-size", "1MiB", "--comm", "nginx", "--port", ng.port).wait_ready()
     ab_fresh(e, url + "/ok", 2000)
     s.settled_metrics()
-    before = still(s)
+    before = Holdings(s)
     load = e.procs.start([tool("ab"), "-q", "-k", "-c", 20, "-t", 6, "-n", 3000000, url + "/ok"])
     quiet(0.5)
     s.proc.signal(signal.SIGSTOP)
@@ -198,16 +211,14 @@ def suspended_sonde(e):
     load.wait(10)
     quiet(0.2)
     sent = sum(ng.log().values())
-    end = time.monotonic() + 15
-    while account(s.settled_metrics())[0] < sent and time.monotonic() < end:
-        pass
-    m = s.settled_metrics()
-    total, parts = account(m)
+    total, parts = settled_account(s)
+    m = s.metrics()
     ab_fresh(e, url + "/fresh", 2000)
     after = s.settled_metrics()
-    held = still(s)
+    held = Holdings(s)
     s.end()
-    figures(e, after, sent=sent, accounted=total, **parts)
+    figures(e, after, sent=sent, accounted=total, counted=parts["transactions"],
+            exact_after=2000)
     found = [] if total == sent else [f"sent {sent}, accounted for {total}: {parts}; {lost(m)}"]
     found += [] if parts["ring_full"] else ["nothing was lost: the ring held it all"]
     found += [f"lost after it went on: {k}" for k in set(lost(after)) - set(lost(m))]

@@ -36,6 +36,7 @@ def ab_50000_in_metrics(e):
     truth = ng.log(n)
     m = s.settled_metrics()
     s.end()
+    e.figures.update(sent=n, counted=sum(m.requests("server").values()), lost=m.lost())
     fail_if([f"access log {dict(truth)}"] if truth != {("GET", "/ok", 200): 50000} else [])
     for role, service in (("server", "nginx"), ("client", "ab")):
         fail_if(difference(role, Counter({(service, "GET", "/ok", 200, None): n}),
@@ -87,6 +88,8 @@ def flood(e, keep, n):
         quiet(0.06)
     sent = sum(ng.log(n).values())
     total, parts = settled_account(s)
+    e.figures.update(sent=sent, accounted=total, counted=parts["transactions"],
+                     lost=s.metrics().lost())
     s.end()
     if total != sent:
         raise Failure(f"sent {sent}, accounted for {total}: {parts}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Network namespaces, and a connection whose owner becomes another program."""
+"""Namespaces, of the network and of pids, and a connection whose owner becomes another program."""
 import os
 import subprocess
 from collections import Counter
@@ -15,15 +15,15 @@ from cases.load import fail_if
 from cases.plain import same
 
 
-def ip(*args):
-    subprocess.run([tool("ip"), *map(str, args)], timeout=10, check=True)
+def ip(*args, check=True):
+    subprocess.run([tool("ip"), *map(str, args)], timeout=10, check=check)
 
 
 def netns(e, letter):
     """A new network namespace with its loopback up; it ends with the case."""
     name = f"sonde-{os.getpid()}-{letter}"
     ip("netns", "add", name)
-    e.undo.append(lambda: ip("netns", "del", name))
+    e.undo.append(lambda: ip("netns", "del", name, check=False))
     ip("-n", name, "link", "set", "lo", "up")
     return name
 
@@ -97,11 +97,27 @@ def same_addresses_in_two_namespaces(e):
                      ("client", "curl", "GET", "/ok", 200, None): 40,
                      ("client", "curl", "GET", "/other", 200, None): 60})
     seen = Counter((t["role"], *key_of(t)) for t in s.transactions)
+    e.figures.update(sent=100, counted=sum(n for k, n in seen.items() if k[0] == "server"), lost={})
     found = difference("transactions", truth, seen)
     ends = {t["peer"] for t in s.transactions if t["role"] == "server"}
     if ends != {f"127.0.0.1:{own}", f"127.0.0.1:{own + 1}"}:
         found.append(f"the clients' addresses are {ends}")
     fail_if(found)
+
+
+@case()
+def server_in_a_pid_namespace(e):
+    """It is the first process of its own world; its pid is the root namespace's all the same."""
+    port = free_port()
+    e.serve([PYTHON, os.path.join(PROGS, "raw.py"), port, "plain"], port,
+            (tool("unshare"), "--pid", "--fork", "--kill-child"))
+    pid = e.workers(e.procs.all[-1].pid, 1)[0]
+    e.curl(*[f"http://127.0.0.1:{port}/world"] * 10)
+
+    def pids(seen):
+        found = {t["pid"] for t in seen if t["role"] == "server"}
+        return [] if found == {pid} else [f"pids {found}, not {pid}"]
+    return Expect(port, {("GET", "/world", 200): 10}, "raw", "curl", check=pids)
 
 
 @case()

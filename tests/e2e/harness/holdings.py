@@ -3,10 +3,11 @@
 import json
 import os
 import subprocess
+import time
 from collections import Counter
 
 from .env import tool
-from .proc import Failure, until
+from .proc import Failure
 
 
 def held_objects(pid):
@@ -14,11 +15,15 @@ def held_objects(pid):
     found = set()
     folder = f"/proc/{pid}/fdinfo"
     for fd in os.listdir(folder):
-        with open(os.path.join(folder, fd)) as f:
-            for line in f:
-                key, _, value = line.partition(":")
-                if key in ("prog_id", "map_id", "link_id"):
-                    found.add((key[:-3], int(value)))
+        try:
+            with open(os.path.join(folder, fd)) as f:
+                lines = f.readlines()
+        except FileNotFoundError:  # closed meanwhile: it looks into /proc now and then
+            continue
+        for line in lines:
+            key, _, value = line.partition(":")
+            if key in ("prog_id", "map_id", "link_id"):
+                found.add((key[:-3], int(value)))
     return found
 
 
@@ -47,6 +52,15 @@ def anonymous_kib(pid):
     raise Failure("smaps_rollup has no line Anonymous")
 
 
+def steady_fds(pid):
+    """Those it keeps: the scrape's own connection and looks into /proc come and go."""
+    found = []
+    for _ in range(10):
+        found.append(len(os.listdir(f"/proc/{pid}/fd")))
+        time.sleep(0.01)
+    return min(found)
+
+
 class Holdings:
     """Of a `sonde run`, at one moment."""
 
@@ -55,7 +69,7 @@ class Holdings:
         self.bpf_bytes = int(sum(v for _, v in bpf))
         self.anonymous_kib = anonymous_kib(s.proc.pid)
         self.objects = dict(Counter(kind for kind, _ in held_objects(s.proc.pid)))
-        self.fds = len(os.listdir(f"/proc/{s.proc.pid}/fd"))
+        self.fds = steady_fds(s.proc.pid)
 
     def grown_to(self, later, slack_kib):
         """Lines that say what is held more than before; memory may grow by slack_kib."""
@@ -68,15 +82,3 @@ class Holdings:
             if was != now:
                 found.append(f"{what} went from {was} to {now}")
         return found
-
-
-def still(s):
-    """Holdings once the scrape's own connection is closed."""
-    held = Holdings(s)
-
-    def same():
-        nonlocal held
-        before, held = held, Holdings(s)
-        return before.fds == held.fds
-    until(same, 5, "still number of descriptors")
-    return held
