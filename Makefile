@@ -4,6 +4,7 @@
 #   all      build/sonde                        run      install what is missing, build, observe
 #   check    every test                         unit     the unit tests alone
 #   bench    the figures of docs/performance.md fuzz     each fuzz target for FUZZ_SECONDS
+#   soak     the figures of docs/reliability.md
 #   deps     what the build needs               install  into DESTDIR and PREFIX; uninstall
 #
 # Nothing is asked of the host while this file is read, so that `make run` works where no compiler
@@ -143,6 +144,10 @@ check: need-root deps
 	$(Q)deploy/install-deps test
 	$(Q)tests/check.sh $(STAGES)
 
+# the long forms of the churn cases, about 5 minutes; renews the table of docs/reliability.md
+soak: need-root all
+	$(Q)tests/soak/soak.py --sonde $(O)/sonde --write $(ARGS)
+
 need-root:
 	$(Q)test "$$(id -u)" = 0 || { echo 'eBPF needs root: sudo make $(MAKECMDGOALS)' >&2; exit 1; }
 
@@ -186,7 +191,7 @@ clean:
 	$(call msg,CLEAN)
 	$(Q)rm -rf build build-*
 
-.PHONY: all docs fuzz fuzz-parts bench-parse tests unit format-check deps run check need-root bench fresh-check install \
+.PHONY: all docs fuzz fuzz-parts bench-parse tests unit format-check deps run check need-root soak bench fresh-check install \
 	uninstall clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
