@@ -16,7 +16,7 @@ int cmd_version(const struct cmd_args *a)
 	printf("protocols:");
 	for (int id = PROTO_UNKNOWN + 1; id < PROTO_MAX; id++)
 		printf(" %s", proto_get((enum proto_id)id)->name);
-	printf("\ncapture:   socket\n");
+	printf("\ncapture:   socket syscall\n");
 	printf("libraries: libbpf %s, libmicrohttpd %s, libyaml %s, jansson %s, zlib %s, %s\n",
 	       libbpf_version_string(), MHD_get_version(), yaml_get_version_string(),
 	       jansson_version_str(), zlibVersion(), pcapfile_library());
