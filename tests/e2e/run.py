@@ -18,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 from harness.case import CASES, Runner  # noqa: E402
+from harness.cgroup import Cgroup  # noqa: E402
 from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency",
@@ -57,6 +58,8 @@ def arguments():
     p.add_argument("--keep", action="store_true", help="keep the files of the run")
     p.add_argument("--soak", action="store_true", help="the long forms of the cases that have one")
     p.add_argument("--figures", help="append what the cases measured to this file, as JSON lines")
+    p.add_argument("--isolate", action="store_true",
+                   help="observe only our own processes, on a host where others load")
     p.add_argument("--list", action="store_true", help="print the names of the cases")
     p.add_argument("globs", nargs="*")
     return p.parse_args()
@@ -86,12 +89,16 @@ def main():
     top = tempfile.mkdtemp(prefix="sonde-e2e-")
     os.chmod(top, 0o755)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    cgroup = Cgroup(f"sonde-e2e-{os.getpid()}") if args.isolate else None
     try:
+        if cgroup:
+            cgroup.add(os.getpid())
         # a copy that everyone may execute: replay runs without rights
         sonde = os.path.join(top, "sonde")
         if not args.dry:
             shutil.copy(args.sonde, sonde)
-        runner = Runner(top, sonde, args.tier, build(top), args.globs, args.soak, args.figures)
+        runner = Runner(top, sonde, args.tier, build(top), args.globs, args.soak, args.figures,
+                        cgroup)
         try:
             execute(runner, args.dry)
         finally:
@@ -99,6 +106,8 @@ def main():
                 if c.env:
                     c.env.close()
     finally:
+        if cgroup:
+            cgroup.close()
         if args.keep:
             print(f"files are in {top}")
         else:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is observed, decided in the kernel."""
+import os
 from collections import Counter
 
 from harness.case import case
+from harness.cgroup import Cgroup
 from harness.proc import Failure
 from harness.raw import Raw
 from harness.sonde import Sonde
@@ -45,6 +47,26 @@ def filters_by_process_and_port(e):
     for name, keys in expected.items():
         if seen[name] != Counter({k: 5 for k in keys}):
             raise Failure(f"{name}: saw {dict(seen[name])}")
+
+
+@case(group=None)
+def filter_by_cgroup(e):
+    """The server moves into a cgroup before sonde starts; its clients stay outside."""
+    port = e.python("raw.py", "plain")
+    group = Cgroup(f"sonde-e2e-one-{os.getpid()}")
+    try:
+        group.add(e.procs.all[-1].pid)
+        s = Sonde(e, "tail", "--json", "--cgroup", group.glob).wait_ready()
+        for _ in range(5):
+            e.curl(f"http://127.0.0.1:{port}/ok")
+        s.settle()
+        s.end()
+    finally:
+        e.procs.stop()
+        group.close()
+    seen = Counter((t["service"], t["role"], t["target"]) for t in s.transactions)
+    if seen != {("raw", "server", "/ok"): 5}:
+        raise Failure(f"saw {dict(seen)}")
 
 
 @case(group=None)

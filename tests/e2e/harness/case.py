@@ -54,8 +54,8 @@ def bounded(fn, seconds, *args):
 
 
 class Runner:
-    def __init__(self, top, sonde, tier, programs, globs, soak=False, figures=None):
-        self.top, self.sonde, self.tier = top, sonde, tier
+    def __init__(self, top, sonde, tier, programs, globs, soak=False, figures=None, cgroup=None):
+        self.top, self.sonde, self.tier, self.cgroup = top, sonde, tier, cgroup
         self.programs, self.globs = programs, globs
         self.soak, self.figures = soak, figures
         self.passed = self.failed = 0
@@ -64,7 +64,7 @@ class Runner:
         return not self.globs or any(fnmatch.fnmatchcase(name, g) for g in self.globs)
 
     def env(self, name):
-        env = Env(self.top, name, self.sonde, self.tier, self.programs)
+        env = Env(self.top, name, self.sonde, self.tier, self.programs, self.cgroup)
         env.soak = self.soak
         return env
 

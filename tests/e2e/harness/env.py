@@ -67,11 +67,11 @@ class Nginx:
 
 
 class Env:
-    def __init__(self, top, name, sonde, tier, programs):
+    def __init__(self, top, name, sonde, tier, programs, cgroup=None):
         self.tmp = tempfile.mkdtemp(prefix=name + "-", dir=top)
         os.chmod(self.tmp, 0o755)
         self.procs = Procs(self.tmp)
-        self.sonde, self.tier, self.programs = sonde, tier, programs
+        self.sonde, self.tier, self.programs, self.cgroup = sonde, tier, programs, cgroup
         self.data = {}
         self.soak = False  # the longer form of a case
         self.figures = {}  # what a case tells of how many and how fast

@@ -59,9 +59,10 @@ def boundaries(path):
     return data, out
 
 
-def replay_is_prefix(env, recording, live, cuts=8):
+def replay_is_prefix(env, recording, live, cuts=8, most=32 << 20):
     data, starts = boundaries(recording)
     whole = lines_of(live)
+    starts = [at for at in starts if at < most]  # a busy host makes long recordings
     chosen = sorted(random.Random(1).sample(starts, min(cuts, len(starts))))
     for n, at in enumerate(chosen):
         inside = n % 2  # every other cut lies within a record

@@ -14,6 +14,8 @@ from .proc import Failure, free_port, until
 SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
 
+FILTERS = ("--port", "--pid", "--comm", "--exe", "--cgroup", "--exclude-comm")
+
 
 class Metrics:
     """One scrape."""
@@ -21,7 +23,7 @@ class Metrics:
     def __init__(self, text):
         self.text = text
         self.samples = []
-        for line in text.splitlines():
+        for line in text.split("\n"):  # not splitlines: labels may hold what it splits at
             if line.startswith("#") or not line:
                 continue
             m = SAMPLE.match(line)
@@ -100,6 +102,8 @@ class Sonde:
         if command == "run" and not any(str(a).startswith("--listen") for a in args):
             self.port = free_port()
             args += ["--listen", f"127.0.0.1:{self.port}"]
+        if env.cgroup and not any(str(a) in FILTERS for a in args):
+            args += ["--cgroup", env.cgroup.glob]
         if env.tier:
             args += ["--capture-tier", env.tier]
         self.proc = env.procs.start([*prefix, env.sonde, command, *args], **kw)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cgroup of our own, to tell our processes from the rest of a busy host."""
+import os
+
+from .proc import Failure, until
+
+
+def unified():
+    """Where the cgroup v2 hierarchy is mounted."""
+    with open("/proc/mounts") as f:
+        for line in f:
+            field = line.split()
+            if field[2] == "cgroup2":
+                return field[1]
+    raise Failure("no cgroup2 file system is mounted")
+
+
+class Cgroup:
+    def __init__(self, name):
+        self.path = os.path.join(unified(), name)
+        self.glob = f"*{name}*"
+        os.mkdir(self.path)
+
+    def add(self, pid):
+        with open(os.path.join(self.path, "cgroup.procs"), "w") as f:
+            f.write(str(pid))
+
+    def close(self):
+        """Moves what is left of it to the root, then removes it."""
+        def removed():
+            try:
+                with open(os.path.join(self.path, "cgroup.procs")) as f:
+                    for pid in f.read().split():
+                        with open(os.path.join(unified(), "cgroup.procs"), "w") as root:
+                            root.write(pid)
+                os.rmdir(self.path)
+            except FileNotFoundError:
+                pass
+            except OSError:
+                return False
+            return True
+        until(removed, 5, "end of the cgroup")
