@@ -6,13 +6,14 @@ from collections import Counter
 
 from .case import bounded
 from .expect import KNOWN_METHODS, difference
+from .pairs import client_contains_server
 from .proc import Failure
 from .replay import replay_is_identical, replay_is_prefix
 from .sonde import Sonde, get
 
 
 CHECKS = ("run-and-tail-agree", "nothing-lost", "ready-and-summary", "sigterm-ends-in-time",
-          "replay-identical", "replay-prefix")
+          "replay-identical", "replay-prefix", "client-contains-server")
 
 
 class Shared:
@@ -41,7 +42,8 @@ class Shared:
         for c in self.cases:
             c.env.close()
             runner.report(c.name, c.failed or problem or self.judge(c))
-        checks = (self.agree, self.lost, self.summary, self.ended, self.replay, self.prefix)
+        checks = (self.agree, self.lost, self.summary, self.ended, self.replay, self.prefix,
+                  self.pairs)
         for name, check in zip(CHECKS, checks):
             if runner.wants(name):
                 of_run = self.run_problem if check in checks[:3] else None
@@ -113,6 +115,9 @@ class Shared:
                      f"http://127.0.0.1:{self.run.port}/metrics"):
             if word not in said:
                 raise Failure(f"the summary of the first seconds lacks {word}")
+
+    def pairs(self):
+        client_contains_server(self.tail.transactions)
 
     def ended(self):
         if self.end_problem:
