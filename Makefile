@@ -172,6 +172,24 @@ $(O)/bench/%: tests/bench/%.c Makefile
 fresh-check: need-root
 	$(Q)tests/vm/fresh.sh
 
+# sonde on other kernels, under emulation: all of them, or those that make check boots. ARGS=--write
+# renews docs/kernels.md and tests/vm/verifier.tsv.
+vm-check: $(O)/sonde $(O)/vm/guest $(O)/vm/load $(O)/vm/verifier
+	$(Q)python3 tests/vm/matrix.py $(O) $(ARGS)
+
+vm-check-short: $(O)/sonde $(O)/vm/guest $(O)/vm/load $(O)/vm/verifier
+	$(Q)python3 tests/vm/matrix.py $(O) $(ARGS) 6.1 6.12 newest
+
+$(O)/vm/verifier: tests/vm/verifier.c $(O)/sonde.skel.h
+	$(call msg,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(LIBS) -o $@
+
+$(O)/vm/%: tests/vm/%.c Makefile
+	$(call msg,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE -static $< -o $@
+
 install: $(O)/sonde
 	install -D -m 755 $(O)/sonde $(DESTDIR)$(PREFIX)/bin/sonde
 	install -D -m 644 docs/sonde.8 $(DESTDIR)$(PREFIX)/share/man/man8/sonde.8
@@ -191,8 +209,8 @@ clean:
 	$(call msg,CLEAN)
 	$(Q)rm -rf build build-*
 
-.PHONY: all docs fuzz fuzz-parts bench-parse tests unit format-check deps run check need-root soak bench fresh-check install \
-	uninstall clean FORCE
+.PHONY: all docs fuzz fuzz-parts bench-parse tests unit format-check deps run check need-root \
+	soak bench fresh-check vm-check vm-check-short install uninstall clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

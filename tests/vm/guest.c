@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The init of a guest of the kernel matrix, linked statically: mounts what sonde needs, runs it
+ * beside a load (load.c) and writes what it said to the second serial port, section by section:
+ * "@@ NAME" begins one, "@@= NAME EXIT-CODE MILLISECONDS" ends it. Judging is the host's business.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { READY_MS = 60000 };
+
+static FILE *out;
+
+static long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void pause_ms(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static void prepare(void)
+{
+	static const char *const mounts[][3] = {
+		{ "proc", "/proc", "proc" },
+		{ "sysfs", "/sys", "sysfs" },
+		{ "dev", "/dev", "devtmpfs" },
+		{ "tmp", "/tmp", "tmpfs" },
+		{ "tracing", "/sys/kernel/tracing", "tracefs" },
+		{ "bpf", "/sys/fs/bpf", "bpf" },
+		{ "cgroup", "/sys/fs/cgroup", "cgroup2" },
+	};
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int s;
+
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+		mkdir(mounts[i][1], 0755);
+		mount(mounts[i][0], mounts[i][1], mounts[i][2], 0, NULL);
+	}
+	s = socket(AF_INET, SOCK_DGRAM, 0);
+	ioctl(s, SIOCSIFFLAGS, &lo);
+	close(s);
+}
+
+static pid_t spawn(char *const argv[], const char *to, const char *err)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		dup2(open(to, O_WRONLY | O_CREAT | O_TRUNC, 0644), 1);
+		dup2(open(err, O_WRONLY | O_CREAT | O_TRUNC, 0644), 2);
+		execv(argv[0], argv);
+		_exit(127);
+	}
+	return pid;
+}
+
+static int code_of(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void section(const char *name, const char *file, int status, long ms)
+{
+	FILE *f = fopen(file, "r");
+	char line[65536];
+
+	fprintf(out, "@@ %s\n", name);
+	while (f && fgets(line, sizeof(line), f))
+		fputs(line, out);
+	if (f)
+		fclose(f);
+	fprintf(out, "@@= %s %d %ld\n", name, code_of(status), ms);
+	fflush(out);
+}
+
+static void say(const char *name, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fprintf(out, "@@ %s\n", name);
+	vfprintf(out, fmt, ap);
+	fprintf(out, "\n@@= %s 0 0\n", name);
+	va_end(ap);
+}
+
+/* A command from start to end, its output and what it complained about as two sections. */
+static void command(const char *name, char *const argv[])
+{
+	char err_name[64];
+	long begin = now_ms(), ms;
+	int status = -1;
+
+	waitpid(spawn(argv, "/tmp/out", "/tmp/err"), &status, 0);
+	ms = now_ms() - begin;
+	section(name, "/tmp/out", status, ms);
+	snprintf(err_name, sizeof(err_name), "%s.err", name);
+	section(err_name, "/tmp/err", status, ms);
+}
+
+static int has_line(const char *file, const char *start)
+{
+	FILE *f = fopen(file, "r");
+	char line[1024];
+	int found = 0;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strncmp(line, start, strlen(start)) == 0;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* Waits until a growing file has stood still for a second. */
+static void settle(const char *file)
+{
+	struct stat st;
+	off_t before = -1;
+	int same = 0;
+
+	for (int i = 0; i < 100 && same < 10; i++) {
+		pause_ms(100);
+		same = stat(file, &st) == 0 && st.st_size == before ? same + 1 : 0;
+		before = st.st_size;
+	}
+}
+
+/* BPF programs in the kernel; they go a grace period after their last user. */
+static int programs_left(void)
+{
+	union bpf_attr attr = { 0 };
+	int n = 0;
+
+	while (syscall(SYS_bpf, BPF_PROG_GET_NEXT_ID, &attr, sizeof(attr)) == 0) {
+		attr.start_id = attr.next_id;
+		n++;
+	}
+	return n;
+}
+
+/* Runs the kernel left out because the program ran already on that CPU, by program. */
+static void say_missed(const char *name)
+{
+	union bpf_attr next = { 0 };
+
+	fprintf(out, "@@ %s\n", name);
+	while (syscall(SYS_bpf, BPF_PROG_GET_NEXT_ID, &next, sizeof(next)) == 0) {
+		struct bpf_prog_info info = { 0 };
+		union bpf_attr get = { .prog_id = next.next_id }, ask = { 0 };
+		int fd = (int)syscall(SYS_bpf, BPF_PROG_GET_FD_BY_ID, &get, sizeof(get));
+
+		ask.info.bpf_fd = (uint32_t)fd;
+		ask.info.info_len = sizeof(info);
+		ask.info.info = (uint64_t)(uintptr_t)&info;
+		if (syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &ask, sizeof(ask)) == 0)
+			fprintf(out, "%s %llu\n", info.name,
+				(unsigned long long)info.recursion_misses);
+		close(fd);
+		next.start_id = next.next_id;
+	}
+	fprintf(out, "@@= %s 0 0\n", name);
+}
+
+static void tail(char *tier)
+{
+	char name[64], *argv[] = { "/sonde", "tail", "--json", "--capture-tier", tier, NULL };
+	char *load[] = { "/load", "client", NULL };
+	long begin = now_ms();
+	int status = 0, left;
+	pid_t pid;
+
+	unlink("/tmp/tail");
+	unlink("/tmp/tail.err"); /* of the run before */
+	pid = spawn(argv, "/tmp/tail", "/tmp/tail.err");
+	while (!has_line("/tmp/tail.err", "sonde: observing") && now_ms() - begin < READY_MS) {
+		if (waitpid(pid, &status, WNOHANG) == pid) {
+			pid = 0;
+			break;
+		}
+		pause_ms(50);
+	}
+	snprintf(name, sizeof(name), "ready-%s", tier);
+	section(name, "/tmp/tail.err", status, now_ms() - begin);
+	if (!pid)
+		return;
+	snprintf(name, sizeof(name), "load-%s", tier);
+	command(name, load);
+	settle("/tmp/tail");
+	snprintf(name, sizeof(name), "missed-%s", tier);
+	say_missed(name);
+	begin = now_ms();
+	kill(pid, SIGTERM);
+	waitpid(pid, &status, 0);
+	snprintf(name, sizeof(name), "tail-%s", tier);
+	section(name, "/tmp/tail", status, now_ms() - begin);
+	snprintf(name, sizeof(name), "tail-%s.err", tier);
+	section(name, "/tmp/tail.err", status, 0);
+	for (int i = 0; (left = programs_left()) > 0 && i < 50; i++)
+		pause_ms(100);
+	snprintf(name, sizeof(name), "left-%s", tier);
+	say(name, "%d", left);
+}
+
+int main(void)
+{
+	char *check[] = { "/sonde", "check", "--json", NULL };
+	char *verifier[] = { "/verifier", NULL };
+	char *server[] = { "/load", "server", NULL };
+	pid_t pid;
+
+	prepare();
+	out = fopen("/dev/ttyS1", "w");
+	if (!out)
+		out = stderr;
+	command("check", check);
+	pid = spawn(server, "/tmp/server", "/tmp/server.err");
+	while (!has_line("/tmp/server", "ready"))
+		pause_ms(20);
+	tail("auto");
+	tail("socket");
+	tail("syscall");
+	kill(pid, SIGTERM);
+	if (access(verifier[0], X_OK) == 0)
+		command("verifier", verifier);
+	say("end", "end");
+	fflush(out);
+	sync();
+	reboot(RB_POWER_OFF);
+	return 0;
+}

@@ -1,0 +1,325 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+The kernel matrix: boots Debian's kernels under emulation with sonde, a small HTTP server and a
+client inside, and judges what came back for equality with what the client saw. One line for each
+kernel and test; --write renews the table of docs/kernels.md and tests/vm/verifier.tsv.
+
+As anybody: tests/vm/matrix.py BUILD-DIR [--write] [KERNEL...], the build having made the binaries.
+"""
+import argparse
+import collections
+import concurrent.futures
+import glob
+import gzip
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+DOC = os.path.join(ROOT, "docs", "kernels.md")
+COUNTS = os.path.join(HERE, "verifier.tsv")
+
+# what each kernel is for: the tier that `auto` must choose, and those that can be forced. `preempts`:
+# it leaves programs out where one lost its CPU (docs/kernels.md); what differs then is not judged.
+Expected = collections.namedtuple("Expected", "suite auto tiers preempts", defaults=(False,))
+KERNELS = {
+    "5.10": Expected("bullseye-security", None, ()),
+    "6.1": Expected("bookworm", "syscall", ("syscall",)),
+    "6.12": Expected("bookworm-backports", "socket", ("socket", "syscall")),
+    "6.18": Expected("trixie-backports", "socket", ("socket", "syscall")),
+    "newest": Expected("sid", "socket", ("socket", "syscall"), True),
+}
+BOOT_S, TRIES = 200, 2  # QEMU under emulation dies now and then: once more, then it counts
+RISE = 1.2
+
+Section = collections.namedtuple("Section", "text code ms")
+
+
+def fetch(folder, names):
+    """The QEMU command and (name, release, image) of each kernel."""
+    wanted = [f"{KERNELS[n].suite}:{'' if n == 'newest' else n}" for n in names]
+    out = subprocess.run([os.path.join(HERE, "fetch.sh"), folder, *wanted], check=True,
+                         stdout=subprocess.PIPE, text=True, timeout=600).stdout
+    qemu, kernels = None, []
+    for line in out.splitlines():
+        word, *rest = line.split()
+        if word == "qemu":
+            qemu = rest
+        elif word == "kernel":
+            kernels.append(tuple(rest))
+    return qemu, kernels
+
+
+def libraries(binary):
+    out = subprocess.run(["ldd", binary], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return re.findall(r"(/\S+) \(0x", out)
+
+
+def cpio(files):
+    """An archive in the newc form the kernel unpacks: path -> (mode, bytes)."""
+    out, ino = [], 1
+    for path, (mode, data) in [*files.items(), ("TRAILER!!!", (0, b""))]:
+        name = path.encode() + b"\0"
+        fields = (ino, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0)
+        head = b"070701" + b"".join(b"%08X" % f for f in fields) + name
+        out.append(head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4))
+        ino += 1
+    return b"".join(out)
+
+
+def initramfs(build):
+    binaries = {"init": "vm/guest", "load": "vm/load", "sonde": "sonde", "verifier": "vm/verifier"}
+    sources = {name: os.path.join(build, path) for name, path in binaries.items()}
+    for name in ("sonde", "verifier"):
+        sources.update({lib.lstrip("/"): lib for lib in libraries(sources[name])})
+    files = {d: (0o040755, b"") for d in ("dev", "proc", "sys", "tmp", "etc")}
+    for path, source in sorted(sources.items()):
+        at = ""
+        for part in path.split("/")[:-1]:
+            at = f"{at}/{part}".lstrip("/")
+            files.setdefault(at, (0o040755, b""))
+        with open(source, "rb") as f:
+            files[path] = (0o100755, f.read())
+    return gzip.compress(cpio(files), 1)
+
+
+def sections(text):
+    found, name, lines = {}, None, []
+    for line in text.replace("\r\n", "\n").split("\n"):
+        if line.startswith("@@= "):
+            end, code, ms = line[4:].rsplit(" ", 2)
+            if end == name:
+                found[name] = Section("\n".join(lines), int(code), int(ms))
+        elif line.startswith("@@ "):
+            name, lines = line[3:], []
+        else:
+            lines.append(line)
+    return found
+
+
+def boot(qemu, folder, kernel, initrd):
+    """The sections the guest wrote, and the seconds it took."""
+    name, _, image = kernel
+    console, result = (os.path.join(folder, f"{name}.{end}") for end in ("console", "result"))
+    command = [*qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+               "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1024", "-smp", "2",
+               "-kernel", image, "-initrd", initrd, "-serial", f"file:{console}",
+               "-serial", f"file:{result}", "-append",
+               "console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off nokaslr"]
+    started = time.monotonic()
+    for _ in range(TRIES):
+        open(result, "w").close()
+        try:
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, timeout=BOOT_S, check=False)
+        except subprocess.TimeoutExpired:
+            pass
+        with open(result, errors="replace") as f:
+            found = sections(f.read())
+        if "end" in found:
+            break
+    return found, time.monotonic() - started
+
+
+class Judge:
+    """What one kernel did, against what it should have done."""
+
+    def __init__(self, kernel, found, seconds):
+        self.name, self.release, _ = kernel
+        self.found, self.seconds = found, seconds
+        self.expected = KERNELS[self.name]
+        self.lines, self.problems = [], 0
+        self.tier, self.off, self.on, self.exact = "-", [], 0, {}
+
+    def say(self, what, problem=None):
+        self.problems += problem is not None
+        self.lines.append(f"ok {self.name} {what}" if problem is None else
+                          f"FAIL {self.name} {what}: {problem}")
+
+    def run(self):
+        if "end" not in self.found:
+            self.say("boot", f"ended without its last word after {self.seconds:.0f} s, after "
+                             f"{list(self.found)[-1:] or 'nothing'}")
+            return
+        self.check()
+        for tier in self.expected.tiers:
+            self.say(f"counts-{tier}", self.counted(tier))
+        for tier in ("socket", "syscall"):
+            if tier not in self.expected.tiers:
+                self.say(f"refuses-{tier}", self.refused(f"ready-{tier}"))
+
+    def check(self):
+        section = self.found["check"]
+        try:
+            report = json.loads(section.text)
+        except ValueError:
+            self.say("check", f"no JSON: {section.text[:200]!r} {self.found['check.err'].text}")
+            return
+        self.report = report
+        if self.expected.auto is None:
+            self.tier = "refused"
+            self.off = [report.get("reason") or "no reason"]
+            self.say("check-refuses", None if section.code == 1 and report.get("reason") else
+                     f"exit {section.code}, reason {report.get('reason')!r}")
+            self.say("refuses-auto", self.refused("ready-auto"))
+            return
+        self.tier = report.get("tier")
+        self.say("tier", None if (section.code, self.tier) == (0, self.expected.auto) else
+                 f"exit {section.code}, tier {self.tier}, reason {report.get('reason')!r}")
+        self.say("counts-auto", self.counted("auto"))
+        silent = [p["program"] for p in report["programs"]
+                  if not p["attached"] and not p["reason"]]
+        self.on = sum(p["attached"] for p in report["programs"])
+        self.off = [f"{p['program']}: {p['reason']}" for p in report["programs"]
+                    if not p["attached"]]
+        self.say("programs", f"off without a reason: {silent}" if silent else None)
+
+    def refused(self, name):
+        ready = self.found.get(name)
+        if not ready or ready.code != 1 or not ready.text.startswith("sonde: "):
+            return f"not refused: {ready}"
+        if len(ready.text.strip().splitlines()) != 1:
+            return f"not one line: {ready.text!r}"
+        return None
+
+    def counted(self, tier):
+        """None, or how what sonde printed differs from what the client saw."""
+        load, tail = self.found.get(f"load-{tier}"), self.found.get(f"tail-{tier}")
+        if not load or not tail:
+            ready = self.found.get(f"ready-{tier}")
+            return f"did not observe: {ready.text.strip()[-300:] if ready else 'not run'}"
+        truth = collections.Counter()
+        for line in load.text.split("\n"):
+            if line:
+                method, path, status = line.split()
+                for role in ("client", "server"):
+                    truth[(role, method, path, int(status))] += 1
+        seen = collections.Counter()
+        for line in tail.text.split("\n"):
+            t = json.loads(line) if line else {}
+            if t.get("protocol") == "http":
+                seen[(t["role"], t["method"], t["target"], t["status"])] += 1
+        self.exact[tier] = f"{sum(seen.values())} of {sum(truth.values())}"
+        missed = self.missed(tier)
+        if missed:
+            self.exact[tier] += f" ({missed} runs left out by the kernel)"
+        if load.code or not truth:
+            return f"the load failed: {self.found[f'load-{tier}.err'].text}"
+        if seen != truth and not (missed and self.expected.preempts):
+            return (f"missing {dict(truth - seen)}, too many {dict(seen - truth)}; sonde said: "
+                    f"{self.found[f'tail-{tier}.err'].text}; runs missed: "
+                    f"{self.found[f'missed-{tier}'].text.split()}")
+        if tail.code:
+            return f"exit {tail.code}"
+        left = self.found[f"left-{tier}"].text.strip()
+        return f"{left} BPF programs left behind" if left != "0" else None
+
+    def missed(self, tier):
+        """Runs of the capturing programs that the kernel left out."""
+        words = self.found[f"missed-{tier}"].text.split()
+        runs = dict(zip(words[::2], map(int, words[1::2])))
+        return sum(runs.get(name, 0) for name in ("sonde_send", "sonde_recv", "sonde_syscall"))
+
+    def verifier(self):
+        """program -> instructions walked, or the reason it is not for this kernel."""
+        section = self.found.get("verifier")
+        lines = section.text.split("\n") if section else []
+        return dict(line.split(" ", 1) for line in lines if " " in line)
+
+
+def recorded():
+    out = {}
+    with open(COUNTS) as f:
+        for line in f:
+            if not line.startswith("#"):
+                kernel, program, count = line.rstrip("\n").split("\t")
+                out[(kernel, program)] = count
+    return out
+
+
+def compare(judges):
+    known = recorded()
+    for j in judges:
+        found, risen = j.verifier(), []
+        for program, now in found.items():
+            before = known.get((j.name, program))
+            if before is None:
+                risen.append(f"{program} {now} is not recorded")
+            elif now.startswith("-") != before.startswith("-"):
+                risen.append(f"{program} was {before}, is {now}")
+            elif not now.startswith("-") and int(now) > int(before) * RISE:
+                risen.append(f"{program} rose from {before} to {now}")
+        if not found:
+            risen.append("no counts")
+        j.say("verifier", "; ".join(risen) or None)
+
+
+def write_counts(judges):
+    with open(COUNTS, "w") as f:
+        f.write("# kernel\tprogram\tinstructions the verifier walked, every filter in use\n")
+        for j in judges:
+            for program, count in sorted(j.verifier().items()):
+                f.write(f"{j.name}\t{program}\t{count}\n")
+
+
+def table(judges):
+    rows = ["| kernel | tier | programs | requests counted, by tier | off, and why |",
+            "|---|---|---|---|---|"]
+    for j in judges:
+        exact = ", ".join(f"{t} {n}" for t, n in j.exact.items() if t != "auto")
+        rows.append(f"| {j.release} | {j.tier} | {j.on or '-'} | {exact or '-'} | "
+                    f"{'; '.join(j.off) or '-'} |")
+    return "\n".join(rows)
+
+
+def write_doc(judges):
+    with open(DOC) as f:
+        text = f.read()
+    marks = "<!-- matrix -->\n", "<!-- end of matrix -->\n"
+    head, rest = text.split(marks[0])
+    tail = rest.split(marks[1])[1]
+    with open(DOC, "w") as f:
+        f.write(head + marks[0] + table(judges) + "\n" + marks[1] + tail)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("build")
+    p.add_argument("--write", action="store_true")
+    p.add_argument("--jobs", type=int, default=os.cpu_count())
+    p.add_argument("kernels", nargs="*", metavar="KERNEL")
+    args = p.parse_args()
+    names = args.kernels or list(KERNELS)
+    folder = os.path.join(args.build, "vm")
+    qemu, kernels = fetch(os.path.join(ROOT, "build", "vm"), names)
+    initrd = os.path.join(folder, "initrd.gz")
+    with open(initrd, "wb") as f:
+        f.write(initramfs(args.build))
+    for old in glob.glob(os.path.join(folder, "*.result")):
+        os.unlink(old)
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        booted = pool.map(lambda k: boot(qemu, folder, k, initrd), kernels)
+        judges = [Judge(k, *b) for k, b in zip(kernels, booted)]
+    for j in judges:
+        j.run()
+    if args.write:
+        write_counts(judges)
+        write_doc(judges)
+    compare(judges)
+    for j in judges:
+        print("\n".join(j.lines), flush=True)
+        print(f"-- {j.name}: {j.release}, {j.seconds:.0f} s")
+    print(table(judges))
+    failed = sum(j.problems for j in judges)
+    print(f"{sum(len(j.lines) for j in judges) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
