@@ -22,7 +22,7 @@ from harness.cgroup import Cgroup  # noqa: E402
 from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency",
-         "load", "redis", "memcached", "dns", "lives", "churn", "namespaces", "filters",
+         "load", "postgres", "mysql", "redis", "memcached", "dns", "lives", "churn", "namespaces", "filters",
          "badinput", "rights", "captures")
 
 

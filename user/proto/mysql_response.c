@@ -84,8 +84,11 @@ static void end_result(struct mysql *my, bool more, struct msg *out)
 /* The vendor's number of the error, as the conventions want it. */
 static void error_packet(struct mysql *my, struct slice body, struct msg *out)
 {
-	int n = snprintf(out->room, 8, "%u", body.n >= 3 ? body.p[1] | body.p[2] << 8 : 0);
+	unsigned code = body.n >= 3 ? body.p[1] | body.p[2] << 8 : 0;
+	int n = snprintf(out->room, 8, "%u", code);
 
+	if (code == 0xffff) /* MariaDB reports progress */
+		return;
 	out->status_text = (struct slice){ (uint8_t *)out->room, (size_t)n };
 	out->flags |= MSG_ERROR;
 	end_response(my, out);

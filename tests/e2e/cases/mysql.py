@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real MariaDB: what its general log says was asked is what sonde counts."""
+import os
+import pwd
+import re
+import statistics
+from collections import Counter
+
+from harness.case import case
+from harness.env import quiet, tool
+from harness.expect import Expect
+from harness.proc import Failure, free_port, until
+
+SERVER = "mariadbd"
+LINE = re.compile(r"^(?:\d+\s+[\d:]+)?\s+(\d+) (Connect|Query|Init DB|Quit|Prepare|Execute)\t(.*)")
+
+
+class Server:
+    """A private server: at a port of the loopback and at a unix socket."""
+
+    def __init__(self, e):
+        self.e, self.port = e, free_port()
+        self.folder, self.socket = e.path("my"), e.path("my/socket")
+        os.mkdir(self.folder)
+        os.chown(self.folder, pwd.getpwnam("mysql").pw_uid, -1)
+        data = os.path.join(self.folder, "data")
+        if e.procs.run([tool("mariadb-install-db"), "--no-defaults", "--user=mysql",
+                        "--datadir=" + data, "--auth-root-authentication-method=normal",
+                        "--skip-test-db"]).code:
+            raise Failure("mariadb-install-db failed")
+        e.serve([tool("mariadbd"), "--no-defaults", "--user=mysql", "--datadir=" + data,
+                 "--socket=" + self.socket, f"--port={self.port}", "--bind-address=127.0.0.1",
+                 "--pid-file=" + self.folder + "/pid", "--innodb-buffer-pool-size=8M",
+                 "--skip-name-resolve", "--general-log", "--general-log-file=" + self.log],
+                self.port)
+        until(lambda: os.path.exists(self.socket), 5, "socket of MariaDB")
+        made = "CREATE DATABASE shop; CREATE USER t@'127.0.0.1' IDENTIFIED BY 'geheim'; " \
+               "GRANT ALL ON *.* TO t@'127.0.0.1', root@localhost"
+        if self.run("mariadb", False, "-e", made).code:
+            raise Failure("the database could not be made")
+
+    @property
+    def log(self):
+        return os.path.join(self.folder, "general.log")
+
+    def run(self, name, is_tcp, *args):
+        at = ["-h", "127.0.0.1", "-P", self.port, "-u", "t", "-pgeheim"] if is_tcp else \
+             ["-S", self.socket, "-u", "root"]
+        return self.e.procs.run([tool(name), "--no-defaults", *at, *args], cwd=self.folder)
+
+    def asked(self, is_tcp):
+        """First words of what came over one kind of connection, as the log has it."""
+        way, mine, out = "TCP/IP" if is_tcp else "Socket", set(), Counter()
+        with open(self.log, errors="replace") as f:
+            for m in filter(None, map(LINE.match, f)):
+                if m[2] == "Connect" and m[3].endswith("using " + way):
+                    mine.add(m[1])
+                elif m[1] in mine and m[2] == "Query":
+                    out[m[3].split(" ")[0].rstrip(";")] += 1
+                elif m[1] in mine and m[2] == "Init DB":
+                    out["INIT_DB"] += 1
+        return out
+
+
+def told(transactions):
+    found = []
+    for t in transactions:
+        if "geheim" in str(t):
+            found.append(f"a literal is told: {t['query']}")
+        if t["system"] != "mariadb":
+            found.append(f"system {t['system']}")
+    return found
+
+
+def told_of_client(transactions):
+    found = told(transactions)
+    for role in ("server", "client"):
+        times = [t["duration_ns"] / 1e6 for t in transactions
+                 if t["summary"] == "SELECT" and t["namespace"] == "shop" and t["role"] == role
+                 and t["query"].startswith("SELECT SLEEP(?)")]
+        if len(times) != 5 or not 50 <= statistics.median(times) <= 52:
+            found.append(f"{role}: SLEEP(0.05) took {times}")
+    return found
+
+
+def slap(e, is_tcp):
+    s = Server(e)
+    p = s.run("mysqlslap", is_tcp, "--concurrency=4", "--iterations=2", "--number-of-queries=200",
+              "--auto-generate-sql", "--auto-generate-sql-load-type=mixed", "--create-schema=slap")
+    if p.code:
+        raise Failure(f"mysqlslap: {p.stderr()[-200:]}")
+    quiet()
+    truth = Counter({(word, None, None): n for word, n in s.asked(is_tcp).items()})
+    if sum(truth.values()) < 400:
+        raise Failure(f"the log has {truth}")
+    return Expect(s.port if is_tcp else s.socket, truth, SERVER,
+                  "mariadb-slap", check=told, kind="database")
+
+
+@case()
+def mysql_slap(e):
+    return slap(e, True)
+
+
+@case()
+def mysql_client(e):
+    """Errors with their number, several results, a local file, many rows, sleeps."""
+    s = Server(e)
+    rows = e.write("rows", "1\tgeheim\n2\tb\n3\tc\n")
+    script = e.write("script.sql", f"""
+CREATE TABLE shop.t (a INT PRIMARY KEY, b VARCHAR(20));
+USE shop
+LOAD DATA LOCAL INFILE '{rows}' INTO TABLE t;
+INSERT INTO t VALUES (1, 'geheim');
+SELECT * FROM nope;
+SELEC 1;
+SELECT REPEAT('geheim', 100) FROM seq_1_to_20000;
+UPDATE t SET b = "geheim" WHERE a < 3;
+delimiter //
+CREATE PROCEDURE p() BEGIN SELECT 'geheim'; SELECT 2; END//
+delimiter ;
+CALL p();
+""" + "SELECT SLEEP(0.05);\n" * 5)
+    p = s.run("mariadb", True, "--local-infile=1", "--force", "-e", f"source {script}")
+    if p.stderr().count("ERROR") != 3:
+        raise Failure(f"mariadb: {p.stderr()[-300:]}")
+    quiet()
+    truth = Counter({(word, None, None): n for word, n in s.asked(True).items()})
+    for word, status in (("INSERT", "1062"), ("SELECT", "1146"), ("SELEC", "1064")):
+        truth[(word, None, None)] -= 1
+        truth[(word, None, status, status)] += 1
+    return Expect(s.port, +truth, SERVER, "mariadb", check=told_of_client, kind="database")
