@@ -233,7 +233,6 @@ static void what_is_not_built_is_refused_when_asked_for(void **state)
 	REFUSED("--tls: this build does not", "", ARGS("--tls", "on"));
 	REFUSED("--otlp-endpoint: this build does not", "", ARGS("--otlp-endpoint", "http://x"));
 	REFUSED("--propagate: this build does not", "", ARGS("--propagate", "http"));
-	REFUSED("--capture-tier: this build does not", "", ARGS("--capture-tier=syscall"));
 	REFUSED("--web-config: this build does not", "", ARGS("--web-config", "x"));
 	REFUSED("--namespace: this build does not", "", ARGS("--namespace", "x"));
 	REFUSED("--connect: this build does not", "", ARGS("top", "--connect", "http://x"));
