@@ -130,6 +130,40 @@ static void test_failed_connect(void **state)
 	json_decref(o);
 }
 
+static void test_words_of_databases(void **state)
+{
+	static const char want[] =
+		"\"system\":\"postgresql\",\"operation\":\"SELECT\",\"namespace\":\"shop\","
+		"\"query\":\"SELECT * FROM songs WHERE id = ?\",\"summary\":\"SELECT songs\","
+		"\"status\":null,\"rows\":7,\"request_bytes\":78";
+	char out[TXN_JSON_MAX];
+	struct txn t = a_request();
+	size_t n;
+
+	t.proto = PROTO_POSTGRES;
+	t.status = 0;
+	t.method[0] = t.target[0] = t.route[0] = t.version[0] = '\0';
+	strcpy(t.system, "postgresql");
+	strcpy(t.operation, "SELECT");
+	strcpy(t.name_space, "shop");
+	strcpy(t.query, "SELECT * FROM songs WHERE id = ?");
+	strcpy(t.summary, "SELECT songs");
+	t.rows = 7;
+	t.is_rows_known = true;
+	n = txn_json(&t, OFFSET, out, sizeof(out) - 1);
+	out[n] = '\0';
+	assert_non_null(strstr(out, want));
+	assert_null(strstr(out, "collection"));
+	strcpy(t.status_text, "42P01");
+	strcpy(t.error_type, "42P01");
+	t.query[0] = t.name_space[0] = '\0';
+	t.is_rows_known = false;
+	n = txn_json(&t, OFFSET, out, sizeof(out) - 1);
+	out[n] = '\0';
+	assert_non_null(strstr(out, "\"namespace\":null,\"query\":null,"));
+	assert_non_null(strstr(out, "\"status\":\"42P01\",\"rows\":null,\"error_type\":\"42P01\""));
+}
+
 static void test_absent_and_null(void **state)
 {
 	struct txn t = a_request();
@@ -284,10 +318,15 @@ static void test_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_words_of_the_contract), cmocka_unit_test(test_failed_connect),
-		cmocka_unit_test(test_absent_and_null),	      cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_hostile_strings),	      cmocka_unit_test(test_keeps_utf8),
-		cmocka_unit_test(test_too_small_a_buffer),    cmocka_unit_test(test_text),
+		cmocka_unit_test(test_words_of_the_contract),
+		cmocka_unit_test(test_failed_connect),
+		cmocka_unit_test(test_words_of_databases),
+		cmocka_unit_test(test_absent_and_null),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_hostile_strings),
+		cmocka_unit_test(test_keeps_utf8),
+		cmocka_unit_test(test_too_small_a_buffer),
+		cmocka_unit_test(test_text),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
