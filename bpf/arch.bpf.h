@@ -12,21 +12,23 @@
 #define CALL_ARG4(regs) ((regs)->r10)
 #define CALL_ARG5(regs) ((regs)->r8)
 #define GO_G(regs)	((regs)->r14)
-#define NR_READ		0
-#define NR_WRITE	1
-#define NR_READV	19
-#define NR_WRITEV	20
-#define NR_SENDFILE	40
-#define NR_SENDTO	44
-#define NR_RECVFROM	45
-#define NR_SENDMSG	46
-#define NR_RECVMSG	47
-#define NR_SPLICE	275
-#define NR_RECVMMSG	299
-#define NR_SENDMMSG	307
-#define NR_PREADV2	327
-#define NR_PWRITEV2	328
-#define NR_URING_ENTER	426
+/* runtime.tlsg of programs: the word below the thread pointer */
+#define GO_TLS_G(task) ((task)->thread.fsbase - 8)
+#define NR_READ	       0
+#define NR_WRITE       1
+#define NR_READV       19
+#define NR_WRITEV      20
+#define NR_SENDFILE    40
+#define NR_SENDTO      44
+#define NR_RECVFROM    45
+#define NR_SENDMSG     46
+#define NR_RECVMSG     47
+#define NR_SPLICE      275
+#define NR_RECVMMSG    299
+#define NR_SENDMMSG    307
+#define NR_PREADV2     327
+#define NR_PWRITEV2    328
+#define NR_URING_ENTER 426
 /* thread_info.status bit of a task in a 32-bit system call */
 #define TASK_IS_COMPAT(task) ((task)->thread_info.status & 2)
 #elif defined(__TARGET_ARCH_arm64)
@@ -37,6 +39,7 @@
 #define CALL_ARG4(regs)	     ((regs)->regs[3])
 #define CALL_ARG5(regs)	     ((regs)->regs[4])
 #define GO_G(regs)	     ((regs)->regs[28])
+#define GO_TLS_G(task)	     0
 #define NR_READ		     63
 #define NR_WRITE	     64
 #define NR_READV	     65

@@ -328,6 +328,22 @@ static __always_inline void submit(struct scratch *s, struct conn *c, u32 dir)
 		count(SONDE_CNT_LOST_RESPONSE);
 }
 
+/* The goroutine at work: the runtime keeps its g in a register while it is in a system call. In a
+ * call of C code the register is anything: it counts only where the thread's own g agrees. */
+static __always_inline u64 goroutine_of(struct task_struct *task)
+{
+	u32 tgid = task->tgid, *known = bpf_map_lookup_elem(&processes, &tgid);
+	struct pt_regs *regs;
+	u64 g = 0;
+
+	if (!known || !(*known & SONDE_P_GO))
+		return 0;
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	if (bpf_probe_read_user(&g, sizeof(g), (void *)GO_TLS_G(task)))
+		return 0;
+	return g == GO_G(regs) ? g : 0;
+}
+
 /* Makes the record of an operation, in the CPU's own scratch space. */
 static __always_inline void capture(struct op *op, const struct actor *by)
 {
@@ -377,7 +393,7 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 	ev->tgid = task->tgid;
 	ev->tid = task->pid;
 	ev->reserved = 0;
-	ev->goroutine = 0;
+	ev->goroutine = go_seen ? goroutine_of(task) : 0;
 	ev->sent_ns = 0;
 	ev->syscall = 0;
 	read_sched(task, &ev->sched);

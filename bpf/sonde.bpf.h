@@ -146,6 +146,8 @@ const volatile __u32 ring_bytes __weak = 64 * 1024;
 /* The observer itself, in the root pid namespace; written by sonde_self at start. */
 __u32 self_tgid __weak;
 __u32 next_slot __weak;
+/* A Go program is among the observed; written by user space. */
+__u32 go_seen __weak;
 __u64 next_cookie __weak;
 __u32 sweep_turn __weak;
 

@@ -31,23 +31,26 @@ static const struct feature {
 	unsigned int tiers;
 	bool is_required;
 	enum need { ALWAYS, BY_THREADS, BY_CLIENTS_AND_THREADS } need;
+	bool is_aid; /* makes others' records better, makes none itself */
 } features[] = {
-	{ "sonde_send", "tp_btf/sock_send_length", "bytes sent", SOCKET, true, ALWAYS },
-	{ "sonde_recv", "tp_btf/sock_recv_length", "bytes received", SOCKET, true, ALWAYS },
-	{ "sonde_syscall", "tp_btf/sys_exit", "bytes sent and received", SYSCALL, true, ALWAYS },
+	{ "sonde_send", "tp_btf/sock_send_length", "bytes sent", SOCKET, true, ALWAYS, false },
+	{ "sonde_recv", "tp_btf/sock_recv_length", "bytes received", SOCKET, true, ALWAYS, false },
+	{ "sonde_syscall", "tp_btf/sys_exit", "bytes sent and received", SYSCALL, true, ALWAYS,
+	  false },
 	{ "sonde_state", "tp_btf/inet_sock_set_state",
-	  "who connects, failed connects, ends of connections", BOTH, false, ALWAYS },
+	  "who connects, failed connects, ends of connections", BOTH, false, ALWAYS, false },
 	{ "sonde_arrival", "tp_btf/sk_data_ready", "when a request arrived, before it was read",
-	  SOCKET, false, ALWAYS },
+	  SOCKET, false, ALWAYS, true },
 	{ "sonde_send_start", "tp_btf/tcp_sendmsg_locked", "the true start of a send", BOTH, false,
-	  BY_CLIENTS_AND_THREADS },
+	  BY_CLIENTS_AND_THREADS, true },
 	{ "sonde_read_end", "tp_btf/tcp_rcv_space_adjust",
-	  "the order of reads by several threads on one socket", BOTH, false, BY_THREADS },
+	  "the order of reads by several threads on one socket", BOTH, false, BY_THREADS, true },
 	{ "sonde_exec", "tp_btf/sched_process_exec",
-	  "names of processes that live for milliseconds", BOTH, false, ALWAYS },
+	  "names of processes that live for milliseconds", BOTH, false, ALWAYS, false },
 	{ "sonde_fork", "tp_btf/sched_process_fork", "whose child a process is", BOTH, false,
-	  ALWAYS },
-	{ "sonde_exit", "tp_btf/sched_process_exit", "ends of processes", BOTH, false, ALWAYS },
+	  ALWAYS, false },
+	{ "sonde_exit", "tp_btf/sched_process_exit", "ends of processes", BOTH, false, ALWAYS,
+	  false },
 };
 
 enum { FEATURES = sizeof(features) / sizeof(features[0]) };
@@ -399,6 +402,7 @@ size_t probe_programs(struct probe *p, struct probe_program *out, size_t max)
 			.hook = features[i].hook,
 			.gives = features[i].gives,
 			.is_required = features[i].is_required,
+			.is_aid = features[i].is_aid,
 			.is_attached = p->links[i] != NULL,
 		};
 		memcpy(out[n].reason, p->reasons[i], sizeof(out[n].reason));
@@ -494,6 +498,8 @@ int probe_set_process(struct probe *p, uint32_t tgid, uint32_t flags)
 
 	bpf_map_lookup_elem(fd, &tgid, &known);
 	known |= flags;
+	if (flags & SONDE_P_GO)
+		p->skel->bss->go_seen = 1;
 	return bpf_map_update_elem(fd, &tgid, &known, BPF_ANY) < 0 ? -errno : 0;
 }
 

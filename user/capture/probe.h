@@ -38,7 +38,8 @@ struct probe_program {
 	bool is_attached;
 	char reason[160];	    /* why not, when it is not */
 	uint64_t run_count, run_ns; /* when BPF statistics are on */
-	uint64_t recursion_misses;
+	uint64_t recursion_misses;  /* runs that the kernel left out */
+	bool is_aid; /* makes others' records better, makes none: what it misses is not lost */
 };
 
 struct probe;

@@ -38,7 +38,8 @@ static void self_kernel_losses(struct self *s)
 	n[LOSS_UNKNOWN_CALL] += s->counters[SONDE_CNT_UNKNOWN_CALL];
 	n[LOSS_RACED] += s->counters[SONDE_CNT_RACED];
 	for (size_t i = 0; i < s->n_programs; i++)
-		n[LOSS_RECURSION] += s->programs[i].recursion_misses;
+		if (!s->programs[i].is_aid)
+			n[LOSS_RECURSION] += s->programs[i].recursion_misses;
 }
 
 void self_gather(struct self *s, const struct self_source *from)
