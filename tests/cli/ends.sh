@@ -56,7 +56,7 @@ ends() {
 	verdict "$2: exit $rc (wanted $1) after $took ms" $?
 }
 
-port=$((20000 + $$ % 10000))
+port=$(/usr/bin/python3 -c "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])")
 for signal in TERM INT; do
 	begin run --listen "127.0.0.1:$port"
 	grep -q "http://127.0.0.1:$port/metrics" "$dir/err"
