@@ -5,6 +5,7 @@ from collections import Counter
 
 from harness.case import case
 from harness.cgroup import Cgroup
+from harness.expect import Expect
 from harness.proc import Failure
 from harness.raw import Raw
 from harness.sonde import Sonde
@@ -36,10 +37,9 @@ def filters_by_process_and_port(e):
     for name, s in sondes.items():
         s.settle()
         s.end()
-        mine = [t for t in s.transactions if {ng.port, other} & {
-                int(t[x].rsplit(":", 1)[1]) for x in ("local", "peer")}]
-        seen[name] = Counter((t["service"], t["role"], ng.port == int(
-                t["local" if t["role"] == "server" else "peer"].rsplit(":", 1)[1])) for t in mine)
+        seen[name] = Counter(
+                (t["service"], t["role"], where == ng.port) for where in (ng.port, other)
+                for t in s.transactions if Expect(where).matches(t))
     nginx, raw = ("nginx", "server", True), ("raw", "server", False)
     one, two = ("curl", "client", True), ("curl", "client", False)
     expected = {"--port": (nginx, one), "--comm": (nginx,), "--exe": (one, two), "--pid": (raw,),
