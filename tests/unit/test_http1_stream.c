@@ -16,7 +16,7 @@
 /* The transactions of one connection must be those named in `want`, in order, and none lost. */
 static void check(const char *request, const char *response, const char *const want[])
 {
-	struct sim_play p;
+	struct sim_play p = { 0 };
 	struct sim s;
 	const char *at;
 	size_t n = 0;

@@ -213,7 +213,7 @@ def suspended_sonde(e):
     load.wait(10)
     quiet(0.2)
     sent = sum(ng.log().values())
-    total, parts = settled_account(s)
+    total, parts = settled_account(s, sent)
     m = s.metrics()
     ab_fresh(e, url + "/fresh", 2000)
     after = s.settled_metrics()
