@@ -261,7 +261,7 @@ static __always_inline bool obey_verdict(struct sonde_ev_data *ev, struct conn *
 		c->last_dir = dir;
 		c->run = 0;
 	}
-	if (c->run > RUN_MAX)
+	if (c->run > RUN_MAX && cap != SONDE_COPY_MAX)
 		cap = RUN_COPY;
 	if (!cap || cap > SONDE_COPY_MAX)
 		cap = SONDE_COPY_MAX;

@@ -247,7 +247,8 @@ struct sonde_ev_sweep {
 struct sonde_verdict {
 	__u64 cookie; /* of the connection meant; another's is ignored */
 	__u64 until[2];
-	__u32 copy[2]; /* bytes of an operation to copy at most; 0: SONDE_COPY_MAX */
+	__u32 copy[2]; /* bytes of an operation to copy at most; 0: SONDE_COPY_MAX, and less of
+			* what goes one way for long */
 };
 
 /* A glob over a name: '*' any run, '?' any one byte. */

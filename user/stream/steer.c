@@ -31,13 +31,16 @@ static uint64_t want_until(const struct conn *c, const struct stream *s)
 }
 
 /* How much of an operation that carries responses is worth copying: heads as long as twice the
- * longest seen. Where requests are pipelined, many responses may come in one operation: a database's
- * client may begin to at any time, and its answers are sent before the kernel is told. */
+ * longest seen. Where requests are pipelined, many responses may come in one operation: a
+ * database's client may begin to at any time, and its answers are sent before the kernel is told. 0
+ * leaves it to the kernel, which copies less of what goes one way for long; all is all. */
 static uint32_t want_copy(const struct conn *c)
 {
 	uint32_t n = COPY_LEAST;
 
-	if (c->proto->kind != KIND_WEB || !c->head_max || c->wants_all || c->match.is_pipelined)
+	if (c->proto->kind != KIND_WEB || c->wants_all || c->match.is_pipelined)
+		return SONDE_COPY_MAX;
+	if (!c->head_max)
 		return 0;
 	while (n < 2 * c->head_max && n < SONDE_COPY_MAX)
 		n *= 2;
@@ -55,8 +58,12 @@ void steer(struct conns *cs, struct conn *c)
 		if (s->until)
 			v.until[d] = SONDE_UNTIL | (uint32_t)s->until;
 	}
-	if (c->state == CONN_PARSED && !c->is_raw)
+	if (c->state == CONN_PARSED && !c->is_raw) {
 		v.copy[conn_dir(c, PROTO_RESPONSE)] = want_copy(c);
+		/* bulk loads are framed all along */
+		if (c->proto->kind != KIND_WEB)
+			v.copy[conn_dir(c, PROTO_REQUEST)] = SONDE_COPY_MAX;
+	}
 	if (memcmp(&v, &c->told, sizeof(v)) == 0)
 		return;
 	c->told = v;
