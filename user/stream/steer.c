@@ -38,9 +38,7 @@ static uint32_t want_copy(const struct conn *c)
 {
 	uint32_t n = COPY_LEAST;
 
-	if (c->proto->kind != KIND_WEB || c->wants_all || c->match.is_pipelined)
-		return SONDE_COPY_MAX;
-	if (!c->head_max)
+	if (c->proto->kind != KIND_WEB || !c->head_max || c->wants_all || c->match.is_pipelined)
 		return 0;
 	while (n < 2 * c->head_max && n < SONDE_COPY_MAX)
 		n *= 2;
@@ -60,7 +58,7 @@ void steer(struct conns *cs, struct conn *c)
 	}
 	if (c->state == CONN_PARSED && !c->is_raw) {
 		v.copy[conn_dir(c, PROTO_RESPONSE)] = want_copy(c);
-		/* bulk loads are framed all along */
+		/* bulk loads are small messages in large sends */
 		if (c->proto->kind != KIND_WEB)
 			v.copy[conn_dir(c, PROTO_REQUEST)] = SONDE_COPY_MAX;
 	}
