@@ -61,7 +61,12 @@ static int client(struct server *s)
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	must(setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) == 0 &&
 	     bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0);
-	must(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
+	must(fd >= 0);
+	/* ports that others of the host have just used may all be waiting: their wait ends */
+	for (int tries = 0; connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0; tries++) {
+		must((errno == EADDRNOTAVAIL || errno == EADDRINUSE) && tries < 400);
+		poll(NULL, 0, 10);
+	}
 	must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
 	return fd;
 }
