@@ -3,14 +3,6 @@
  * milliseconds still has both; the filter speaks here, before the process has done anything. */
 #include "filter.bpf.h"
 
-static __always_inline void *event(u32 size)
-{
-	u32 zero = 0;
-	void *ring = bpf_map_lookup_elem(&rings, &zero);
-
-	return ring;
-}
-
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
@@ -22,7 +14,7 @@ int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_b
 	bpf_map_delete_elem(&processes, &tgid);
 	if (!filter_wants(tgid, task, filename))
 		return 0;
-	ring = event(sizeof(*ev));
+	ring = ring_of(0);
 	ev = ring ? bpf_ringbuf_reserve(ring, sizeof(*ev), 0) : NULL;
 	if (!ev) {
 		count(SONDE_CNT_LOST_CONTROL);
@@ -69,7 +61,7 @@ int BPF_PROG(sonde_fork, struct task_struct *parent, struct task_struct *child)
 	}
 	if (!filter_has_pid(tgid))
 		return 0;
-	ring = event(sizeof(*ev));
+	ring = ring_of(0);
 	ev = ring ? bpf_ringbuf_reserve(ring, sizeof(*ev), 0) : NULL;
 	if (!ev) {
 		count(SONDE_CNT_LOST_CONTROL);
@@ -107,7 +99,7 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 	}
 	if (!filter_has_pid(tgid))
 		return 0;
-	ring = event(sizeof(*ev));
+	ring = ring_of(0);
 	ev = ring ? bpf_ringbuf_reserve(ring, sizeof(*ev), 0) : NULL;
 	if (!ev) {
 		count(SONDE_CNT_LOST_CONTROL);
