@@ -27,6 +27,7 @@ enum {
 	TXN_QUERY_LEN = 1025,
 	TXN_SUMMARY_LEN = 256, /* the 255 characters of the convention */
 	TXN_STATUS_LEN = 32,
+	TXN_TRACE_STATE_LEN = 513, /* W3C Trace Context 3.3.1.5: at least 512 characters */
 };
 
 #define TXN_WAIT_UNKNOWN UINT64_MAX /* a part that applies and is not known: null in JSON */
@@ -52,6 +53,16 @@ enum txn_parent {
 	TXN_PARENT_GOROUTINE,
 	TXN_PARENT_HANDOVER,
 	TXN_PARENT_PROXY,
+};
+
+/* The place of a transaction's span in its trace. All zero: nobody has given it one. */
+struct txn_trace {
+	uint8_t trace_id[16];
+	uint8_t span_id[8];
+	uint8_t parent_span_id[8]; /* zero: the trace begins here, or the parent is not known */
+	bool is_sampled;	   /* its span is to be exported */
+	enum txn_parent parent;	   /* how the parent is known */
+	char state[TXN_TRACE_STATE_LEN]; /* tracestate as it came, whole entries only */
 };
 
 struct service;
@@ -89,7 +100,7 @@ struct txn {
 	bool is_stream;	      /* text/event-stream or upgraded: duration is to the first byte */
 	bool is_start_known;  /* false: start_ns is the first sight, not the true start */
 	bool is_status_error; /* the protocol's own idea of an error status for this role */
-	enum txn_parent parent;
+	struct txn_trace trace;
 	struct txn_waits waits;
 	const struct service *service; /* borrowed from identity, valid for the call */
 	char comm[SONDE_COMM_LEN];

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Input: what a client sends to our HTTP server. It goes over a real connection, so it passes
+ * Input: what a client sends to our HTTP server. It goes over a real socket, so it passes
  * through the library as well. The server answers in HTTP or hangs up, and lives.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
@@ -46,29 +45,14 @@ static struct server *start(void)
 	return s;
 }
 
+/* A socket pair rather than a connection: no port, nothing of the host's is in it. */
 static int client(struct server *s)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(server_port(s)) };
-	struct sockaddr_in from = { .sin_family = AF_INET };
-	int one = 1;
-	/* a reset at the end leaves no port waiting */
-	struct linger linger = { .l_onoff = 1 };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int ends[2];
 
-	/* an address of our own: what else runs on the host may have used up the ports of the usual
-	 * one */
-	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	must(setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) == 0 &&
-	     bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0);
-	must(fd >= 0);
-	/* ports that others of the host have just used may all be waiting: their wait ends */
-	for (int tries = 0; connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0; tries++) {
-		must((errno == EADDRNOTAVAIL || errno == EADDRINUSE) && tries < 400);
-		poll(NULL, 0, 10);
-	}
-	must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
-	return fd;
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+	must(server_adopt(s, ends[1]) == 0);
+	return ends[0];
 }
 
 /* As our loop does. False: the server waits for more. */

@@ -3,6 +3,7 @@
 #ifndef FUZZ_REPLAY_H
 #define FUZZ_REPLAY_H
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,12 @@
 #include "export/json.h"
 #include "pipeline.h"
 
-#define must(claim)                                         \
-	do {                                                \
-		if (!(claim)) {                             \
-			fprintf(stderr, "not so: " #claim); \
-			abort();                            \
-		}                                           \
+#define must(claim)                                                                    \
+	do {                                                                           \
+		if (!(claim)) {                                                        \
+			fprintf(stderr, "not so: " #claim " (%s)\n", strerror(errno)); \
+			abort();                                                       \
+		}                                                                      \
 	} while (0)
 
 /* Its path is valid until the next call. */

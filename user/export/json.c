@@ -283,7 +283,7 @@ size_t txn_json(const struct txn *t, int64_t realtime_offset_ns, char *out, size
 	json_what(l, t, proto);
 	json_waits(l, &t->waits);
 	LINE_PUT(l, ",\"trace_id\":null,\"span_id\":null,\"parent_span_id\":null,\"parent\":\"");
-	line_str(l, json_parent(t->parent));
+	line_str(l, json_parent(t->trace.parent));
 	LINE_PUT(l, "\"}");
 	return l->is_full ? 0 : (size_t)(l->p - out);
 }

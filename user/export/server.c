@@ -161,6 +161,17 @@ void server_close(struct server *s)
 	free(s);
 }
 
+int server_adopt(struct server *s, int fd)
+{
+	struct sockaddr_storage peer = { 0 };
+	socklen_t n = sizeof(peer);
+
+	if (getpeername(fd, (struct sockaddr *)&peer, &n) < 0)
+		return -errno;
+	return MHD_add_connection(s->daemon, fd, (struct sockaddr *)&peer, n) == MHD_YES ? 0
+											 : -errno;
+}
+
 uint16_t server_port(const struct server *s)
 {
 	return s->port;

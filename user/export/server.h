@@ -36,6 +36,10 @@ int server_open(struct server **out, const char *addr, uint16_t port,
 		const struct status_source *source, char *err, size_t size);
 void server_close(struct server *s); /* drops connections; NULL accepted */
 
+/* Serves a connection that somebody else accepted: a stream socket, non-blocking, from now on the
+ * server's. 0, or -errno (and the socket stays the caller's). */
+int server_adopt(struct server *s, int fd);
+
 uint16_t server_port(const struct server *s);
 int server_epoll_fd(const struct server *s);   /* readable: call server_run() */
 int server_timeout_ms(const struct server *s); /* call server_run() after that long; -1: no need */
