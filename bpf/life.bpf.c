@@ -5,7 +5,6 @@
 
 static __always_inline void connect_failed(struct sock *sk, struct conn *c)
 {
-	void *ring = ring_of(c->slot);
 	struct sonde_ev_connect *ev;
 	u32 error = sk->sk_err;
 
@@ -17,17 +16,9 @@ static __always_inline void connect_failed(struct sock *sk, struct conn *c)
 			return;
 		error = 110; /* ETIMEDOUT */
 	}
-	if (!ring)
+	ev = control_new(c->slot, SONDE_EV_CONNECT, sizeof(*ev), sizeof(*ev));
+	if (!ev)
 		return;
-	ev = bpf_ringbuf_reserve(ring, sizeof(*ev), 0);
-	if (!ev) {
-		count(SONDE_CNT_LOST_CONTROL);
-		return;
-	}
-	__builtin_memset(ev, 0, sizeof(*ev));
-	ev->h.kind = SONDE_EV_CONNECT;
-	ev->h.size = sizeof(*ev);
-	ev->h.ts_ns = bpf_ktime_get_ns();
 	ev->cookie = c->cookie;
 	ev->connect_ns = c->connect_ns;
 	ev->error = error;
@@ -35,17 +26,16 @@ static __always_inline void connect_failed(struct sock *sk, struct conn *c)
 	ev->tid = c->tid;
 	ev->family = c->family;
 	conn_addresses(sk, c->family, &ev->local, &ev->peer);
-	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	control_submit(ev);
 }
 
 static __noinline void conn_ended(struct sock *sk, struct conn *c, u32 how, u32 error)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	void *ring = ring_of(c->slot);
 	struct sonde_ev_close *ev;
 	u32 written;
 
-	if (!tp || !ring)
+	if (!tp)
 		return;
 	written = tcp_tx_next(tp);
 	if (how == SONDE_CLOSE_LOCAL) {
@@ -54,15 +44,9 @@ static __noinline void conn_ended(struct sock *sk, struct conn *c, u32 how, u32 
 		c->flags |= CONN_FIN_SENT;
 		c->fin_tx_seq = written; /* the FIN itself is numbered right after */
 	}
-	ev = bpf_ringbuf_reserve(ring, sizeof(*ev), 0);
-	if (!ev) {
-		count(SONDE_CNT_LOST_CONTROL);
+	ev = control_new(c->slot, SONDE_EV_CLOSE, sizeof(*ev), sizeof(*ev));
+	if (!ev)
 		return;
-	}
-	__builtin_memset(ev, 0, sizeof(*ev));
-	ev->h.kind = SONDE_EV_CLOSE;
-	ev->h.size = sizeof(*ev);
-	ev->h.ts_ns = bpf_ktime_get_ns();
 	ev->cookie = c->cookie;
 	ev->last_tx_ns = c->skipped_ns[SONDE_TX];
 	ev->last_rx_ns = c->skipped_ns[SONDE_RX];
@@ -79,7 +63,7 @@ static __noinline void conn_ended(struct sock *sk, struct conn *c, u32 how, u32 
 	ev->error = error;
 	ev->tgid = c->tgid;
 	ev->how = how;
-	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	control_submit(ev);
 }
 
 /* In the syscall tier a connection can live and end unseen: served by io_uring, or by a program of

@@ -37,20 +37,11 @@ static __always_inline void conn_unix_name(struct sock *sk, struct sonde_ev_open
  * room. tx_seq and rx_seq are where the streams stood before the operation at hand. */
 static __noinline void conn_describe(struct sock *sk, struct conn *c, u64 tx_rx_seq, u64 pid_tgid)
 {
-	void *ring = ring_of(c->slot);
 	struct sonde_ev_open *ev;
 
-	if (!ring)
+	ev = control_new(c->slot, SONDE_EV_OPEN, sizeof(*ev), sizeof(*ev));
+	if (!ev)
 		return;
-	ev = bpf_ringbuf_reserve(ring, sizeof(*ev), 0);
-	if (!ev) {
-		count(SONDE_CNT_LOST_CONTROL);
-		return;
-	}
-	__builtin_memset(ev, 0, sizeof(*ev));
-	ev->h.kind = SONDE_EV_OPEN;
-	ev->h.size = sizeof(*ev);
-	ev->h.ts_ns = bpf_ktime_get_ns();
 	if (c->flags & CONN_FRESH)
 		ev->h.flags |= SONDE_F_FRESH;
 	if (bpf_get_current_task_btf()->signal->nr_threads > 1)
@@ -72,7 +63,7 @@ static __noinline void conn_describe(struct sock *sk, struct conn *c, u64 tx_rx_
 	} else {
 		conn_addresses(sk, c->family, &ev->local, &ev->peer);
 	}
-	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	control_submit(ev);
 	c->flags |= CONN_OPENED;
 }
 

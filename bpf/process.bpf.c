@@ -9,21 +9,14 @@ int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_b
 	u32 tgid = task->tgid, len;
 	const char *filename = bprm->filename;
 	struct sonde_ev_exec *ev;
-	void *ring;
 
 	bpf_map_delete_elem(&processes, &tgid);
 	if (!filter_wants(tgid, task, filename))
 		return 0;
-	ring = ring_of(0);
-	ev = ring ? bpf_ringbuf_reserve(ring, sizeof(*ev), 0) : NULL;
-	if (!ev) {
-		count(SONDE_CNT_LOST_CONTROL);
+	/* everything behind the head is written below */
+	ev = control_new(0, SONDE_EV_EXEC, sizeof(*ev), sizeof(ev->h));
+	if (!ev)
 		return 0;
-	}
-	__builtin_memset(&ev->h, 0, sizeof(ev->h));
-	ev->h.kind = SONDE_EV_EXEC;
-	ev->h.size = sizeof(*ev);
-	ev->h.ts_ns = bpf_ktime_get_ns();
 	ev->start_ns = task->start_boottime;
 	ev->cgroup_id = bpf_get_current_cgroup_id();
 	ev->tgid = tgid;
@@ -38,7 +31,7 @@ int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_b
 	if (len > SONDE_ARGS_MAX || bpf_probe_read_user(ev->args, len, (void *)task->mm->arg_start))
 		len = 0;
 	ev->args_len = len;
-	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	control_submit(ev);
 	return 0;
 }
 
@@ -47,7 +40,6 @@ int BPF_PROG(sonde_fork, struct task_struct *parent, struct task_struct *child)
 {
 	u32 tgid = child->tgid, ppid = parent->tgid, *known;
 	struct sonde_ev_fork *ev;
-	void *ring;
 
 	if (child->pid != child->tgid)
 		return 0; /* a thread */
@@ -61,21 +53,14 @@ int BPF_PROG(sonde_fork, struct task_struct *parent, struct task_struct *child)
 	}
 	if (!filter_has_pid(tgid))
 		return 0;
-	ring = ring_of(0);
-	ev = ring ? bpf_ringbuf_reserve(ring, sizeof(*ev), 0) : NULL;
-	if (!ev) {
-		count(SONDE_CNT_LOST_CONTROL);
+	ev = control_new(0, SONDE_EV_FORK, sizeof(*ev), sizeof(*ev));
+	if (!ev)
 		return 0;
-	}
-	__builtin_memset(ev, 0, sizeof(*ev));
-	ev->h.kind = SONDE_EV_FORK;
-	ev->h.size = sizeof(*ev);
-	ev->h.ts_ns = bpf_ktime_get_ns();
 	ev->start_ns = child->start_boottime;
 	ev->tgid = tgid;
 	ev->ppid = ppid;
 	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), child->comm);
-	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	control_submit(ev);
 	return 0;
 }
 
@@ -84,7 +69,6 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 {
 	u32 tgid = task->tgid, *known;
 	struct sonde_ev_exit *ev;
-	void *ring;
 
 	/* the last thread of the process, whichever it is */
 	if (task->signal->live.counter != 0)
@@ -99,21 +83,14 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 	}
 	if (!filter_has_pid(tgid))
 		return 0;
-	ring = ring_of(0);
-	ev = ring ? bpf_ringbuf_reserve(ring, sizeof(*ev), 0) : NULL;
-	if (!ev) {
-		count(SONDE_CNT_LOST_CONTROL);
+	ev = control_new(0, SONDE_EV_EXIT, sizeof(*ev), sizeof(*ev));
+	if (!ev)
 		return 0;
-	}
-	__builtin_memset(ev, 0, sizeof(*ev));
-	ev->h.kind = SONDE_EV_EXIT;
-	ev->h.size = sizeof(*ev);
-	ev->h.ts_ns = bpf_ktime_get_ns();
 	ev->tgid = tgid;
 	ev->code = task->signal->flags & 4 /* SIGNAL_GROUP_EXIT */ ? task->signal->group_exit_code
 								   : task->exit_code;
 	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), task->group_leader->comm);
-	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	control_submit(ev);
 	return 0;
 }
 

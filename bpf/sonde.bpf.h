@@ -177,6 +177,29 @@ static __always_inline u64 ring_flags(void *ring, u32 turn)
 									   : BPF_RB_NO_WAKEUP;
 }
 
+/* Room for a record that is not an operation's, its head filled in and its first `zeroed` bytes
+ * clean; one that finds no room is counted. To be given to control_submit(). */
+static __always_inline void *control_new(u32 slot, u16 kind, u32 size, u32 zeroed)
+{
+	void *ring = ring_of(slot);
+	struct sonde_ev_hdr *h = ring ? bpf_ringbuf_reserve(ring, size, 0) : NULL;
+
+	if (!h) {
+		count(SONDE_CNT_LOST_CONTROL);
+		return NULL;
+	}
+	__builtin_memset(h, 0, zeroed);
+	h->kind = kind;
+	h->size = size;
+	h->ts_ns = bpf_ktime_get_ns();
+	return h;
+}
+
+static __always_inline void control_submit(void *record)
+{
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+}
+
 static __always_inline bool is_tcp(const struct sock *sk)
 {
 	u16 family = sk->__sk_common.skc_family;
