@@ -133,7 +133,7 @@ static void test_extremes_stay_bounded(void **state)
 	assert_int_equal(h.zero_count, 1);
 	assert_int_equal(h.max, UINT64_MAX / 2);
 	assert_true(h.exp_n <= HIST_BUCKETS_MAX);
-	assert_int_equal(h.exp_counts[-1 - h.exp_first], 1);
+	assert_int_equal(h.exp_counts[3 - h.exp_first], 1); /* 1.07 times 2^-30 s */
 	assert_int_equal(h.exp_counts[h.exp_n - 1], 1);
 	assert_true(fabs(hist_quantile(&h, 0.6) - 1) < 0.022);
 	hist_free(&h);
@@ -170,6 +170,81 @@ static void test_merge_is_recording_both(void **state)
 	hist_free(&both);
 }
 
+/* log2l() is right to 2^-63: enough for the side of a boundary that no nanosecond is near. */
+static void check_seconds(uint64_t ns)
+{
+	long double at = log2l((long double)ns / 1e9L) * 32;
+
+	assert_int_equal(hist_index_seconds(ns), (int32_t)ceill(at) - 1);
+}
+
+static void test_buckets_of_seconds(void **state)
+{
+	uint64_t seed = 1;
+
+	/* a bucket holds its upper end: powers of two that are whole nanoseconds */
+	for (int k = 0; k < 9; k++)
+		assert_int_equal(hist_index_seconds(1000000000ULL >> k), -k * 32 - 1);
+	for (int k = 0; k < 25; k++) { /* past that, hours, a nanosecond is too little to tell */
+		assert_int_equal(hist_index_seconds(1000000000ULL << k), k * 32 - 1);
+		assert_int_equal(hist_index_seconds((1000000000ULL << k) + 1), k * 32);
+	}
+	for (uint64_t ns = 1; ns < 100000; ns++)
+		check_seconds(ns);
+	for (int i = 0; i < 100000; i++) {
+		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+		if (seed >> (seed % 50 + 8) != 1000000000)
+			check_seconds((seed >> (seed % 50 + 8)) + 1);
+	}
+	assert_int_equal(hist_index_seconds(UINT64_MAX),
+			 (int32_t)ceill(log2l(18446744073.7L) * 32) - 1);
+}
+
+static void check_exponential(const uint64_t *values, size_t n, int scale)
+{
+	struct hist_exp e;
+	uint64_t sum = 0;
+	struct hist h;
+
+	hist_init(&h, &hist_duration_bounds);
+	for (size_t i = 0; i < n; i++)
+		hist_record(&h, values[i]);
+	hist_exponential(&h, &e);
+	assert_int_equal(e.scale, scale);
+	assert_int_equal(e.count, n);
+	assert_in_range(e.n, 1, HIST_EXP_MAX);
+	assert_true(e.counts[0] && e.counts[e.n - 1]);
+	for (uint32_t i = 0; i < e.n; i++)
+		sum += e.counts[i];
+	assert_int_equal(sum, n);
+	for (size_t i = 0; i < n; i++) {
+		int32_t at = (hist_index_seconds(values[i]) >> (HIST_SCALE - scale)) - e.offset;
+
+		assert_in_range(at, 0, e.n - 1);
+		assert_true(e.counts[at]);
+	}
+	hist_free(&h);
+}
+
+static void test_exponential_has_room_for_160(void **state)
+{
+	const uint64_t one[] = { 1234567 };
+	const uint64_t near[] = { 1000000, 2000000, 31000000 }; /* 5 octaves: 158 buckets */
+	const uint64_t far[] = { 1, 1000000, 4000000000000 };
+	struct hist_exp e;
+	struct hist h;
+
+	check_exponential(one, 1, HIST_SCALE);
+	check_exponential(near, 3, HIST_SCALE);
+	check_exponential(far, 3, 1);
+	hist_init(&h, &hist_duration_bounds);
+	hist_record(&h, 0);
+	hist_exponential(&h, &e);
+	assert_int_equal(e.n, 0);
+	assert_int_equal(e.count, 1);
+	hist_free(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +252,8 @@ int main(void)
 		cmocka_unit_test(test_explicit_is_exact),
 		cmocka_unit_test(test_quantiles),
 		cmocka_unit_test(test_extremes_stay_bounded),
+		cmocka_unit_test(test_buckets_of_seconds),
+		cmocka_unit_test(test_exponential_has_room_for_160),
 		cmocka_unit_test(test_merge_is_recording_both),
 	};
 

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "util/clock.h"
 
 enum { HIST_GROWTH = 8 }; /* buckets added at a time beyond what is needed */
 
@@ -34,20 +35,48 @@ static const uint64_t mantissas[1 << HIST_SCALE] = {
 	0xeac0c6e7dd24392e, 0xefe4b99bdcdaf5cb, 0xf5257d152486cc2c, 0xfa83b2db722a033a,
 };
 
-int32_t hist_index(uint64_t value, int scale)
+/* Of a value that is mantissa * 2^(exponent - 63), the mantissa's highest bit set. */
+static int32_t hist_place(int exponent, uint64_t mantissa)
 {
-	int lead, below = 0;
-	uint64_t mantissa;
+	int below = 0;
 
-	assert(value > 0 && scale <= HIST_SCALE);
-	lead = __builtin_clzll(value);
-	mantissa = value << lead;
 	/* how many boundaries lie below: a binary search over 32 */
 	for (int step = 1 << (HIST_SCALE - 1); step; step >>= 1)
 		below += mantissa > mantissas[below + step - 1] ? step : 0;
 	below += mantissa > mantissas[below];
+	return (exponent << HIST_SCALE) + below - 1;
+}
+
+int32_t hist_index(uint64_t value, int scale)
+{
+	int lead;
+
+	assert(value > 0 && scale <= HIST_SCALE);
+	lead = __builtin_clzll(value);
 	/* perfect subsetting: a coarser scale's bucket is a shift away */
-	return ((((63 - lead) << HIST_SCALE) + below - 1) >> (HIST_SCALE - scale));
+	return hist_place(63 - lead, value << lead) >> (HIST_SCALE - scale);
+}
+
+/*
+ * 2^93 / 10^9, rounded down: so a power of two in seconds falls short of itself by less than 2^-60
+ * of it, into the bucket that it ends. All other boundaries are irrational, and none is that near
+ * to a whole number of nanoseconds.
+ */
+#define HIST_PER_NS ((uint64_t)(((__uint128_t)1 << 93) / NS_PER_S))
+
+int32_t hist_index_seconds(uint64_t ns)
+{
+	__uint128_t x = (__uint128_t)ns * HIST_PER_NS;
+	int lead;
+
+	assert(ns > 0);
+	lead = x >> 64 ? __builtin_clzll((uint64_t)(x >> 64)) : 64 + __builtin_clzll((uint64_t)x);
+	return hist_place(127 - lead - 93, (uint64_t)((x << lead) >> 64));
+}
+
+bool hist_is_time(const struct hist *h)
+{
+	return h->bounds == &hist_duration_bounds;
 }
 
 int hist_init(struct hist *h, const struct hist_bounds *bounds)
@@ -91,9 +120,10 @@ static size_t hist_explicit_index(const struct hist_bounds *b, uint64_t value)
 }
 
 /* A value of 1 lies in bucket -1: (2^(-1/32), 1]. */
-static int32_t hist_bucket(uint64_t value)
+static int32_t hist_bucket(const struct hist *h, uint64_t value)
 {
-	int32_t i = hist_index(value, HIST_SCALE);
+	int32_t i = hist_is_time(h) ? hist_index_seconds(value) + (HIST_SECOND_BITS << HIST_SCALE)
+				    : hist_index(value, HIST_SCALE);
 
 	return i < HIST_BUCKETS_MAX - 2 ? i : HIST_BUCKETS_MAX - 2;
 }
@@ -143,14 +173,14 @@ void hist_record(struct hist *h, uint64_t value)
 		h->zero_count++;
 		return;
 	}
-	i = hist_bucket(value);
+	i = hist_bucket(h, value);
 	if (hist_cover(h, i, i) == 0)
 		h->exp_counts[i - h->exp_first]++;
 }
 
 int hist_merge(struct hist *h, const struct hist *from)
 {
-	assert(!h->bounds || h->bounds == from->bounds);
+	assert(h->bounds == from->bounds);
 	if (from->count == 0)
 		return 0;
 	if (from->exp_n &&
@@ -187,8 +217,38 @@ double hist_quantile(const struct hist *h, double q)
 		if (seen < rank)
 			continue;
 		value = exp2((h->exp_first + (int32_t)i + 0.5) / (1 << HIST_SCALE));
+		if (hist_is_time(h))
+			value *= (double)NS_PER_S / (1 << HIST_SECOND_BITS);
 		value = value > (double)h->min ? value : (double)h->min;
 		return value < (double)h->max ? value : (double)h->max;
 	}
 	return (double)h->max;
+}
+
+void hist_exponential(const struct hist *h, struct hist_exp *out)
+{
+	uint32_t first = 0, end = h->exp_n;
+	int32_t low, high;
+	int shift = 0;
+
+	*out = (struct hist_exp){ .scale = HIST_SCALE, .count = h->zero_count };
+	while (first < end && h->exp_counts[first] == 0)
+		first++;
+	while (end > first && h->exp_counts[end - 1] == 0)
+		end--;
+	if (first == end)
+		return;
+	low = h->exp_first + (int32_t)first -
+	      (hist_is_time(h) ? HIST_SECOND_BITS << HIST_SCALE : 0);
+	high = low + (int32_t)(end - first) - 1;
+	while ((high >> shift) - (low >> shift) >= HIST_EXP_MAX)
+		shift++;
+	out->scale -= shift;
+	out->offset = low >> shift;
+	out->n = (uint32_t)((high >> shift) - out->offset) + 1;
+	for (uint32_t i = first; i < end; i++) {
+		out->counts[((low + (int32_t)(i - first)) >> shift) - out->offset] +=
+			h->exp_counts[i];
+		out->count += h->exp_counts[i];
+	}
 }

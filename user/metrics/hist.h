@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One histogram: an exponential one at scale 5 (base 2^(1/32): quantiles right to 2.2 %) over
- * nanoseconds or bytes, with the explicit boundaries of the exposition counted beside it exactly.
+ * One histogram: an exponential one at scale 5 (base 2^(1/32): quantiles right to 2.2 %), with the
+ * explicit boundaries of the exposition counted beside it exactly. Values are nanoseconds or bytes;
+ * the buckets of durations that are exported are those of seconds, the unit they are exported in.
  * https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponentialhistogram
  */
 #ifndef HIST_H
 #define HIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +18,8 @@ enum {
 	/* The exponential part tells values apart up to 2^42 (73 minutes, 4 TiB); greater ones
 	 * share its last bucket. So one histogram never takes more than this many buckets. */
 	HIST_BUCKETS_MAX = 42 << HIST_SCALE,
+	/* Buckets of seconds are kept as those of 2^-30 s: their indices are then none below -1. */
+	HIST_SECOND_BITS = 30,
 };
 
 /* Upper-inclusive boundaries, ascending, in the recorded unit (ns or bytes). Shared, static. */
@@ -44,8 +48,8 @@ void hist_record(struct hist *h,
 		 uint64_t value); /* never fails: out of memory counts in explicit only */
 void hist_clear(struct hist *h);  /* empty again, its memory kept */
 
-/* Adds what `from` counted to `h`: exact, both have one scale. Same bounds, or none in `h`.
- * 0, or -ENOMEM with `h` unchanged. */
+/* Adds what `from` counted to `h`, which has the same bounds: exact, both have one scale. 0, or
+ * -ENOMEM with `h` unchanged. */
 int hist_merge(struct hist *h, const struct hist *from);
 
 /* Recorded unit; NaN when empty. Within 1.1 % of the value of that rank: the middle of its bucket,
@@ -55,5 +59,24 @@ double hist_quantile(const struct hist *h, double q);
 /* The bucket (base^i, base^(i+1)] that holds value > 0, base = 2^(2^-scale), scale <= HIST_SCALE
  * (may be negative). Exact, in integers. */
 int32_t hist_index(uint64_t value, int scale);
+
+/* The same of a duration in seconds, at HIST_SCALE. */
+int32_t hist_index_seconds(uint64_t ns);
+
+bool hist_is_time(const struct hist *h); /* its exponential buckets are those of seconds */
+
+enum { HIST_EXP_MAX = 160 }; /* buckets of the SDKs' exponential histograms, and no more */
+
+/* The exponential part as it is exported, at the finest scale with which it has room: bucket
+ * offset + i of (base^i, base^(i+1)] seconds or bytes. */
+struct hist_exp {
+	int scale;
+	int32_t offset;
+	uint32_t n;	/* first and last are not empty */
+	uint64_t count; /* of all buckets and the zeros */
+	uint64_t counts[HIST_EXP_MAX];
+};
+
+void hist_exponential(const struct hist *h, struct hist_exp *out);
 
 #endif
