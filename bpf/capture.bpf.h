@@ -246,6 +246,10 @@ static __always_inline bool obey_verdict(struct sonde_ev_data *ev, struct conn *
 		u64 until = v->until[dir];
 
 		cap = v->copy[dir];
+		if (v->until[0] & SONDE_SHED) {
+			c->flags = (c->flags | CONN_DECIDED) & ~CONN_OBSERVED;
+			return false;
+		}
 		/* the end of a stream is never left out */
 		if (until & SONDE_UNTIL && ev->len) {
 			s32 ahead = (s32)((u32)until - ev->seq);

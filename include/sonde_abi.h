@@ -43,6 +43,7 @@ enum sonde_ev_kind {
 	SONDE_EV_PROCESS = 64, /* who a process is: struct sonde_ev_process */
 	SONDE_EV_TICK = 65,    /* the pipeline's clock turned: struct sonde_ev_tick */
 	SONDE_EV_SWEEP = 66,   /* a connection was found gone by the sweep: struct sonde_ev_sweep */
+	SONDE_EV_SHED = 67,    /* how many connections are observed: struct sonde_ev_shed */
 };
 
 struct sonde_ev_hdr {
@@ -236,6 +237,14 @@ struct sonde_ev_sweep {
 	__u64 cookie;
 };
 
+enum { SONDE_KEEP_ALL = 1024 };
+
+struct sonde_ev_shed {
+	struct sonde_ev_hdr h;
+	__u32 keep; /* connections observed from now on, of every SONDE_KEEP_ALL */
+	__u32 reserved;
+};
+
 /*
  * What user space wants of one connection, in a shared array indexed by the slot of its records.
  * A verdict is absolute, so that its lag is harmless: until[dir] = SONDE_UNTIL | seq leaves out
@@ -243,6 +252,8 @@ struct sonde_ev_sweep {
  * copied from seq on only. A verdict whose seq has been passed has no effect. 0: record all.
  */
 #define SONDE_UNTIL (1ULL << 32)
+/* In until[0], alone: the connection is observed no longer; of it only its end is recorded. */
+#define SONDE_SHED (1ULL << 33)
 
 struct sonde_verdict {
 	__u64 cookie; /* of the connection meant; another's is ignored */

@@ -91,7 +91,7 @@ const struct option options[] = {
 	  .def = "200", .missing = "export metrics of single processes",
 	  .help = "processes with metrics of their own, the busiest first" },
 	{ "cpu-limit", "CORES", OPT_CORES, FIELD(cpu_limit), .commands = OBSERVING, .def = "1",
-	  .help = "say so when sonde itself uses more CPU than this" },
+	  .help = "leave connections out when sonde itself uses more CPU than this" },
 	{ "log-level", "error|warn|info|debug", OPT_ENUM, FIELD(log_level), .commands = ALL,
 	  .words = words_level, .def = "info", .help = "least important message to print" },
 	{ "log-format", "text|json", OPT_BOOL, FIELD(log_json), .commands = ALL,

@@ -135,6 +135,7 @@ static void dispatch(struct pipeline *p, union decoded d)
 	case SONDE_EV_CLOSE: conns_close(p->conns, d.close); break;
 	case SONDE_EV_CONNECT: conns_connect(p->conns, d.connect); break;
 	case SONDE_EV_SWEEP: conns_sweep(p->conns, d.sweep); break;
+	case SONDE_EV_SHED: conns_shed(p->conns, d.shed); break;
 	case SONDE_EV_EXEC: process_exec(p->procs, d.exec); break;
 	case SONDE_EV_FORK: process_fork(p->procs, d.fork); break;
 	case SONDE_EV_EXIT: process_exit(p->procs, d.exit); break;
@@ -194,6 +195,16 @@ void pipeline_sweep(struct pipeline *p, uint64_t cookie, uint64_t now_ns)
 	struct sonde_ev_sweep ev = {
 		.h = { .kind = SONDE_EV_SWEEP, .size = sizeof(ev), .ts_ns = now_ns },
 		.cookie = cookie,
+	};
+
+	pipeline_record(p, &ev, sizeof(ev));
+}
+
+void pipeline_shed(struct pipeline *p, uint32_t keep, uint64_t now_ns)
+{
+	struct sonde_ev_shed ev = {
+		.h = { .kind = SONDE_EV_SHED, .size = sizeof(ev), .ts_ns = now_ns },
+		.keep = keep,
 	};
 
 	pipeline_record(p, &ev, sizeof(ev));

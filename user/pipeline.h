@@ -52,6 +52,8 @@ int pipeline_record(struct pipeline *p, const void *rec, size_t size);
 /* Time goes on, and a connection was found gone: both recorded, so that replay does alike. */
 void pipeline_tick(struct pipeline *p, uint64_t now_ns);
 void pipeline_sweep(struct pipeline *p, uint64_t cookie, uint64_t now_ns);
+/* From now on so many connections of every SONDE_KEEP_ALL are observed: recorded likewise. */
+void pipeline_shed(struct pipeline *p, uint32_t keep, uint64_t now_ns);
 void pipeline_free(struct pipeline *p); /* closes the exporters */
 
 #endif

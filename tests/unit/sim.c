@@ -211,6 +211,16 @@ void sim_sweep(struct sim *s, uint64_t cookie)
 	sim_append(s, &ev, sizeof(ev));
 }
 
+void sim_shed(struct sim *s, uint32_t keep)
+{
+	struct sonde_ev_shed ev = {
+		.h = { SONDE_EV_SHED, 0, sizeof(ev), s->now_ns += SIM_STEP_NS },
+		.keep = keep,
+	};
+
+	sim_append(s, &ev, sizeof(ev));
+}
+
 void sim_wait(struct sim *s, uint64_t ns)
 {
 	struct sonde_ev_tick ev = {
@@ -425,6 +435,7 @@ void sim_play(struct sim_play *p, const struct sim *s, size_t from, size_t to)
 		case SONDE_EV_CLOSE: play_close(p, d.close); break;
 		case SONDE_EV_CONNECT: conns_connect(p->conns, d.connect); break;
 		case SONDE_EV_SWEEP: conns_sweep(p->conns, d.sweep); break;
+		case SONDE_EV_SHED: conns_shed(p->conns, d.shed); break;
 		case SONDE_EV_TICK: conns_tick(p->conns, d.h->ts_ns); break;
 		default: abort();
 		}

@@ -64,7 +64,8 @@ void sim_repeat(struct sim *s, uint64_t cookie, enum sonde_dir dir, char c, size
 void sim_eof(struct sim *s, uint64_t cookie);
 void sim_close(struct sim *s, uint64_t cookie, enum sonde_close_how how, uint32_t error);
 void sim_sweep(struct sim *s, uint64_t cookie);
-void sim_wait(struct sim *s, uint64_t ns); /* time passes, and a tick comes */
+void sim_shed(struct sim *s, uint32_t keep); /* of every SONDE_KEEP_ALL connections */
+void sim_wait(struct sim *s, uint64_t ns);   /* time passes, and a tick comes */
 
 /* The same operations, done in pieces: of `n` bytes, or each cut in two at `at`. Times stay. */
 struct sim sim_recut(const struct sim *s, size_t n);

@@ -71,7 +71,7 @@ static void test_metrics_are_well_named(void **state)
 		assert_int_equal(has_word(m->name, "info"), m->kind == METRIC_INFO);
 		assert_int_equal(m->kind == METRIC_HISTOGRAM, m->bounds != NULL);
 		if (m->kind == METRIC_HISTOGRAM)
-			assert_true(metric_is_time(m) == (m->bounds == &hist_duration_bounds));
+			assert_true(metric_is_nano(m) == (m->bounds == &hist_duration_bounds));
 		/* no escapes are needed in HELP lines, and it is a sentence */
 		assert_null(strpbrk(m->help, "\\\n\""));
 		assert_int_equal(m->help[strlen(m->help) - 1], '.');

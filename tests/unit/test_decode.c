@@ -38,6 +38,7 @@ static const struct {
 	{ SONDE_EV_PROCESS, sizeof(struct sonde_ev_process) },
 	{ SONDE_EV_TICK, sizeof(struct sonde_ev_tick) },
 	{ SONDE_EV_SWEEP, sizeof(struct sonde_ev_sweep) },
+	{ SONDE_EV_SHED, sizeof(struct sonde_ev_shed) },
 };
 
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };

@@ -68,6 +68,7 @@ static size_t least(uint16_t kind)
 	case SONDE_EV_PROCESS: return sizeof(struct sonde_ev_process);
 	case SONDE_EV_TICK: return sizeof(struct sonde_ev_tick);
 	case SONDE_EV_SWEEP: return sizeof(struct sonde_ev_sweep);
+	case SONDE_EV_SHED: return sizeof(struct sonde_ev_shed);
 	default: return 0;
 	}
 }
@@ -83,6 +84,7 @@ static bool content_ok(union decoded d)
 	case SONDE_EV_FORK: return is_string(d.fork->comm, sizeof(d.fork->comm));
 	case SONDE_EV_EXIT: return is_string(d.exit->comm, sizeof(d.exit->comm));
 	case SONDE_EV_PROCESS: return process_ok(d.process);
+	case SONDE_EV_SHED: return d.shed->keep <= SONDE_KEEP_ALL;
 	default: return true; /* a header, or numbers of which each value means something */
 	}
 }

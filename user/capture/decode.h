@@ -20,6 +20,7 @@ union decoded {
 	const struct sonde_ev_process *process;
 	const struct sonde_ev_tick *tick;
 	const struct sonde_ev_sweep *sweep;
+	const struct sonde_ev_shed *shed;
 };
 
 /* 0, or -EBADMSG when the bytes are no record of this contract, -ENOTSUP for a kind that is not

@@ -22,7 +22,7 @@ enum {
 #define POLL_IDLE_NS  (50 * NS_PER_MS)
 #define POLL_AGAIN_NS (NS_PER_MS / 5) /* the budget was used up: more is waiting */
 #define SWEEP_NS      (5 * NS_PER_S)
-#define CPU_WINDOW_NS (10 * NS_PER_S)
+#define CPU_WINDOW_NS (2 * NS_PER_S)
 #define DRAIN_NS      NS_PER_S
 
 const char *tier_name(enum probe_tier tier)
@@ -74,6 +74,7 @@ static uint64_t cpu_used_ns(void)
 
 static void watch_cpu(struct observer *o, uint64_t now_ns)
 {
+	uint32_t keep, was = o->governor.keep;
 	uint64_t used;
 
 	if (now_ns - o->cpu_at_ns < CPU_WINDOW_NS)
@@ -82,13 +83,17 @@ static void watch_cpu(struct observer *o, uint64_t now_ns)
 	o->cpu_cores = (double)(used - o->cpu_used_ns) / (double)(now_ns - o->cpu_at_ns);
 	o->cpu_at_ns = now_ns;
 	o->cpu_used_ns = used;
-	if (o->cpu_cores <= o->config->cpu_limit || o->is_cpu_told)
+	keep = governor_turn(&o->governor, o->cpu_cores, o->config->cpu_limit);
+	if (keep == was)
+		return;
+	pipeline_shed(&o->pipeline, keep, now_ns);
+	if (keep > was || o->is_cpu_told)
 		return;
 	o->is_cpu_told = true;
-	log_warn(
-		"sonde itself used %.2f cores, more than --cpu-limit %g: observe less with --port, "
-		"--comm or --exclude-comm",
-		o->cpu_cores, o->config->cpu_limit);
+	log_warn("sonde itself used %.2f cores, more than --cpu-limit %g: it now leaves out "
+		 "connections (sonde_sample_ratio says how many it keeps); observe less with "
+		 "--port, --comm or --exclude-comm, or allow more",
+		 o->cpu_cores, o->config->cpu_limit);
 }
 
 static void on_second(void *ctx)
@@ -230,7 +235,11 @@ int observer_open(struct observer *o, const struct cmd_args *args, const char *r
 {
 	int err;
 
-	*o = (struct observer){ .config = args->config, .args = args };
+	*o = (struct observer){
+		.config = args->config,
+		.args = args,
+		.governor = { .keep = SONDE_KEEP_ALL },
+	};
 	err = open_loop(o);
 	if (err)
 		goto fail;

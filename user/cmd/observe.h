@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "capture/probe.h"
 #include "cmd/cmd.h"
+#include "cmd/governor.h"
 #include "loop.h"
 #include "pipeline.h"
 
@@ -38,6 +39,7 @@ struct observer {
 	uint64_t cpu_at_ns, cpu_used_ns;
 	double cpu_cores; /* used by sonde itself, over the last window */
 	bool is_cpu_told;
+	struct governor governor;
 	bool is_pipeline;
 };
 

@@ -111,7 +111,7 @@ static char *prom_put_seconds(char *out, uint64_t ns)
 
 static char *prom_put_value(char *out, const struct metric *m, uint64_t value)
 {
-	return metric_is_time(m) ? prom_put_seconds(out, value) : prom_put_number(out, value);
+	return metric_is_nano(m) ? prom_put_seconds(out, value) : prom_put_number(out, value);
 }
 
 /* Adds name="value", escaped, with a comma before all but the first. Empty means absent. */

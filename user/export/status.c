@@ -102,6 +102,7 @@ static json_t *status_connections(const struct conns_stats *c)
 	put_count(connections, "unknown", c->unknown);
 	put_count(connections, "encrypted", c->encrypted);
 	put_count(connections, "evicted", c->evicted);
+	put_count(connections, "shed", c->shed);
 	put_count(connections, "connects_failed", c->connects_failed);
 	return connections;
 }

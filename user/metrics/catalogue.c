@@ -47,9 +47,9 @@ const char *metric_unit_word(const struct metric *m)
 	return strcmp(m->unit, "By") == 0 ? "bytes" : NULL;
 }
 
-bool metric_is_time(const struct metric *m)
+bool metric_is_nano(const struct metric *m)
 {
-	return strcmp(m->unit, "s") == 0;
+	return strcmp(m->unit, "s") == 0 || strcmp(m->unit, "1") == 0;
 }
 
 const char *metric_kind_name(enum metric_kind kind)

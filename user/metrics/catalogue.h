@@ -25,10 +25,12 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_INFO }
 
 enum { METRIC_LABELS_MAX = 9 };
 
+#define METRIC_ONE 1000000000ULL
+
 struct metric {
 	const char *name;      /* Prometheus, without a counter's _total */
 	const char *otel_name; /* dotted */
-	const char *unit;      /* UCUM; "s" is kept in nanoseconds */
+	const char *unit;      /* UCUM; "s" is kept in nanoseconds, "1" in parts of METRIC_ONE */
 	const char *help;
 	enum metric_kind kind;
 	const struct hist_bounds *bounds; /* NULL: no histogram */
@@ -46,7 +48,7 @@ const struct label *label_get(enum label_id id);
 
 /* "seconds" or "bytes", the words of the units that Prometheus names end in; NULL: none. */
 const char *metric_unit_word(const struct metric *m);
-bool metric_is_time(const struct metric *m); /* kept in nanoseconds, shown in seconds */
+bool metric_is_nano(const struct metric *m); /* kept in billionths: of a second, of one */
 
 /* "counter", "gauge", "histogram", "info" */
 const char *metric_kind_name(enum metric_kind kind);

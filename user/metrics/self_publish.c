@@ -83,6 +83,8 @@ void self_publish(const struct self *s, struct series_store *st, const char *ver
 	for (int i = 0; i < LOSS_MAX; i++)
 		publish(&p, METRIC_EVENTS_LOST, loss_reason(i), s->losses.n[i]);
 	publish_protocols(&p, &s->conns);
+	publish(&p, METRIC_SHED_CONNECTIONS, "cpu", s->conns.shed);
+	publish(&p, METRIC_SAMPLE_RATIO, "cpu", METRIC_ONE * s->conns.keep / SONDE_KEEP_ALL);
 	publish(&p, METRIC_CONNECTIONS, "parsed", s->conns.parsed);
 	publish(&p, METRIC_CONNECTIONS, "undecided", s->conns.undecided);
 	publish(&p, METRIC_CONNECTIONS, "unknown", s->conns.unknown);

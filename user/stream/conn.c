@@ -12,6 +12,7 @@ struct conns *conns_new(const struct conns_opts *opts)
 	if (!cs)
 		return NULL;
 	cs->opts = *opts;
+	cs->stats.keep = SONDE_KEEP_ALL;
 	if (!cs->opts.max)
 		cs->opts.max = CONN_MAX;
 	if (!cs->opts.max_buffer)
@@ -192,6 +193,7 @@ void conns_open(struct conns *cs, const struct sonde_ev_open *ev)
 	set_unix_path(c, ev);
 	stream_begin(&c->s[SONDE_TX], ev->tx_seq);
 	stream_begin(&c->s[SONDE_RX], ev->rx_seq);
+	shed_decide(cs, c);
 }
 
 /* As the kernel counts them: a replay cannot ask it, and a capture never had one. */

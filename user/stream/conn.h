@@ -43,6 +43,8 @@ struct conns_stats {
 	uint32_t parsed, undecided, unknown, encrypted; /* open connections by state */
 	uint32_t open;
 	uint64_t evicted;
+	uint64_t shed; /* no longer observed, to observe the rest in time */
+	uint32_t keep; /* connections observed, of every SONDE_KEEP_ALL */
 };
 
 /* A request that has no complete response yet. */
@@ -65,6 +67,9 @@ void conns_close(struct conns *cs, const struct sonde_ev_close *ev);
 void conns_connect(struct conns *cs, const struct sonde_ev_connect *ev);
 void conns_sweep(struct conns *cs,
 		 const struct sonde_ev_sweep *ev); /* found gone: unix, lost closes */
+/* Observes a part of the connections only, open ones and those to come; what was shed stays so
+ * until it ends. Both ends of a TCP connection are kept or shed alike. */
+void conns_shed(struct conns *cs, const struct sonde_ev_shed *ev);
 void conns_tick(struct conns *cs, uint64_t now_ns);
 
 const struct conns_stats *conns_stats(const struct conns *cs);

@@ -6,6 +6,7 @@
  *   match.c   requests with responses              settle.c  what the end of a connection ends
  *   emit.c    a finished exchange into struct txn  steer.c   verdicts
  *   record.c  one data record into bytes, holes and ends
+ *   shed.c    which connections are left out when all are too many
  */
 #ifndef CONN_IMPL_H
 #define CONN_IMPL_H
@@ -66,6 +67,7 @@ struct conn {
 	bool is_waiting;     /* in the list of those that a tick may move on */
 	bool is_impatient;   /* responses are no longer held back for their requests */
 	bool is_eof;	     /* we read the peer's end */
+	bool is_shed;	     /* observed no longer; raw */
 	bool wants_all;	     /* responses of this connection cannot be understood by their heads */
 };
 
@@ -138,6 +140,9 @@ void emit_silence(struct conns *cs, struct conn *c, const struct request *req, u
 void emit_connect(struct conns *cs, const struct sonde_ev_connect *ev);
 /* What became of the stream that a response opened, if one did. */
 void emit_stream(struct conns *cs, struct conn *c, uint64_t end_ns);
+
+/* shed.c: of a connection whose addresses are known */
+void shed_decide(struct conns *cs, struct conn *c);
 
 /* steer.c */
 void steer(struct conns *cs, struct conn *c);

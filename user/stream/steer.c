@@ -49,13 +49,15 @@ void steer(struct conns *cs, struct conn *c)
 {
 	struct sonde_verdict v = { .cookie = c->cookie };
 
-	for (int d = SONDE_TX; d <= SONDE_RX; d++) {
+	for (int d = SONDE_TX; d <= SONDE_RX && !c->is_shed; d++) {
 		struct stream *s = &c->s[d];
 
 		s->until = want_until(c, s);
 		if (s->until)
 			v.until[d] = SONDE_UNTIL | (uint32_t)s->until;
 	}
+	if (c->is_shed)
+		v.until[0] = SONDE_SHED;
 	if (c->state == CONN_PARSED && !c->is_raw) {
 		v.copy[conn_dir(c, PROTO_RESPONSE)] = want_copy(c);
 		/* bulk loads are small messages in large sends */
