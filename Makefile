@@ -151,7 +151,7 @@ soak: need-root all
 need-root:
 	$(Q)test "$$(id -u)" = 0 || { echo 'eBPF needs root: sudo make $(MAKECMDGOALS)' >&2; exit 1; }
 
-bench: need-root all $(O)/bench/pace
+bench: need-root all $(O)/bench/pace $(O)/bench/hook $(O)/tests/bench/hook.bpf.o
 	$(Q)python3 tests/bench/bench.py --sonde $(O)/sonde --pace $(O)/bench/pace --write $(ARGS)
 
 # the parser alone, no root: ns for each message
@@ -166,7 +166,7 @@ $(O)/bench/bench_http1: $(O)/tests/bench/bench_http1.o $(O)/libsonde.a
 $(O)/bench/%: tests/bench/%.c Makefile
 	$(call msg,CC)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE $< -o $@
+	$(Q)$(CC) -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE $< -lbpf -o $@
 
 # the two commands in a bare Debian 12 tree; not part of check: it downloads the tree
 fresh-check: need-root

@@ -103,6 +103,27 @@ def kernel_heads(opts):
     ]
 
 
+def kernel_floor(opts):
+    """What any hook costs here, and the parts that capture cannot do without."""
+    here = os.path.dirname(opts.pace)
+    argv = [os.path.join(here, "hook"), os.path.join(here, "..", "tests", "bench", "hook.bpf.o")]
+    got = {}
+    with statistics_on():
+        for _ in range(opts.rounds):
+            run = subprocess.run(argv, capture_output=True, text=True, check=False)
+            if run.returncode:
+                raise host.Failed(run.stderr.strip())
+            for name, ns in (line.split() for line in run.stdout.splitlines()):
+                got.setdefault(name, []).append(float(ns))
+    floor = sorted(got["empty"])[len(got["empty"]) // 2]
+    rows = [Row("kernel, an empty program", "ns", got.pop("empty"), digits=0)]
+    for name, what in (("clock", "the clock"), ("user_copy", "128 bytes copied from the process"),
+                       ("ring_record", "a record put into the ring")):
+        rows.append(Row(f"kernel, on top of it: {what}", "ns",
+                        [ns - floor for ns in got[name]], digits=0))
+    return rows
+
+
 def kernel_filtered(opts):
     """An operation of a process that the filter leaves out."""
     got = rounds_of(opts, lambda pid: ["--comm", "no-such-name"], requests_at(opts, 20000))
@@ -151,4 +172,4 @@ def kernel_continuation(opts):
                 breakdown(got[-1], 100000).replace("request", "send"), digits=0)]
 
 
-MEASURES = [kernel_heads, kernel_continuation, kernel_filtered]
+MEASURES = [kernel_floor, kernel_heads, kernel_continuation, kernel_filtered]
