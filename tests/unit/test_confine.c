@@ -20,15 +20,12 @@
 #include <unistd.h>
 #include "capture/confine.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_FILTER 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_FILTER 0
+/* Built with a sanitizer it does not filter system calls: see confine.c. */
+#ifndef __has_feature
+#define __has_feature(x) 0
 #endif
-#endif
-#ifndef HAS_FILTER
-#define HAS_FILTER 1
+#if !defined(__SANITIZE_ADDRESS__) && !__has_feature(address_sanitizer)
+#define HAS_FILTER
 #endif
 
 /* Runs fn in a confined child; its result, or 100 where confine() itself failed. */
@@ -133,21 +130,19 @@ static int has_no_new_privs(void)
 	return is_set == 1 ? 0 : 1;
 }
 
+#ifdef HAS_FILTER
 static void test_cannot_execute(void **state)
 {
-	if (!HAS_FILTER)
-		skip();
 	assert_int_equal(confined(try_exec), EPERM);
 	assert_int_equal(confined(try_execveat), EPERM);
 }
 
 static void test_cannot_reach_out(void **state)
 {
-	if (!HAS_FILTER)
-		skip();
 	assert_int_equal(confined(try_socket), EPERM);
 	assert_int_equal(confined(try_fork), EPERM);
 }
+#endif
 
 static void test_loses_capabilities(void **state)
 {
@@ -168,7 +163,9 @@ static void test_can_work(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+#ifdef HAS_FILTER
 		cmocka_unit_test(test_cannot_execute),	   cmocka_unit_test(test_cannot_reach_out),
+#endif
 		cmocka_unit_test(test_loses_capabilities), cmocka_unit_test(test_gains_nothing),
 		cmocka_unit_test(test_can_work),
 	};

@@ -59,7 +59,8 @@ static void timer_turns_at_its_interval(void **state)
 	assert_true(loop_timer(s.loop, 10 * NS_PER_MS, on_turn, &s) >= 0);
 	assert_int_equal(loop_run(s.loop), 0);
 	assert_int_equal(s.turns, 3);
-	assert_in_range(clock_mono_ns() - began_ns, 29 * NS_PER_MS, NS_PER_S);
+	/* never early; a busy machine may be late */
+	assert_in_range(clock_mono_ns() - began_ns, 30 * NS_PER_MS, 30 * NS_PER_S);
 	end(&s);
 }
 
@@ -88,8 +89,8 @@ static void level_repeats_edge_does_not(void **state)
 	assert_int_equal(level.turns, 5);
 
 	assert_int_equal(loop_watch_edge(edge.loop, edge.in, on_turn, &edge), 0);
+	assert_int_equal(write(edge.out, "x", 1), 1); /* ready before the limit can be */
 	assert_true(loop_timer(edge.loop, 30 * NS_PER_MS, on_limit, &edge) >= 0);
-	assert_int_equal(write(edge.out, "x", 1), 1);
 	assert_int_equal(loop_run(edge.loop), 0);
 	assert_int_equal(edge.turns, 1);
 	end(&level);

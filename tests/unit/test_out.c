@@ -69,8 +69,7 @@ static void line_longer_than_the_buffer_is_whole(void **state)
 	ssize_t part;
 
 	memset(line, 'x', sizeof(line));
-	if (fcntl(f.writer, F_SETPIPE_SZ, 1 << 20) < 0)
-		skip();
+	assert_true(fcntl(f.writer, F_SETPIPE_SZ, 1 << 20) >= (int)sizeof(got));
 	out_line(&f.out, line, sizeof(line));
 	out_flush(&f.out);
 	while (n < sizeof(got) && (part = read(f.reader, got + n, sizeof(got) - n)) > 0)
@@ -108,7 +107,8 @@ static void end_waits_half_a_second_for_a_slow_reader(void **state)
 	out_end(&f.out);
 	out_flush(&f.out);
 	assert_true(f.out.is_closed);
-	assert_in_range(clock_mono_ns() - began_ns, 400 * NS_PER_MS, 1500 * NS_PER_MS);
+	/* a busy machine may be late, though never for ever */
+	assert_in_range(clock_mono_ns() - began_ns, NS_PER_S / 2, 30 * NS_PER_S);
 }
 
 static void signal_that_waits_frees_a_stuck_writer(void **state)
