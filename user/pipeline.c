@@ -51,6 +51,13 @@ static void on_txn(void *ctx, struct txn *t)
 	if (p->routes && t->proto == PROTO_HTTP1)
 		route_template(p->routes, proc->service->id, slice_str(t->target), t->route,
 			       sizeof(t->route));
+	trace_txn(p->trace, t);
+}
+
+static void deliver(void *ctx, const struct txn *t)
+{
+	struct pipeline *p = ctx;
+
 	for (size_t i = 0; i < p->n_exporters; i++)
 		if (p->exporters[i].on_txn)
 			p->exporters[i].on_txn(p->exporters[i].self, t);
@@ -89,9 +96,15 @@ int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts)
 		.on_verdict = opts->source && opts->source->ops->verdict ? on_verdict : NULL,
 		.ctx = p,
 	});
+	p->trace = trace_new(&(struct trace_opts){
+		.salt = opts->source ? (uint64_t)opts->source->realtime_offset_ns : 0,
+		.sampler = opts->sampler,
+		.deliver = deliver,
+		.ctx = p,
+	});
 	if (opts->routes)
 		p->routes = routes_new(&(struct routes_opts){ 0 });
-	if (!p->procs || !p->conns || (opts->routes && !p->routes)) {
+	if (!p->procs || !p->conns || !p->trace || (opts->routes && !p->routes)) {
 		pipeline_free(p);
 		return -ENOMEM;
 	}
@@ -217,9 +230,11 @@ void pipeline_free(struct pipeline *p)
 			p->exporters[i].close(p->exporters[i].self);
 	p->n_exporters = 0;
 	conns_free(p->conns);
+	trace_free(p->trace);
 	processes_free(p->procs);
 	routes_free(p->routes);
 	p->conns = NULL;
+	p->trace = NULL;
 	p->procs = NULL;
 	p->routes = NULL;
 }

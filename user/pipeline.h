@@ -14,6 +14,7 @@
 #include "export/export.h"
 #include "identity/process.h"
 #include "stream/conn.h"
+#include "trace/trace.h"
 
 enum { PIPELINE_EXPORTERS_MAX = 8 };
 
@@ -25,6 +26,7 @@ struct pipeline_opts {
 	struct recorder *recorder; /* borrowed; NULL: keep no recording */
 	bool is_live;
 	bool routes;
+	struct sampler sampler;
 	uint32_t protocols;
 	void (*on_go)(void *ctx, uint32_t tgid);
 	void *ctx;
@@ -34,6 +36,7 @@ struct pipeline {
 	struct pipeline_opts opts;
 	struct processes *procs;
 	struct conns *conns;
+	struct trace *trace;
 	struct routes *routes;
 	struct exporter exporters[PIPELINE_EXPORTERS_MAX];
 	size_t n_exporters;

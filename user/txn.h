@@ -61,6 +61,7 @@ struct txn_trace {
 	uint8_t span_id[8];
 	uint8_t parent_span_id[8]; /* zero: the trace begins here, or the parent is not known */
 	bool is_sampled;	   /* its span is to be exported */
+	bool is_deferred;	   /* whoever made the request left open whether it is */
 	enum txn_parent parent;	   /* how the parent is known */
 	char state[TXN_TRACE_STATE_LEN]; /* tracestate as it came, whole entries only */
 };

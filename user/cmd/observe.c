@@ -199,6 +199,7 @@ static int open_pipeline(struct observer *o)
 		.recorder = o->recorder,
 		.is_live = true,
 		.routes = o->config->routes,
+		.sampler = sampler_env(),
 		.protocols = o->config->protocol_mask,
 		.on_go = on_go,
 		.ctx = o,

@@ -79,6 +79,7 @@ int cmd_replay(const struct cmd_args *a)
 	const struct config *c = a->config;
 	struct pipeline_opts opts = {
 		.routes = c->routes,
+		.sampler = sampler_env(),
 		.protocols = c->protocol_mask,
 	};
 	struct replay_file f;

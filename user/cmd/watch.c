@@ -103,7 +103,7 @@ static void turn(struct watch *w, struct source *source, uint64_t duration_ns)
 struct watch *watch_run(struct probe *probe, uint64_t duration_ns)
 {
 	/* without a source the pipeline has nobody to give verdicts to: every byte is counted */
-	struct pipeline_opts opts = { .is_live = true };
+	struct pipeline_opts opts = { .is_live = true, .sampler = sampler_env() };
 	struct exporter e = { .name = "watch", .on_txn = on_txn };
 	struct source *source = live_open(probe);
 	struct watch *w = calloc(1, sizeof(*w));

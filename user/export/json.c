@@ -194,6 +194,28 @@ static const char *json_parent(enum txn_parent parent)
 	return "unknown";
 }
 
+/* null: there is none, or nobody knows it. */
+static void json_id(struct line *l, const uint8_t *id, size_t n)
+{
+	char hex[2 * sizeof(((struct txn_trace *)0)->trace_id) + 1];
+
+	context_hex(id, n, hex);
+	json_str_or_null(l, hex[strspn(hex, "0")] ? hex : "");
+}
+
+static void json_trace(struct line *l, const struct txn_trace *t)
+{
+	LINE_PUT(l, ",\"trace_id\":");
+	json_id(l, t->trace_id, sizeof(t->trace_id));
+	LINE_PUT(l, ",\"span_id\":");
+	json_id(l, t->span_id, sizeof(t->span_id));
+	LINE_PUT(l, ",\"parent_span_id\":");
+	json_id(l, t->parent_span_id, sizeof(t->parent_span_id));
+	LINE_PUT(l, ",\"parent\":\"");
+	line_str(l, json_parent(t->parent));
+	LINE_PUT(l, "\"");
+}
+
 /* A collection is named where the protocol names one: SQL does not. */
 static void json_database(struct line *l, const struct txn *t)
 {
@@ -282,8 +304,7 @@ size_t txn_json(const struct txn *t, int64_t realtime_offset_ns, char *out, size
 	json_who(l, t);
 	json_what(l, t, proto);
 	json_waits(l, &t->waits);
-	LINE_PUT(l, ",\"trace_id\":null,\"span_id\":null,\"parent_span_id\":null,\"parent\":\"");
-	line_str(l, json_parent(t->trace.parent));
-	LINE_PUT(l, "\"}");
+	json_trace(l, &t->trace);
+	LINE_PUT(l, "}");
 	return l->is_full ? 0 : (size_t)(l->p - out);
 }

@@ -122,6 +122,8 @@ static void found_request(struct http1 *st, const struct http1_head *h, bool is_
 			  struct msg *out)
 {
 	remember_request(st, h);
+	if (!context_traceparent(out->traceparent, &out->context))
+		context_b3(&h->b3, &out->context);
 	frame(&st->side[PROTO_REQUEST], is_cut ? BODY_UNKNOWN : request_body(h), h, out);
 }
 

@@ -15,6 +15,11 @@ enum field {
 	FIELD_TRACEPARENT,
 	FIELD_TRACESTATE,
 	FIELD_REQUEST_ID,
+	FIELD_B3,
+	FIELD_B3_TRACE_ID,
+	FIELD_B3_SPAN_ID,
+	FIELD_B3_SAMPLED,
+	FIELD_B3_FLAGS,
 };
 
 /* By length; of several request ids in one head the one of the highest rank counts. */
@@ -26,15 +31,20 @@ static const struct {
 	{                                        \
 		name, sizeof(name) - 1, id, rank \
 	}
+	FIELD("b3", FIELD_B3, 0),
 	FIELD("host", FIELD_HOST, 0),
 	FIELD("cf-ray", FIELD_REQUEST_ID, 1),
 	FIELD("upgrade", FIELD_UPGRADE, 0),
 	FIELD("connection", FIELD_CONNECTION, 0),
 	FIELD("tracestate", FIELD_TRACESTATE, 0),
 	FIELD("request-id", FIELD_REQUEST_ID, 7),
+	FIELD("x-b3-flags", FIELD_B3_FLAGS, 0),
 	FIELD("traceparent", FIELD_TRACEPARENT, 0),
+	FIELD("x-b3-spanid", FIELD_B3_SPAN_ID, 0),
 	FIELD("content-type", FIELD_CONTENT_TYPE, 0),
 	FIELD("x-request-id", FIELD_REQUEST_ID, 9),
+	FIELD("x-b3-traceid", FIELD_B3_TRACE_ID, 0),
+	FIELD("x-b3-sampled", FIELD_B3_SAMPLED, 0),
 	FIELD("content-length", FIELD_CONTENT_LENGTH, 0),
 	FIELD("correlation-id", FIELD_REQUEST_ID, 6),
 	FIELD("x-amzn-trace-id", FIELD_REQUEST_ID, 2),
@@ -288,6 +298,11 @@ static void set_field(struct http1_head *h, int i, struct slice value)
 		set_text(&h->traceparent, value);
 		break;
 	case FIELD_TRACESTATE: set_text(&h->tracestate, value); break;
+	case FIELD_B3: set_text(&h->b3.single, value); break;
+	case FIELD_B3_TRACE_ID: set_text(&h->b3.trace_id, value); break;
+	case FIELD_B3_SPAN_ID: set_text(&h->b3.span_id, value); break;
+	case FIELD_B3_SAMPLED: set_text(&h->b3.sampled, value); break;
+	case FIELD_B3_FLAGS: set_text(&h->b3.flags, value); break;
 	case FIELD_REQUEST_ID:
 		if (value.n && fields[i].rank > h->request_id_rank) {
 			h->request_id = (struct slice){ 0 };
@@ -302,8 +317,9 @@ static void set_field(struct http1_head *h, int i, struct slice value)
 static void read_field(struct http1_head *h, struct slice line)
 {
 	static const bool first[256] = {
-		['c'] = true, ['h'] = true, ['r'] = true, ['t'] = true, ['u'] = true, ['x'] = true,
-		['C'] = true, ['H'] = true, ['R'] = true, ['T'] = true, ['U'] = true, ['X'] = true,
+		['b'] = true, ['c'] = true, ['h'] = true, ['r'] = true, ['t'] = true,
+		['u'] = true, ['x'] = true, ['B'] = true, ['C'] = true, ['H'] = true,
+		['R'] = true, ['T'] = true, ['U'] = true, ['X'] = true,
 	};
 	const uint8_t *colon;
 	struct slice name;

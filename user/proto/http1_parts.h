@@ -46,6 +46,7 @@ struct http1_side {
 struct http1_head {
 	struct slice version, method, target, host;
 	struct slice request_id, traceparent, tracestate;
+	struct context_b3 b3;
 	struct slice connection, transfer_encoding;
 	uint64_t content_length;
 	int status;

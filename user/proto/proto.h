@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/types.h>
+#include "proto/context.h"
 #include "util/slice.h"
 
 enum proto_id {
@@ -89,6 +90,7 @@ struct msg {
 	struct slice request_id;
 	struct slice traceparent;
 	struct slice tracestate;
+	struct context context; /* requests: read already; else traceparent says it */
 	/* Databases. These may also point into the state, at constants, or into `room`. */
 	struct slice system; /* db.system.name */
 	struct slice operation;

@@ -6,6 +6,19 @@
 
 #include "stream/conn_impl.h"
 
+static void fill_context(struct txn_trace *trace, const struct context *c)
+{
+	if (!c->is_known) {
+		trace->state[0] = '\0'; /* of no use without, W3C Trace Context 3.5 */
+		return;
+	}
+	memcpy(trace->trace_id, c->trace_id, sizeof(trace->trace_id));
+	memcpy(trace->parent_span_id, c->span_id, sizeof(trace->parent_span_id));
+	trace->parent = TXN_PARENT_HEADER;
+	trace->is_sampled = c->is_sampled;
+	trace->is_deferred = c->is_deferred;
+}
+
 static void fill_request(struct txn *t, const struct request *req)
 {
 	t->start_ns = req->start_ns;
@@ -19,6 +32,7 @@ static void fill_request(struct txn *t, const struct request *req)
 	memcpy(t->method, req->method, sizeof(t->method));
 	request_texts(req, t);
 	t->host_port = req->host_port;
+	fill_context(&t->trace, &req->context);
 }
 
 /* A request that is answered before it was whole (413): what had been moved of it when its answer

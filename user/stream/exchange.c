@@ -61,10 +61,16 @@ struct text_place {
 	}
 
 static const struct text_place places[REQUEST_TEXTS] = {
-	[REQUEST_TARGET] = TEXT(target),	 [REQUEST_HOST] = TEXT(host),
-	[REQUEST_ID] = TEXT(request_id),	 [REQUEST_SYSTEM] = TEXT(system),
-	[REQUEST_OPERATION] = TEXT(operation),	 [REQUEST_COLLECTION] = TEXT(collection),
-	[REQUEST_NAME_SPACE] = TEXT(name_space), [REQUEST_QUERY] = TEXT(query),
+	[REQUEST_TARGET] = TEXT(target),
+	[REQUEST_HOST] = TEXT(host),
+	[REQUEST_ID] = TEXT(request_id),
+	[REQUEST_TRACE_STATE] = { offsetof(struct msg, tracestate),
+				  offsetof(struct txn, trace.state), TXN_TRACE_STATE_LEN },
+	[REQUEST_SYSTEM] = TEXT(system),
+	[REQUEST_OPERATION] = TEXT(operation),
+	[REQUEST_COLLECTION] = TEXT(collection),
+	[REQUEST_NAME_SPACE] = TEXT(name_space),
+	[REQUEST_QUERY] = TEXT(query),
 	[REQUEST_SUMMARY] = TEXT(summary),
 };
 
@@ -103,6 +109,14 @@ static int store_texts(struct request *r, const struct slice texts[REQUEST_TEXTS
 	return 0;
 }
 
+static void read_context(struct request *r, const struct msg *msg)
+{
+	if (msg->context.is_known)
+		r->context = msg->context;
+	else
+		context_traceparent(msg->traceparent, &r->context);
+}
+
 struct request *request_new(struct pools *p, const struct msg *msg)
 {
 	char target[TXN_TARGET_LEN];
@@ -128,10 +142,12 @@ struct request *request_new(struct pools *p, const struct msg *msg)
 	}
 	if (texts[REQUEST_HOST].n > TXN_HOST_LEN - 1)
 		texts[REQUEST_HOST].n = TXN_HOST_LEN - 1;
+	texts[REQUEST_TRACE_STATE] = context_tracestate(msg->tracestate);
 	if (store_texts(r, texts) < 0) {
 		request_free(p, r);
 		return NULL;
 	}
+	read_context(r, msg);
 	slice_copy(r->version, sizeof(r->version), msg->version);
 	slice_copy(r->method, sizeof(r->method), msg->method);
 	slice_copy(r->silence, sizeof(r->silence), msg->status_text);
@@ -146,6 +162,7 @@ int request_describe(struct request *r, const struct msg *msg)
 	char old[TEXTS_MAX], *at = old;
 	struct slice texts[REQUEST_TEXTS];
 
+	read_context(r, msg);
 	for (int i = 0; i < REQUEST_TEXTS; i++) {
 		struct slice s = request_text(r, i);
 

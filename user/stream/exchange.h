@@ -13,6 +13,7 @@ enum request_text {
 	REQUEST_TARGET,
 	REQUEST_HOST,
 	REQUEST_ID,
+	REQUEST_TRACE_STATE,
 	REQUEST_SYSTEM,
 	REQUEST_OPERATION,
 	REQUEST_COLLECTION,
@@ -35,6 +36,7 @@ struct request {
 	uint64_t read_ns; /* completion of the operation that brought its first byte */
 	uint64_t goroutine;
 	uint64_t body_bytes;
+	struct context context; /* the trace that it says it belongs to */
 	uint32_t tgid, tid;
 	uint16_t text_len[REQUEST_TEXTS]; /* in text, one behind the other */
 	uint16_t host_port;
