@@ -205,6 +205,10 @@ static int check_whole(struct args *a)
 			       "or sonde top --json");
 	if (c->json && c->metrics)
 		return fail(a, "--metrics: not together with --json: print one or the other");
+	if (c->json && c->spans)
+		return fail(a, "--spans: not together with --json: print one or the other");
+	if (c->spans && c->metrics)
+		return fail(a, "--metrics: not together with --spans: print one or the other");
 	if (c->filter_expr && c->metrics)
 		return fail(a, "--filter: not together with --metrics, which count everything");
 	if (c->command == CMD_CHECK && c->pids.n > 1)

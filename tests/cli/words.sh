@@ -68,7 +68,7 @@ says 2 'this build does not know Kubernetes' --namespace shop
 says 2 'this build does not make traces' --traces-keep errors
 says 2 'this build does not read from a running sonde' top --connect http://127.0.0.1:9464
 says 2 'this build does not have the live view' top
-says 2 'this build does not make spans' replay f --spans
+says 2 "not together with --json" replay f --spans --json
 # files
 says 2 'none.yaml: cannot read the configuration: No such file' --config none.yaml
 printf 'sizes: on\nlisten-adr: x\n' >"$dir/key.yaml"

@@ -236,7 +236,7 @@ static void what_is_not_built_is_refused_when_asked_for(void **state)
 	REFUSED("--web-config: this build does not", "", ARGS("--web-config", "x"));
 	REFUSED("--namespace: this build does not", "", ARGS("--namespace", "x"));
 	REFUSED("--connect: this build does not", "", ARGS("top", "--connect", "http://x"));
-	REFUSED("--spans: this build does not", "", ARGS("replay", "f", "--spans"));
+	REFUSED("--spans: not together", "", ARGS("replay", "f", "--spans", "--json"));
 	REFUSED("top: this build does not", "sonde top --once", ARGS("top"));
 	/* said in a shared environment, it is not asked of a command that has no use for it */
 	assert_int_equal(ASK(&c, ARGS("check"), ENV("SONDE_TLS=on")), 0);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "cmd/print.h"
 #include "cmd/replay_file.h"
+#include "cmd/spans.h"
 #include "cmd/stats.h"
 #include "export/prometheus.h"
 #include "pipeline.h"
@@ -74,6 +75,30 @@ static int replay_metrics(const struct config *c, const struct replay_file *f, s
 	return res;
 }
 
+static int replay_spans(const struct config *c, const struct replay_file *f, struct pipeline *p)
+{
+	struct exporter e;
+	struct spans spans;
+	int err;
+
+	err = spans_init(&spans, c->filter_expr, p->opts.source->realtime_offset_ns);
+	if (err)
+		return err;
+	spans_exporter(&spans, &e);
+	pipeline_add(p, &e);
+	err = read_all(p, &spans.out);
+	spans_free(&spans);
+	replay_file_say_end(f, p, err);
+	return err < 0 && err != -ENODATA ? EXIT_CANNOT : EXIT_DONE;
+}
+
+static int replay(const struct config *c, const struct replay_file *f, struct pipeline *p)
+{
+	if (c->metrics)
+		return replay_metrics(c, f, p);
+	return c->spans ? replay_spans(c, f, p) : replay_transactions(c, f, p);
+}
+
 int cmd_replay(const struct cmd_args *a)
 {
 	const struct config *c = a->config;
@@ -94,7 +119,7 @@ int cmd_replay(const struct cmd_args *a)
 		res = EXIT_CANNOT;
 		goto out;
 	}
-	res = c->metrics ? replay_metrics(c, &f, &p) : replay_transactions(c, &f, &p);
+	res = replay(c, &f, &p);
 	pipeline_free(&p);
 out:
 	replay_file_close(&f);

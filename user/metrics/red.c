@@ -41,13 +41,6 @@ struct red {
 	uint64_t now_ns; /* of red_collect(), for its callbacks */
 };
 
-/* Room for what is a label value but no string in a transaction. */
-struct red_text {
-	char status[12];
-	char address[SONDE_UNIX_PATH_LEN + 1]; /* longer than any IP address */
-	char port[8];
-};
-
 struct red *red_new(const struct red_opts *opts)
 {
 	struct red *r = calloc(1, sizeof(*r));
@@ -100,10 +93,8 @@ static struct slice red_method(const char *method)
 	return http_method_known(s) ? s : SLICE("_OTHER");
 }
 
-/* Name or address, and port, of the server end. server.address: the name asked for, else the IP
- * address or the path of the socket. */
-static void red_server(const struct txn *t, struct red_text *text, struct slice *address,
-		       struct slice *port)
+void red_server(const struct txn *t, struct red_text *text, struct slice *address,
+		struct slice *port)
 {
 	const struct sonde_addr *end = t->role == SONDE_ROLE_CLIENT ? &t->peer : &t->local;
 	uint16_t number = t->host_port ? t->host_port : end->port;

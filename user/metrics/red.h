@@ -51,4 +51,16 @@ void red_collect(struct red *r, uint64_t now_ns);
 size_t red_rows(struct red *r, uint64_t now_ns, uint64_t window_ns, struct live_row *out,
 		size_t max);
 
+/* Room for what is a label value but no string in a transaction. */
+struct red_text {
+	char status[12];
+	char address[SONDE_UNIX_PATH_LEN + 1]; /* longer than any IP address */
+	char port[8];
+};
+
+/* Name or address, and port, of a transaction's server end: the name asked for, else the IP address
+ * or the path of the socket. They point into t or text; empty: not known. */
+void red_server(const struct txn *t, struct red_text *text, struct slice *address,
+		struct slice *port);
+
 #endif

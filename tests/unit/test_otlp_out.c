@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Both forms of a message, byte for byte. The protobuf ones were written down by hand from
+ * https://protobuf.dev/programming-guides/encoding/ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "export/otlp_attr.h"
+#include "export/otlp_resource.h"
+
+static const struct otlp_field f1 = { 1, "one" }, f2 = { 2, "two" }, f16 = { 16, "sixteen" };
+
+static struct otlp_out out;
+
+static void is_bytes(const char *bytes, size_t n)
+{
+	assert_false(out.is_failed);
+	assert_int_equal(out.n, n);
+	assert_memory_equal(out.p, bytes, n);
+	otlp_out_clear(&out);
+}
+
+#define IS(literal) is_bytes(literal, sizeof(literal) - 1)
+
+static int form(enum otlp_form f)
+{
+	otlp_out_free(&out);
+	otlp_out_init(&out, f, 0);
+	return f;
+}
+
+static void test_numbers(void **state)
+{
+	form(OTLP_PROTOBUF);
+	otlp_enum(&out, f1, 3);
+	IS("\x08\x03");
+	otlp_int64(&out, f1, 150);
+	IS("\x08\x96\x01");
+	otlp_int64(&out, f1, -1);
+	IS("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");
+	otlp_sint32(&out, f1, -2);
+	IS("\x08\x03");
+	otlp_sint32(&out, f1, INT32_MIN);
+	IS("\x08\xff\xff\xff\xff\x0f");
+	otlp_fixed32(&out, f16, 0x101);
+	IS("\x85\x01\x01\x01\x00\x00");
+	otlp_fixed64(&out, f1, 1);
+	IS("\x09\x01\x00\x00\x00\x00\x00\x00\x00");
+	otlp_sfixed64(&out, f1, -1);
+	IS("\x09\xff\xff\xff\xff\xff\xff\xff\xff");
+	otlp_double(&out, f1, 1);
+	IS("\x09\x00\x00\x00\x00\x00\x00\xf0\x3f");
+	otlp_seconds(&out, f1, 500000000);
+	IS("\x09\x00\x00\x00\x00\x00\x00\xe0\x3f");
+	otlp_bool(&out, f1, true);
+	IS("\x08\x01");
+
+	form(OTLP_JSON);
+	otlp_root(&out);
+	otlp_enum(&out, f1, 3);
+	otlp_int64(&out, f2, INT64_MIN);
+	otlp_sint32(&out, f1, -2);
+	otlp_fixed32(&out, f2, 257);
+	otlp_fixed64(&out, f2, UINT64_MAX);
+	otlp_root_end(&out);
+	IS("{\"one\":3,\"two\":\"-9223372036854775808\",\"one\":-2,\"two\":257,"
+	   "\"two\":\"18446744073709551615\"}");
+	otlp_root(&out);
+	otlp_double(&out, f1, 0.1);
+	otlp_double(&out, f1, (double)INFINITY);
+	otlp_seconds(&out, f1, 1000000001);
+	otlp_seconds(&out, f1, 7000000000);
+	otlp_bool(&out, f2, false);
+	otlp_root_end(&out);
+	IS("{\"one\":0.1,\"one\":\"Infinity\",\"one\":1.000000001,\"one\":7,\"two\":false}");
+}
+
+static void test_bytes(void **state)
+{
+	const uint8_t id[] = { 0x01, 0xab, 0xff };
+
+	form(OTLP_PROTOBUF);
+	otlp_string(&out, f2, SLICE("testing"));
+	IS("\x12\x07testing");
+	otlp_string(&out, f2,
+		    SLICE("a\xff"
+			  "b"));
+	IS("\x12\x05"
+	   "a\xef\xbf\xbd"
+	   "b");
+	otlp_string(&out, f2, SLICE("\xc3\xa9"));
+	IS("\x12\x02\xc3\xa9");
+	otlp_hex(&out, f2, id, sizeof(id));
+	IS("\x12\x03\x01\xab\xff");
+
+	form(OTLP_JSON);
+	otlp_root(&out);
+	otlp_string(&out, f2, SLICE("\"\\\n\xff"));
+	otlp_hex(&out, f1, id, sizeof(id));
+	otlp_root_end(&out);
+	IS("{\"two\":\"\\\"\\\\\\u000a\xef\xbf\xbd\",\"one\":\"01abff\"}");
+}
+
+/* The length of a message is known last, and may need more bytes than were kept for it. */
+static void check_nested(size_t n)
+{
+	struct slice s = { calloc(1, n), n };
+	size_t length = n < 128 ? 1 : n < 16384 ? 2 : 3, outer, inner;
+
+	memset((void *)s.p, 'x', n);
+	form(OTLP_PROTOBUF);
+	outer = otlp_begin(&out, f1);
+	inner = otlp_begin(&out, f2);
+	otlp_string(&out, f1, s);
+	otlp_end(&out, inner);
+	otlp_enum(&out, f16, 1);
+	otlp_end(&out, outer);
+	assert_false(out.is_failed);
+	assert_in_range(out.n, n + 3 * length + 6, n + 3 * length + 9);
+	/* behind the lengths and tags come the bytes, then what follows the inner message */
+	assert_memory_equal(out.p + out.n - 3 - n, s.p, n);
+	assert_memory_equal(out.p + out.n - 3, "\x80\x01\x01", 3);
+	free((void *)s.p);
+}
+
+static void test_lengths(void **state)
+{
+	for (size_t n = 100; n < 140; n++)
+		check_nested(n);
+	for (size_t n = 16370; n < 16390; n++)
+		check_nested(n);
+}
+
+static void test_lists(void **state)
+{
+	const uint64_t v[] = { 1, 300 };
+	const double d[] = { 1, 0.005 };
+	struct otlp_attrs a;
+
+	form(OTLP_PROTOBUF);
+	otlp_uint64s(&out, f1, v, 2);
+	IS("\x0a\x03\x01\xac\x02");
+	otlp_fixed64s(&out, f1, v, 2);
+	IS("\x0a\x10\x01\0\0\0\0\0\0\0\x2c\x01\0\0\0\0\0\0");
+	a = otlp_attrs(&out, 9);
+	attr_string(&a, "k", SLICE("v"));
+	attr_int(&a, "n", 5);
+	otlp_attrs_end(&a);
+	IS("\x4a\x08\x0a\x01k\x12\x03\x0a\x01v\x4a\x07\x0a\x01n\x12\x02\x18\x05");
+
+	form(OTLP_JSON);
+	otlp_root(&out);
+	otlp_uint64s(&out, f1, v, 2);
+	otlp_doubles(&out, f2, d, 2);
+	a = otlp_attrs(&out, 9);
+	attr_string(&a, "k", SLICE("v"));
+	attr_int(&a, "n", 5);
+	attr_bool(&a, "b", true);
+	attr_string_if(&a, "none", SLICE(""));
+	otlp_attrs_end(&a);
+	otlp_root_end(&out);
+	IS("{\"one\":[\"1\",\"300\"],\"two\":[1,0.005],\"attributes\":["
+	   "{\"key\":\"k\",\"value\":{\"stringValue\":\"v\"}},"
+	   "{\"key\":\"n\",\"value\":{\"intValue\":\"5\"}},"
+	   "{\"key\":\"b\",\"value\":{\"boolValue\":true}}]}");
+}
+
+static void test_limit(void **state)
+{
+	otlp_out_free(&out);
+	otlp_out_init(&out, OTLP_PROTOBUF, 8192);
+	for (int i = 0; i < 2000; i++)
+		otlp_string(&out, f1, SLICE("0123456789"));
+	assert_true(out.is_failed);
+	assert_in_range(out.n, 1, 8192);
+}
+
+static void test_pairs(void **state)
+{
+	struct otlp_pairs p = { 0 };
+
+	assert_int_equal(otlp_pairs_parse(&p, " a = b%20c ,,d=,a=2,x%3Dy=%2C"), 0);
+	assert_int_equal(p.n, 3);
+	assert_string_equal(p.v[0].key, "a");
+	assert_string_equal(p.v[0].value, "2");
+	assert_string_equal(p.v[1].key, "d");
+	assert_string_equal(p.v[1].value, "");
+	assert_string_equal(p.v[2].key, "x=y");
+	assert_string_equal(p.v[2].value, ",");
+	p.n = 0;
+	assert_int_equal(otlp_pairs_parse(&p, "novalue,=v,k=%zz,k=%2"), 4);
+	assert_int_equal(p.n, 0);
+}
+
+static int cleanup(void **state)
+{
+	otlp_out_free(&out);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_numbers), cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_lengths), cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_limit),	cmocka_unit_test(test_pairs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, cleanup);
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "export/otlp_out.h"
+
+#include <endian.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "export/quote.h"
+#include "util/clock.h"
+#include "util/decimal.h"
+#include "util/utf8.h"
+
+enum { VARINT_MAX = 10, OUT_FIRST = 4096 };
+
+enum wire { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
+
+void otlp_out_init(struct otlp_out *o, enum otlp_form form, size_t max)
+{
+	*o = (struct otlp_out){ .form = form, .max = max };
+}
+
+void otlp_out_free(struct otlp_out *o)
+{
+	free(o->p);
+	o->p = NULL;
+	o->n = o->cap = 0;
+}
+
+void otlp_out_clear(struct otlp_out *o)
+{
+	o->n = 0;
+	o->is_failed = false;
+}
+
+static bool room_grow(struct otlp_out *o, size_t more)
+{
+	size_t cap = o->cap ? o->cap : OUT_FIRST;
+	uint8_t *p;
+
+	while (cap - o->n < more)
+		cap *= 2;
+	if (o->is_failed || (o->max && o->n + more > o->max))
+		goto fail;
+	p = realloc(o->p, cap);
+	if (!p)
+		goto fail;
+	o->p = p;
+	o->cap = cap;
+	return true;
+fail:
+	o->is_failed = true;
+	return false;
+}
+
+static inline bool room(struct otlp_out *o, size_t more)
+{
+	return o->cap - o->n >= more || room_grow(o, more);
+}
+
+static void put(struct otlp_out *o, const void *bytes, size_t n)
+{
+	if (n == 0 || !room(o, n))
+		return;
+	memcpy(o->p + o->n, bytes, n);
+	o->n += n;
+}
+
+static inline size_t varint(uint8_t *out, uint64_t v)
+{
+	size_t n = 0;
+
+	while (v >= 0x80) {
+		out[n++] = (uint8_t)(v | 0x80);
+		v >>= 7;
+	}
+	out[n++] = (uint8_t)v;
+	return n;
+}
+
+static void put_varint(struct otlp_out *o, uint64_t v)
+{
+	if (room(o, VARINT_MAX))
+		o->n += varint(o->p + o->n, v);
+}
+
+static void put_64(struct otlp_out *o, uint64_t v)
+{
+	v = htole64(v);
+	put(o, &v, sizeof(v));
+}
+
+static void tag(struct otlp_out *o, struct otlp_field f, enum wire wire)
+{
+	put_varint(o, (uint64_t)f.number << 3 | wire);
+}
+
+#define PUT(o, literal) put(o, "" literal, sizeof(literal) - 1)
+
+/* A comma, but for the first in its braces or brackets. */
+static void comma(struct otlp_out *o)
+{
+	uint8_t last = o->n ? o->p[o->n - 1] : '{';
+
+	if (last != '{' && last != '[')
+		PUT(o, ",");
+}
+
+static void key(struct otlp_out *o, struct otlp_field f)
+{
+	size_t n = strlen(f.name);
+
+	if (!room(o, n + 4))
+		return;
+	comma(o);
+	o->p[o->n++] = '"';
+	memcpy(o->p + o->n, f.name, n);
+	o->n += n;
+	o->p[o->n++] = '"';
+	o->p[o->n++] = ':';
+}
+
+static void put_digits(struct otlp_out *o, uint64_t v)
+{
+	if (room(o, DECIMAL_U64_MAX))
+		o->n += decimal_u64((char *)o->p + o->n, v);
+}
+
+/* proto3's JSON: 64-bit integers are strings */
+static void put_quoted(struct otlp_out *o, uint64_t magnitude, bool is_negative)
+{
+	PUT(o, "\"");
+	if (is_negative)
+		PUT(o, "-");
+	put_digits(o, magnitude);
+	PUT(o, "\"");
+}
+
+static void put_signed(struct otlp_out *o, int64_t v)
+{
+	put_quoted(o, v < 0 ? -(uint64_t)v : (uint64_t)v, v < 0);
+}
+
+static void put_double(struct otlp_out *o, double v)
+{
+	char text[32];
+	int n;
+
+	if (isnan(v))
+		n = snprintf(text, sizeof(text), "\"NaN\"");
+	else if (isinf(v))
+		n = snprintf(text, sizeof(text), v < 0 ? "\"-Infinity\"" : "\"Infinity\"");
+	else
+		n = snprintf(text, sizeof(text), "%.15g", v);
+	/* all that 15 digits do not tell apart, 17 do */
+	if (isfinite(v) && strtod(text, NULL) != v)
+		n = snprintf(text, sizeof(text), "%.17g", v);
+	put(o, text, (size_t)n);
+}
+
+/* The length is put in when it is known; one byte is kept for it, which most need. */
+size_t otlp_begin(struct otlp_out *o, struct otlp_field f)
+{
+	if (o->form == OTLP_JSON) {
+		key(o, f);
+		PUT(o, "{");
+	} else {
+		tag(o, f, WIRE_BYTES);
+		PUT(o, "\0");
+	}
+	return o->n;
+}
+
+size_t otlp_element(struct otlp_out *o, struct otlp_field f)
+{
+	if (o->form != OTLP_JSON)
+		return otlp_begin(o, f);
+	comma(o);
+	PUT(o, "{");
+	return o->n;
+}
+
+void otlp_end(struct otlp_out *o, size_t begun)
+{
+	uint8_t length[VARINT_MAX];
+	size_t n, extra;
+
+	if (o->form == OTLP_JSON) {
+		PUT(o, "}");
+		return;
+	}
+	if (o->is_failed)
+		return;
+	n = o->n - begun;
+	extra = varint(length, n) - 1;
+	if (extra) {
+		if (!room(o, extra))
+			return;
+		memmove(o->p + begun + extra, o->p + begun, n);
+		o->n += extra;
+	}
+	memcpy(o->p + begun - 1, length, extra + 1);
+}
+
+void otlp_list(struct otlp_out *o, struct otlp_field f)
+{
+	if (o->form != OTLP_JSON)
+		return;
+	key(o, f);
+	PUT(o, "[");
+}
+
+void otlp_list_end(struct otlp_out *o)
+{
+	if (o->form == OTLP_JSON)
+		PUT(o, "]");
+}
+
+void otlp_root(struct otlp_out *o)
+{
+	if (o->form == OTLP_JSON)
+		PUT(o, "{");
+}
+
+void otlp_root_end(struct otlp_out *o)
+{
+	if (o->form == OTLP_JSON)
+		PUT(o, "}");
+}
+
+void otlp_raw_element(struct otlp_out *o, struct otlp_field f, struct slice bytes)
+{
+	if (o->form == OTLP_JSON) {
+		comma(o);
+	} else {
+		tag(o, f, WIRE_BYTES);
+		put_varint(o, bytes.n);
+	}
+	put(o, bytes.p, bytes.n);
+}
+
+static bool is_ascii(struct slice s)
+{
+	uint8_t all = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		all |= (uint8_t)(s.p[i] | (s.p[i] == 0 ? 0x80 : 0));
+	return all < 0x80;
+}
+
+void otlp_string(struct otlp_out *o, struct otlp_field f, struct slice s)
+{
+	struct line l;
+	size_t at;
+
+	if (o->form == OTLP_JSON) {
+		key(o, f);
+		if (!room(o, s.n * QUOTE_BYTE_MAX + 2))
+			return;
+		l = (struct line){ .p = (char *)o->p + o->n, .end = (char *)o->p + o->cap };
+		quote_json(&l, s);
+		o->n = (size_t)((uint8_t *)l.p - o->p);
+		return;
+	}
+	if (is_ascii(s)) {
+		tag(o, f, WIRE_BYTES);
+		put_varint(o, s.n);
+		put(o, s.p, s.n);
+		return;
+	}
+	at = otlp_begin(o, f);
+	if (room(o, s.n * UTF8_REPLACEMENT_LEN + 1))
+		o->n += utf8_clean((char *)o->p + o->n, o->cap - o->n, s);
+	otlp_end(o, at);
+}
+
+void otlp_hex(struct otlp_out *o, struct otlp_field f, const uint8_t *id, size_t n)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	if (o->form == OTLP_PROTOBUF) {
+		tag(o, f, WIRE_BYTES);
+		put_varint(o, n);
+		put(o, id, n);
+		return;
+	}
+	key(o, f);
+	PUT(o, "\"");
+	for (size_t i = 0; room(o, 2) && i < n; i++) {
+		o->p[o->n++] = (uint8_t)hex[id[i] >> 4];
+		o->p[o->n++] = (uint8_t)hex[id[i] & 15];
+	}
+	PUT(o, "\"");
+}
+
+void otlp_enum(struct otlp_out *o, struct otlp_field f, uint32_t v)
+{
+	if (o->form == OTLP_JSON) {
+		key(o, f);
+		put_digits(o, v);
+	} else {
+		tag(o, f, WIRE_VARINT);
+		put_varint(o, v);
+	}
+}
+
+void otlp_bool(struct otlp_out *o, struct otlp_field f, bool v)
+{
+	if (o->form == OTLP_PROTOBUF) {
+		otlp_enum(o, f, v);
+		return;
+	}
+	key(o, f);
+	if (v)
+		PUT(o, "true");
+	else
+		PUT(o, "false");
+}
+
+void otlp_int64(struct otlp_out *o, struct otlp_field f, int64_t v)
+{
+	if (o->form == OTLP_JSON) {
+		key(o, f);
+		put_signed(o, v);
+	} else {
+		tag(o, f, WIRE_VARINT);
+		put_varint(o, (uint64_t)v);
+	}
+}
+
+void otlp_sint32(struct otlp_out *o, struct otlp_field f, int32_t v)
+{
+	if (o->form == OTLP_JSON) {
+		key(o, f);
+		if (v < 0)
+			PUT(o, "-");
+		put_digits(o, v < 0 ? -(uint64_t)v : (uint64_t)v);
+	} else {
+		tag(o, f, WIRE_VARINT);
+		put_varint(o, (uint32_t)v << 1 ^ (uint32_t)(v >> 31));
+	}
+}
+
+void otlp_fixed32(struct otlp_out *o, struct otlp_field f, uint32_t v)
+{
+	uint32_t little = htole32(v);
+
+	if (o->form == OTLP_JSON) {
+		key(o, f);
+		put_digits(o, v);
+	} else {
+		tag(o, f, WIRE_32);
+		put(o, &little, sizeof(little));
+	}
+}
+
+void otlp_fixed64(struct otlp_out *o, struct otlp_field f, uint64_t v)
+{
+	if (o->form == OTLP_JSON) {
+		key(o, f);
+		put_quoted(o, v, false);
+	} else {
+		tag(o, f, WIRE_64);
+		put_64(o, v);
+	}
+}
+
+void otlp_sfixed64(struct otlp_out *o, struct otlp_field f, int64_t v)
+{
+	if (o->form == OTLP_JSON) {
+		key(o, f);
+		put_signed(o, v);
+	} else {
+		tag(o, f, WIRE_64);
+		put_64(o, (uint64_t)v);
+	}
+}
+
+static uint64_t double_bits(double v)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &v, sizeof(bits));
+	return bits;
+}
+
+void otlp_double(struct otlp_out *o, struct otlp_field f, double v)
+{
+	if (o->form == OTLP_JSON) {
+		key(o, f);
+		put_double(o, v);
+	} else {
+		tag(o, f, WIRE_64);
+		put_64(o, double_bits(v));
+	}
+}
+
+void otlp_seconds(struct otlp_out *o, struct otlp_field f, uint64_t ns)
+{
+	if (o->form == OTLP_PROTOBUF) {
+		otlp_double(o, f, (double)ns / (double)NS_PER_S);
+		return;
+	}
+	key(o, f);
+	put_digits(o, ns / NS_PER_S);
+	if (ns % NS_PER_S == 0 || !room(o, 10))
+		return;
+	o->p[o->n++] = '.';
+	decimal_fixed((char *)o->p + o->n, ns % NS_PER_S, 9);
+	o->n += 9;
+}
+
+void otlp_fixed64s(struct otlp_out *o, struct otlp_field f, const uint64_t *v, size_t n)
+{
+	size_t at;
+
+	if (o->form == OTLP_JSON) {
+		otlp_uint64s(o, f, v, n);
+		return;
+	}
+	at = otlp_begin(o, f);
+	for (size_t i = 0; i < n; i++)
+		put_64(o, v[i]);
+	otlp_end(o, at);
+}
+
+void otlp_uint64s(struct otlp_out *o, struct otlp_field f, const uint64_t *v, size_t n)
+{
+	size_t at = 0;
+
+	if (o->form == OTLP_JSON)
+		otlp_list(o, f);
+	else
+		at = otlp_begin(o, f);
+	for (size_t i = 0; i < n; i++) {
+		if (o->form == OTLP_JSON) {
+			comma(o);
+			put_quoted(o, v[i], false);
+		} else {
+			put_varint(o, v[i]);
+		}
+	}
+	if (o->form == OTLP_JSON)
+		otlp_list_end(o);
+	else
+		otlp_end(o, at);
+}
+
+void otlp_doubles(struct otlp_out *o, struct otlp_field f, const double *v, size_t n)
+{
+	size_t at = 0;
+
+	if (o->form == OTLP_JSON)
+		otlp_list(o, f);
+	else
+		at = otlp_begin(o, f);
+	for (size_t i = 0; i < n; i++) {
+		if (o->form == OTLP_JSON) {
+			comma(o);
+			put_double(o, v[i]);
+		} else {
+			put_64(o, double_bits(v[i]));
+		}
+	}
+	if (o->form == OTLP_JSON)
+		otlp_list_end(o);
+	else
+		otlp_end(o, at);
+}

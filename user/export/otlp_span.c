@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "export/otlp_span.h"
+
+#include <string.h>
+#include "export/otlp_attr.h"
+#include "export/otlp_words.h"
+
+/* opentelemetry/proto/trace/v1/trace.proto: Span, Status */
+static const struct otlp_field f_trace_id = { 1, "traceId" };
+static const struct otlp_field f_span_id = { 2, "spanId" };
+static const struct otlp_field f_trace_state = { 3, "traceState" };
+static const struct otlp_field f_parent_span_id = { 4, "parentSpanId" };
+static const struct otlp_field f_name = { 5, "name" };
+static const struct otlp_field f_kind = { 6, "kind" };
+static const struct otlp_field f_start = { 7, "startTimeUnixNano" };
+static const struct otlp_field f_end = { 8, "endTimeUnixNano" };
+static const struct otlp_field f_status = { 15, "status" };
+static const struct otlp_field f_code = { 3, "code" };
+static const struct otlp_field f_flags = { 16, "flags" };
+
+enum {
+	SPAN_ATTRIBUTES = 9,
+	STATUS_ERROR = 2,
+	FLAG_SAMPLED = 0x01,	 /* W3C Trace Context 2, 3.2.2.5 */
+	FLAG_HAS_REMOTE = 0x100, /* whether the parent is remote is known */
+	FLAG_IS_REMOTE = 0x200,
+};
+
+static bool is_zero(const uint8_t *id, size_t n)
+{
+	uint8_t all = 0;
+
+	while (n)
+		all |= id[--n];
+	return all == 0;
+}
+
+bool otlp_span_wanted(const struct txn *t)
+{
+	return t->trace.is_sampled && !is_zero(t->trace.trace_id, sizeof(t->trace.trace_id)) &&
+	       !is_zero(t->trace.span_id, sizeof(t->trace.span_id));
+}
+
+static const char *parent_name(enum txn_parent parent)
+{
+	static const char *const names[] = {
+		[TXN_PARENT_UNKNOWN] = "unknown",   [TXN_PARENT_NONE] = "none",
+		[TXN_PARENT_HEADER] = "header",	    [TXN_PARENT_CONNECTION] = "connection",
+		[TXN_PARENT_THREAD] = "thread",	    [TXN_PARENT_GOROUTINE] = "goroutine",
+		[TXN_PARENT_HANDOVER] = "handover", [TXN_PARENT_PROXY] = "proxy",
+	};
+
+	return names[parent];
+}
+
+/* A parent known by what was on the wire is another process's. */
+static uint32_t span_flags(const struct txn *t)
+{
+	enum txn_parent parent = t->trace.parent;
+	uint32_t flags = FLAG_SAMPLED | FLAG_HAS_REMOTE;
+
+	if (parent == TXN_PARENT_HEADER || parent == TXN_PARENT_CONNECTION)
+		flags |= FLAG_IS_REMOTE;
+	return flags;
+}
+
+static void wait_if(const struct otlp_attrs *a, const char *key, uint64_t ns)
+{
+	if (ns != TXN_WAIT_UNKNOWN)
+		attr_seconds(a, key, ns);
+}
+
+static void waits(const struct otlp_attrs *a, const struct txn_waits *w)
+{
+	wait_if(a, "sonde.wait.receive_queue", w->receive_queue_ns);
+	wait_if(a, "sonde.wait.runqueue", w->runqueue_ns);
+	wait_if(a, "sonde.wait.cpu", w->cpu_ns);
+	wait_if(a, "sonde.wait.blocked", w->blocked_ns);
+	wait_if(a, "sonde.wait.throttled", w->throttled_ns);
+	wait_if(a, "sonde.wait.downstream", w->downstream_ns);
+	wait_if(a, "sonde.wait.unknown", w->unknown_ns);
+	if (w->shared)
+		attr_bool(a, "sonde.shared", true);
+}
+
+static void attributes(struct otlp_out *o, const struct txn *t, const struct span_words *words)
+{
+	struct otlp_attrs a = otlp_attrs(o, SPAN_ATTRIBUTES);
+
+	words->attributes(&a, t);
+	attr_string_if(&a, "error.type", slice_str(t->error_type));
+	if (t->tid)
+		attr_int(&a, "thread.id", t->tid);
+	attr_string(&a, "sonde.parent", slice_str(parent_name(t->trace.parent)));
+	waits(&a, &t->waits);
+	otlp_attrs_end(&a);
+}
+
+static void status(struct otlp_out *o, const struct txn *t)
+{
+	size_t at;
+
+	if (!t->error_type[0])
+		return; /* unset, which is what it means not to be there */
+	at = otlp_begin(o, f_status);
+	otlp_enum(o, f_code, STATUS_ERROR);
+	otlp_end(o, at);
+}
+
+size_t otlp_span_name(const struct txn *t, char out[SPAN_NAME_MAX])
+{
+	return span_words(t)->name(t, out, SPAN_NAME_MAX);
+}
+
+void otlp_span(struct otlp_out *o, const struct txn *t, int64_t realtime_offset_ns)
+{
+	const struct txn_trace *trace = &t->trace;
+	const struct span_words *words = span_words(t);
+	uint64_t start = t->start_ns + (uint64_t)realtime_offset_ns;
+	char name[SPAN_NAME_MAX];
+	size_t n = words->name(t, name, sizeof(name));
+
+	otlp_root(o);
+	otlp_hex(o, f_trace_id, trace->trace_id, sizeof(trace->trace_id));
+	otlp_hex(o, f_span_id, trace->span_id, sizeof(trace->span_id));
+	if (trace->state[0])
+		otlp_string(o, f_trace_state, slice_str(trace->state));
+	if (!is_zero(trace->parent_span_id, sizeof(trace->parent_span_id)))
+		otlp_hex(o, f_parent_span_id, trace->parent_span_id, sizeof(trace->parent_span_id));
+	otlp_string(o, f_name, (struct slice){ (const uint8_t *)name, n });
+	otlp_enum(o, f_kind, words->kind(t));
+	otlp_fixed64(o, f_start, start);
+	otlp_fixed64(o, f_end, start + txn_duration_ns(t));
+	attributes(o, t, words);
+	status(o, t);
+	otlp_fixed32(o, f_flags, span_flags(t));
+	otlp_root_end(o);
+}
