@@ -31,6 +31,21 @@
 #define NR_URING_ENTER 426
 /* thread_info.status bit of a task in a 32-bit system call */
 #define TASK_IS_COMPAT(task) ((task)->thread_info.status & 2)
+/* calls that a thread sleeps in */
+#define NR_POLL		   7
+#define NR_PREAD64	   17
+#define NR_PWRITE64	   18
+#define NR_SELECT	   23
+#define NR_NANOSLEEP	   35
+#define NR_CONNECT	   42
+#define NR_ACCEPT	   43
+#define NR_FSYNC	   74
+#define NR_FDATASYNC	   75
+#define NR_FUTEX	   202
+#define NR_CLOCK_NANOSLEEP 230
+#define NR_PSELECT6	   270
+#define NR_PPOLL	   271
+#define NR_ACCEPT4	   288
 #elif defined(__TARGET_ARCH_arm64)
 #define CALL_NR(regs)	     ((u32)(regs)->syscallno)
 #define CALL_ARG1(regs)	     ((regs)->orig_x0)
@@ -56,8 +71,24 @@
 #define NR_PWRITEV2	     287
 #define NR_URING_ENTER	     426
 #define TASK_IS_COMPAT(task) ((task)->thread_info.flags & (1 << 22)) /* TIF_32BIT */
+/* calls that a thread sleeps in */
+#define NR_PREAD64	     67
+#define NR_PWRITE64	     68
+#define NR_PSELECT6	     72
+#define NR_PPOLL	     73
+#define NR_FSYNC	     82
+#define NR_FDATASYNC	     83
+#define NR_FUTEX	     98
+#define NR_NANOSLEEP	     101
+#define NR_CLOCK_NANOSLEEP   115
+#define NR_ACCEPT	     202
+#define NR_CONNECT	     203
+#define NR_ACCEPT4	     242
 #else
 #error "this processor's system calls are not described yet"
 #endif
+
+#define NR_FUTEX_WAITV 449 /* everywhere */
+#define NR_FUTEX_WAIT  455
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "copy.bpf.h"
 #include "open.bpf.h"
+#include "thread.bpf.h"
 
 #define PF_KTHREAD   0x00200000
 #define PF_IO_WORKER 0x00000010
@@ -108,18 +109,6 @@ static __always_inline void user_bytes_of(const struct op *op, struct pt_regs *r
 			user_msghdr(op->msg, out);
 		break;
 	}
-}
-
-static __always_inline void read_sched(struct task_struct *task, struct sonde_sched *out)
-{
-	out->run_delay_ns =
-		bpf_core_field_exists(task->sched_info.run_delay) ? task->sched_info.run_delay : 0;
-	out->exec_ns = task->se.sum_exec_runtime;
-	out->exec_start_ns = task->se.exec_start;
-	out->nvcsw = task->nvcsw;
-	out->nivcsw = task->nivcsw;
-	out->min_flt = task->min_flt;
-	out->maj_flt = task->maj_flt;
 }
 
 /* Several threads can read one socket: each left, under the socket's lock, where its read ended.
@@ -400,7 +389,7 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 	ev->goroutine = go_seen ? goroutine_of(task) : 0;
 	ev->sent_ns = 0;
 	ev->syscall = 0;
-	read_sched(task, &ev->sched);
+	read_sched(task, ev->h.ts_ns, &ev->sched);
 	if (dir == SONDE_TX)
 		fill_tx(ev, op, by);
 	if (op->len)

@@ -18,7 +18,7 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
 
-#define SONDE_ABI_VERSION 1
+#define SONDE_ABI_VERSION 2
 
 enum {
 	SONDE_COPY_MAX = 32768, /* bytes of one operation that can be copied, at most */
@@ -71,15 +71,26 @@ enum sonde_family {
 	SONDE_FAMILY_UNIX = 1,
 };
 
-/* What the thread had used up and waited for, cumulative, read at the operation's completion. */
+/* What a thread's time goes into when it does not run. Those from SONDE_WAIT_DISK on it sleeps in. */
+enum sonde_wait {
+	SONDE_WAIT_RUNQUEUE = 0,  /* ready, but without a CPU */
+	SONDE_WAIT_THROTTLED = 1, /* the same, its cgroup's quota being spent */
+	SONDE_WAIT_DISK = 2,
+	SONDE_WAIT_LOCK = 3,	/* futex: for another thread */
+	SONDE_WAIT_NETWORK = 4, /* in a call on sockets, poll and select included */
+	SONDE_WAIT_FAULT = 5,	/* for a page, in no call */
+	SONDE_WAIT_SLEEP = 6,	/* for time to pass, as it asked to */
+	SONDE_WAIT_OTHER = 7,	/* anything else: epoll (for whatever it is), pipes, children */
+	SONDE_WAIT_MAX = 8,
+};
+
+/*
+ * The accounts of the operation's thread at its completion, cumulative since it was first observed.
+ * Between two records of a thread, what is in no account it ran: parts add up to the time exactly.
+ */
 struct sonde_sched {
-	__u64 run_delay_ns; /* sched_info.run_delay: ready, but without a CPU (throttling included) */
-	__u64 exec_ns;	    /* se.sum_exec_runtime, as of exec_start_ns */
-	__u64 exec_start_ns; /* se.exec_start, on the run queue's own clock */
-	__u32 nvcsw;
-	__u32 nivcsw;
-	__u32 min_flt;
-	__u32 maj_flt;
+	__u64 on_ns; /* when it got the CPU it is on; 0: not known, and nothing is of the rest */
+	__u64 wait_ns[SONDE_WAIT_MAX];
 };
 
 enum {
@@ -313,8 +324,8 @@ enum sonde_counter {
 };
 
 _Static_assert(sizeof(struct sonde_ev_hdr) == 16, "header");
-_Static_assert(sizeof(struct sonde_sched) == 40, "scheduler accounting");
-_Static_assert(sizeof(struct sonde_ev_data) == 144, "data");
+_Static_assert(sizeof(struct sonde_sched) == 72, "scheduler accounting");
+_Static_assert(sizeof(struct sonde_ev_data) == 176, "data");
 _Static_assert(sizeof(struct sonde_ev_open) == 232, "open");
 _Static_assert(sizeof(struct sonde_ev_close) == 72, "close");
 _Static_assert(sizeof(struct sonde_ev_connect) == 96, "connect");

@@ -32,6 +32,16 @@ enum {
 
 #define TXN_WAIT_UNKNOWN UINT64_MAX /* a part that applies and is not known: null in JSON */
 
+/* What of txn_waits.blocked_ns it waited for; the rest for other things. */
+struct txn_blocked_on {
+	bool is_known;
+	uint64_t disk_ns;
+	uint64_t lock_ns;    /* another thread */
+	uint64_t network_ns; /* a socket */
+	uint64_t fault_ns;   /* a page */
+	uint64_t retransmit_ns;
+};
+
 /* Where the time went. Known parts and `unknown` add up to the duration. */
 struct txn_waits {
 	uint64_t receive_queue_ns;
@@ -41,6 +51,7 @@ struct txn_waits {
 	uint64_t throttled_ns;
 	uint64_t downstream_ns;
 	uint64_t unknown_ns;
+	struct txn_blocked_on blocked_on;
 	bool shared; /* the thread served several requests at once */
 };
 

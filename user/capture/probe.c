@@ -45,6 +45,8 @@ static const struct feature {
 	  BY_CLIENTS_AND_THREADS, true },
 	{ "sonde_read_end", "tp_btf/tcp_rcv_space_adjust",
 	  "the order of reads by several threads on one socket", BOTH, false, BY_THREADS, true },
+	{ "sonde_switch", "tp_btf/sched_switch", "what the thread of a request waited for", BOTH,
+	  false, ALWAYS, true },
 	{ "sonde_exec", "tp_btf/sched_process_exec",
 	  "names of processes that live for milliseconds", BOTH, false, ALWAYS, false },
 	{ "sonde_fork", "tp_btf/sched_process_fork", "whose child a process is", BOTH, false,
@@ -217,6 +219,14 @@ static int attach_one(struct probe *p, size_t i)
 	return features[i].is_required ? err : 0;
 }
 
+static bool is_attached(const struct probe *p, const char *name)
+{
+	for (size_t i = 0; i < FEATURES; i++)
+		if (strcmp(features[i].name, name) == 0)
+			return p->links[i] != NULL;
+	return false;
+}
+
 static int attach(struct probe *p, const struct sonde_filter *f)
 {
 	bool is_narrow = f->n_pids || f->n_comms || f->n_exes || f->n_cgroups;
@@ -225,6 +235,7 @@ static int attach(struct probe *p, const struct sonde_filter *f)
 	for (size_t i = 0; i < FEATURES && !err; i++)
 		if (!is_narrow || features[i].need == ALWAYS)
 			err = attach_one(p, i);
+	p->skel->bss->switches_seen = is_attached(p, "sonde_switch");
 	return err;
 }
 

@@ -110,6 +110,25 @@ static void json_wait(struct line *l, uint64_t ns)
 		line_u64(l, ns);
 }
 
+static void json_blocked_on(struct line *l, const struct txn_blocked_on *on)
+{
+	if (!on->is_known) {
+		LINE_PUT(l, "null");
+		return;
+	}
+	LINE_PUT(l, "{\"disk\":");
+	json_wait(l, on->disk_ns);
+	LINE_PUT(l, ",\"lock\":");
+	json_wait(l, on->lock_ns);
+	LINE_PUT(l, ",\"network\":");
+	json_wait(l, on->network_ns);
+	LINE_PUT(l, ",\"fault\":");
+	json_wait(l, on->fault_ns);
+	LINE_PUT(l, ",\"retransmit\":");
+	json_wait(l, on->retransmit_ns);
+	LINE_PUT(l, "}");
+}
+
 static void json_waits(struct line *l, const struct txn_waits *w)
 {
 	LINE_PUT(l, ",\"waits_ns\":{\"receive_queue\":");
@@ -126,7 +145,9 @@ static void json_waits(struct line *l, const struct txn_waits *w)
 	json_wait(l, w->downstream_ns);
 	LINE_PUT(l, ",\"unknown\":");
 	json_wait(l, w->unknown_ns);
-	LINE_PUT(l, "},\"blocked_on\":null,\"shared\":");
+	LINE_PUT(l, "},\"blocked_on\":");
+	json_blocked_on(l, &w->blocked_on);
+	LINE_PUT(l, ",\"shared\":");
 	json_bool(l, w->shared);
 }
 

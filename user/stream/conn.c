@@ -154,6 +154,7 @@ void conns_free(struct conns *cs)
 	while (cs->oldest)
 		conn_free(cs, cs->oldest);
 	pools_free(&cs->pools);
+	waits_free(&cs->waits);
 	map_free(&cs->by_cookie);
 	free(cs);
 }

@@ -5,6 +5,7 @@
  *   flow.c    bytes and holes into messages        detect.c  which protocol, which role
  *   match.c   requests with responses              settle.c  what the end of a connection ends
  *   emit.c    a finished exchange into struct txn  steer.c   verdicts
+ *   waits.c   where its time went
  *   record.c  one data record into bytes, holes and ends
  *   shed.c    which connections are left out when all are too many
  */
@@ -15,6 +16,7 @@
 #include "stream/conn.h"
 #include "stream/match.h"
 #include "stream/stream.h"
+#include "stream/waits.h"
 #include "util/map.h"
 
 enum {
@@ -77,6 +79,8 @@ struct conns {
 	struct conn *newest, *oldest;
 	struct conn *waiting; /* last in, first out */
 	struct pools pools;
+	struct waits waits;
+	const struct op *in_hand; /* the operation whose bytes are being looked at; NULL: none */
 	struct conns_stats stats;
 	uint64_t now_ns; /* of the record or tick in hand */
 };
@@ -133,6 +137,8 @@ bool settle_again(struct conns *cs, struct conn *c, bool is_tick);
 void settle_gone(struct conns *cs, struct conn *c); /* found gone by the sweep */
 
 /* emit.c */
+/* Who did the operation that ended at `end_ns`, if it is the one in hand. */
+struct waits_mark emit_mark(const struct conns *cs, uint64_t end_ns);
 void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
 		   const struct response *resp, const char *error_type, uint64_t end_ns);
 /* A request that silence answered. */

@@ -107,26 +107,9 @@ static void fill_error(struct txn *t, const struct response *resp, const char *e
 		snprintf(t->error_type, sizeof(t->error_type), "%d", t->status);
 }
 
-static void fill_waits(struct txn *t, const struct request *req)
+struct waits_mark emit_mark(const struct conns *cs, uint64_t end_ns)
 {
-	struct txn_waits *w = &t->waits;
-	uint64_t duration = txn_duration_ns(t);
-
-	*w = (struct txn_waits){
-		.receive_queue_ns = TXN_WAIT_UNKNOWN,
-		.runqueue_ns = TXN_WAIT_UNKNOWN,
-		.cpu_ns = TXN_WAIT_UNKNOWN,
-		.blocked_ns = TXN_WAIT_UNKNOWN,
-		.throttled_ns = TXN_WAIT_UNKNOWN,
-		.downstream_ns = TXN_WAIT_UNKNOWN,
-		.unknown_ns = duration,
-	};
-	if (t->role != SONDE_ROLE_SERVER || !t->is_start_known)
-		return;
-	w->receive_queue_ns = req->read_ns > t->start_ns ? req->read_ns - t->start_ns : 0;
-	if (w->receive_queue_ns > duration)
-		w->receive_queue_ns = duration;
-	w->unknown_ns = duration - w->receive_queue_ns;
+	return waits_mark(cs->in_hand && cs->in_hand->end_ns == end_ns ? cs->in_hand : NULL);
 }
 
 /* Of other upgrades (tunnels, container consoles) nobody asks how long they live. */
@@ -143,6 +126,7 @@ static void stream_opened(struct conn *c, const struct request *req, uint32_t fl
 void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
 		   const struct response *resp, const char *error_type, uint64_t end_ns)
 {
+	struct waits_mark mark;
 	struct txn t;
 
 	memset(&t, 0, sizeof(t));
@@ -156,7 +140,8 @@ void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
 			t.end_ns = t.first_response_ns;
 	}
 	fill_error(&t, resp, error_type);
-	fill_waits(&t, req);
+	mark = resp && resp->mark.ns ? resp->mark : emit_mark(cs, end_ns);
+	waits_tell(&req->waits, &mark, req->read_ns, &t);
 	cs->stats.transactions[t.proto][t.role - 1]++;
 	cs->opts.on_txn(cs->opts.ctx, &t);
 	if (t.is_stream)
@@ -217,7 +202,7 @@ void emit_connect(struct conns *cs, const struct sonde_ev_connect *ev)
 	t.is_start_known = ev->connect_ns != 0;
 	strcpy(t.operation, "connect");
 	strcpy(t.error_type, connect_error(ev->error));
-	fill_waits(&t, NULL);
+	waits_tell(&(struct waits_open){ 0 }, &(struct waits_mark){ 0 }, 0, &t);
 	cs->stats.connects_failed++;
 	cs->stats.transactions[PROTO_UNKNOWN][SONDE_ROLE_CLIENT - 1]++;
 	cs->opts.on_txn(cs->opts.ctx, &t);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "proto/proto.h"
+#include "stream/waits.h"
 #include "txn.h"
 
 /* The texts that a request brings to its transaction: one table in exchange.c says what is what. */
@@ -40,6 +41,7 @@ struct request {
 	uint32_t tgid, tid;
 	uint16_t text_len[REQUEST_TEXTS]; /* in text, one behind the other */
 	uint16_t host_port;
+	struct waits_open waits;
 	bool is_start_known;
 	bool is_complete;
 	bool is_tls;
@@ -59,7 +61,8 @@ struct response {
 	uint64_t begin_pos, end_pos;
 	uint64_t first_ns; /* first byte, on the clock of end_ns */
 	uint64_t end_ns;
-	uint64_t other_pos; /* where the request stream was at the last operation */
+	struct waits_mark mark; /* who moved its last byte */
+	uint64_t other_pos;	/* where the request stream was at the last operation */
 	uint64_t body_bytes;
 	int status;
 	uint32_t flags; /* MSG_*, of the head */

@@ -67,6 +67,7 @@ static void request_done(struct conns *cs, struct conn *c, struct request *r)
 {
 	if (c->match.req_open == r)
 		c->match.req_open = NULL;
+	waits_leave(&cs->waits, &r->waits);
 	request_free(&cs->pools, r);
 }
 
@@ -199,6 +200,7 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 	r->is_tls = begin->is_tls;
 	if (r->is_no_reply) {
 		m->req_open = r;
+		waits_enter(&cs->waits, &r->waits, c->role, begin, end);
 		return 0;
 	}
 	if (m->tail && m->tail->after_pos == r->after_pos)
@@ -219,6 +221,7 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 	m->tail = r;
 	m->n_pending++;
 	m->req_open = r;
+	waits_enter(&cs->waits, &r->waits, c->role, begin, end);
 	return 0;
 }
 
@@ -241,7 +244,7 @@ void match_request_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint6
 		return;
 	if (end_ns)
 		emit_exchange(cs, c, r, NULL, "", end_ns);
-	request_free(&cs->pools, r);
+	request_done(cs, c, r);
 }
 
 /* The oldest ones were answered by silence: nobody sees when, but by now. */
@@ -294,6 +297,7 @@ void match_response_head(struct conns *cs, struct conn *c, uint64_t end_pos, uin
 		return;
 	resp->end_pos = end_pos;
 	resp->end_ns = end_ns;
+	resp->mark = emit_mark(cs, end_ns);
 	advance(cs, c, resp);
 }
 
@@ -328,6 +332,7 @@ void match_response_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint
 	m->resp_open = NULL;
 	resp->end_pos = end_pos;
 	resp->end_ns = end_ns;
+	resp->mark = emit_mark(cs, end_ns);
 	resp->other_pos = other_pos;
 	resp->is_complete = true;
 	if (m->head && m->head->after_pos < end_pos)

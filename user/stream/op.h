@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "sonde_abi.h"
 
 /* Positions are sequence numbers carried on beyond 2^32, so that they compare as numbers. */
 struct op {
@@ -18,6 +19,7 @@ struct op {
 	uint32_t tid;
 	bool is_begin_known; /* else begin_ns is that of the completion */
 	bool is_tls;
+	struct sonde_sched sched; /* of its thread, at completion */
 };
 
 #endif

@@ -20,6 +20,7 @@ static struct op op_of(const struct conn *c, uint64_t pos, const struct sonde_ev
 		.tid = ev->tid,
 		.is_begin_known = begin && !(ev->h.flags & SONDE_F_START_LATE),
 		.is_tls = ev->h.flags & SONDE_F_TLS,
+		.sched = ev->sched,
 	};
 }
 
@@ -96,6 +97,7 @@ static void take(struct conns *cs, struct conn *c, uint64_t pos, const struct so
 	struct op op = op_of(c, pos, ev);
 	uint64_t hole = ev->len - ev->copied - ev->tail;
 
+	cs->in_hand = &op;
 	if (pos > s->next)
 		take_gap(cs, c, pos, &op, ev);
 	take_piece(cs, c, &op, pos, (struct slice){ ev->bytes, ev->copied }, ev);
@@ -108,6 +110,7 @@ static void take(struct conns *cs, struct conn *c, uint64_t pos, const struct so
 		s->last_end_ns = ev->skipped_ns;
 	if (ev->h.flags & SONDE_F_EOF)
 		settle_eof(cs, c, ev->dir, ev->h.ts_ns);
+	cs->in_hand = NULL;
 }
 
 static void take_one(struct conns *cs, struct conn *c, enum sonde_dir d)

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What an observed thread waited for. Its account is opened at its first observed operation; from
+ * then on each time it loses and gets a CPU is written there (sched.bpf.c), and each of its records
+ * carries the sums. Threads without an account cost one look at the task.
+ */
+#ifndef THREAD_BPF_H
+#define THREAD_BPF_H
+
+#include "sonde.bpf.h"
+
+struct thread {
+	u64 on_ns;	  /* got the CPU it is on */
+	u64 off_ns;	  /* lost its CPU; 0: has one */
+	u64 away_ns;	  /* length of the last time without, not told apart yet */
+	u64 run_delay_ns; /* the scheduler's own account of waits for a CPU, when it lost its */
+	u64 quota_ns;	  /* how long its queue had been throttled by then */
+	struct cfs_rq *queue;
+	u32 why; /* enum sonde_wait: why it left the CPU */
+	u32 is_throttled;
+	u64 wait_ns[SONDE_WAIT_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread);
+} threads SEC(".maps") __weak;
+
+/* Switches are watched; written by user space once they are. */
+__u32 switches_seen __weak;
+
+/* How long the thread's queue has been throttled for want of quota, in all. */
+static __always_inline u64 quota_of(struct task_struct *task, struct cfs_rq **queue)
+{
+	struct cfs_rq *q;
+
+	if (!bpf_core_field_exists(task->se.cfs_rq) ||
+	    !bpf_core_field_exists(struct cfs_rq, throttled_clock_self_time))
+		return 0;
+	q = task->se.cfs_rq;
+	*queue = q;
+	return q->throttled_clock_self_time;
+}
+
+/*
+ * Tells the last time without a CPU apart. The scheduler knows how long of it the thread was ready
+ * to run, as soon as it runs again; the rest it slept. Ready while its group's quota was spent is
+ * throttled: as long as its queue was, if it has been the same.
+ */
+static __always_inline u64 thread_settle(struct thread *t, struct task_struct *task)
+{
+	u64 away = t->away_ns, ready = away, throttled = 0;
+	struct cfs_rq *queue = NULL;
+
+	if (!away)
+		return 0;
+	t->away_ns = 0;
+	if (t->why != SONDE_WAIT_RUNQUEUE) {
+		ready = task->sched_info.run_delay - t->run_delay_ns;
+		if (ready > away)
+			ready = away;
+	}
+	if (ready) {
+		u64 quota = quota_of(task, &queue);
+
+		if (t->is_throttled)
+			throttled = ready;
+		if (queue && queue == t->queue && quota - t->quota_ns < ready)
+			throttled = quota - t->quota_ns;
+	}
+	t->wait_ns[SONDE_WAIT_THROTTLED] += throttled;
+	t->wait_ns[SONDE_WAIT_RUNQUEUE] += ready - throttled;
+	t->wait_ns[t->why & (SONDE_WAIT_MAX - 1)] += away - ready;
+	return ready - throttled;
+}
+
+/* The accounts of the thread that runs, for a record made now. */
+static __always_inline void read_sched(struct task_struct *task, u64 now, struct sonde_sched *out)
+{
+	struct thread *t = NULL;
+
+	if (switches_seen)
+		t = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t) {
+		__builtin_memset(out, 0, sizeof(*out));
+		return;
+	}
+	if (!t->on_ns)
+		t->on_ns = now;
+	thread_settle(t, task);
+	out->on_ns = t->on_ns;
+	__builtin_memcpy(out->wait_ns, t->wait_ns, sizeof(out->wait_ns));
+}
+
+#endif
