@@ -6,6 +6,7 @@
 #   bench    the figures of docs/performance.md fuzz     each fuzz target for FUZZ_SECONDS
 #   soak     the figures of docs/reliability.md
 #   deps     what the build needs               install  into DESTDIR and PREFIX; uninstall
+#   deb      a Debian package in build/deb
 #
 # Nothing is asked of the host while this file is read, so that `make run` works where no compiler
 # is: it installs one, then calls make again.
@@ -18,6 +19,7 @@ CC      := gcc
 endif
 ARCH    ?= $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 PREFIX  ?= /usr/local
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 DESTDIR ?=
 JOBS    ?= $(shell nproc 2>/dev/null || echo 1)
 # bpftool, nginx and others live in sbin, which an ordinary PATH may lack
@@ -170,7 +172,7 @@ $(O)/bench/%: tests/bench/%.c Makefile
 
 # the two commands in a bare Debian 12 tree; not part of check: it downloads the tree
 fresh-check: need-root
-	$(Q)tests/vm/fresh.sh
+	$(Q)tests/deploy/fresh.sh
 
 # sonde on other kernels, under emulation: all of them, or those that make check boots. ARGS=--write
 # renews docs/kernels.md and tests/vm/verifier.tsv.
@@ -190,15 +192,24 @@ $(O)/vm/%: tests/vm/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE -static $< -o $@
 
+# a configuration that is there already stays
 install: $(O)/sonde
 	install -D -m 755 $(O)/sonde $(DESTDIR)$(PREFIX)/bin/sonde
 	install -D -m 644 docs/sonde.8 $(DESTDIR)$(PREFIX)/share/man/man8/sonde.8
-	install -d $(DESTDIR)$(PREFIX)/share/doc/sonde
+	install -d $(DESTDIR)$(PREFIX)/share/doc/sonde $(DESTDIR)$(UNITDIR)
 	install -m 644 LICENSE LICENSE.BSD-2-Clause LICENSE.GPL-2.0 $(DESTDIR)$(PREFIX)/share/doc/sonde
+	sed 's,/usr/bin/,$(PREFIX)/bin/,' deploy/systemd/sonde.service > $(DESTDIR)$(UNITDIR)/sonde.service
+	test -e $(DESTDIR)/etc/sonde/sonde.yaml || install -D -m 644 deploy/sonde.yaml $(DESTDIR)/etc/sonde/sonde.yaml
 
+# what the administrator may have changed stays: /etc/sonde
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/sonde $(DESTDIR)$(PREFIX)/share/man/man8/sonde.8
+	rm -f $(DESTDIR)$(UNITDIR)/sonde.service
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/sonde
+
+# a Debian package in build/deb
+deb:
+	@deploy/build-deb $(O)/deb '$(VERSION)' '$(COMMIT)'
 
 vmlinux/$(ARCH)/vmlinux.h:
 	$(call msg,VMLINUX)
@@ -210,7 +221,7 @@ clean:
 	$(Q)rm -rf build build-*
 
 .PHONY: all docs fuzz fuzz-parts bench-parse tests unit format-check deps run check need-root \
-	soak bench fresh-check vm-check vm-check-short install uninstall clean FORCE
+	soak bench fresh-check vm-check vm-check-short install uninstall deb clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -35,10 +35,14 @@ unit_tests() {
 	return $rc
 }
 
-# each executable in tests/cli is a test, or prints a closing line of its own
-stage_cli() {
+stage_cli() { each tests/cli/*; }
+# the bare tree is made once
+stage_deploy() { FRESH_DIR=$PWD/build/bare each tests/deploy/test_*; }
+
+# each executable is a test, or prints lines of its own
+each() {
 	local t rc=0
-	for t in tests/cli/*; do
+	for t; do
 		[ -f "$t" ] && [ -x "$t" ] || continue
 		if timeout 300 "$t" build/sonde; then
 			echo "ok ${t##*/}"
@@ -96,7 +100,7 @@ count() {
 }
 
 mkdir -p "$logs"
-[ $# -gt 0 ] || set -- gcc clang format unit san unit-san cli fuzz e2e e2e-syscall vm
+[ $# -gt 0 ] || set -- gcc clang format unit san unit-san cli deploy fuzz e2e e2e-syscall vm
 for s; do
 	SECONDS=0
 	"stage_$s" >"$logs/$s.log" 2>&1 </dev/null

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced: a bare Debian 12 in a folder, with git, make and ca-certificates only, entered by chroot in
+# a mount namespace of its own, so that nothing stays mounted. It shares this host's kernel, network
+# and processes.
+#
+#   bare_enter "$@"   first of all: goes on inside the namespace
+#   bare_open         makes the tree: $tree
+#   inside COMMAND    runs it there
+#
+# FRESH_DIR=DIR keeps the bare tree in DIR/base and takes it from there the next time.
+
+bare_enter() {
+	[ "${FRESH_INSIDE-}" = "" ] || return 0
+	command -v debootstrap >/dev/null || { echo "bare tree: apt-get install debootstrap" >&2; exit 1; }
+	exec env FRESH_INSIDE=1 unshare --mount --propagation private "$0" "$@"
+}
+
+bare_mirror() {
+	local m
+	m=$(sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] *\)\{0,1\}\([^ ]*\).*/\2/p' \
+		/etc/apt/sources.list /etc/apt/sources.list.d/debian.sources 2>/dev/null | grep -m1 'debian/*$' || true)
+	echo "${m:-http://deb.debian.org/debian}"
+}
+
+bare_close() {
+	# the binds first: nothing of the host may be in the tree when it is removed
+	! mountpoint -q "$tree" || umount -R "$tree" || true
+	if mountpoint -q "$tree" || mountpoint -q "$tree/sys"; then
+		echo "bare tree: could not unmount $tree; left as it is" >&2
+	elif [ -n "${FRESH_DIR-}" ]; then
+		rm -rf --one-file-system "$tree"
+	else
+		rm -rf --one-file-system "$dir"
+	fi
+}
+
+bare_open() {
+	local suite=bookworm base
+	dir=${FRESH_DIR:-$(mktemp -d)}
+	base=$dir/base
+	tree=$dir/tree
+	trap bare_close EXIT
+	trap 'exit 130' INT TERM
+	if [ ! -e "$base/.complete" ]; then
+		mkdir -p "$dir"
+		rm -rf --one-file-system "$base"
+		debootstrap --variant=minbase --include=git,make,ca-certificates "$suite" "$base" "$(bare_mirror)" \
+			>"$dir/debootstrap.log" 2>&1 || { tail -n 20 "$dir/debootstrap.log" >&2; exit 1; }
+		touch "$base/.complete"
+	fi
+	rm -rf --one-file-system "$tree"
+	cp -a "$base" "$tree"
+	cp -L /etc/resolv.conf "$tree/etc/resolv.conf"
+	# security updates as an ordinary installation has them
+	if [ -e /etc/apt/sources.list.d/debian.sources ]; then
+		rm -f "$tree/etc/apt/sources.list"
+		cp /etc/apt/sources.list.d/debian.sources "$tree/etc/apt/sources.list.d/"
+	fi
+	mount --bind "$tree" "$tree" # a root is a mount point: unshare(1) inside relies on it
+	mount -t proc proc "$tree/proc"
+	mount --rbind /sys "$tree/sys"
+	mount --rbind /dev "$tree/dev"
+}
+
+inside() {
+	chroot "$tree" /usr/bin/env -i HOME=/root TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+		/bin/sh -c "$1"
+}
+
+# the answer of a server on this host, with bash alone
+fetch() { # PORT PATH
+	exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
+	printf 'GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n' "$2" >&3
+	cat <&3
+	exec 3>&-
+}
