@@ -29,7 +29,7 @@ VERSION := 0.1.0
 # root may build in somebody else's clone
 COMMIT  := $(shell git -c safe.directory='*' rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
-LIBS_PC := libseccomp libbpf libelf zlib libmicrohttpd yaml-0.1 jansson libpcap
+LIBS_PC := libseccomp libbpf libelf zlib libmicrohttpd yaml-0.1 jansson libpcap libnghttp2
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Werror
 CFLAGS  ?= -g -O$(if $(DEBUG),0,2)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \

@@ -134,6 +134,9 @@ struct txn {
 	char summary[TXN_SUMMARY_LEN];
 	char status_text[TXN_STATUS_LEN]; /* empty: none was sent */
 	uint64_t rows;
+	/* KIND_RPC: system, target "/package.Service/Method" and status_text are its; and so many
+	 * messages went each way. */
+	uint32_t request_messages, response_messages;
 	bool is_rows_known;
 	struct sonde_addr local;
 	struct sonde_addr peer;

@@ -52,7 +52,9 @@ static const struct sample samples[] = {
 	SAMPLE(UNKNOWN, REQUEST, "\x16\3\1\2\0\1\0\1\xfc\3\3"),			  /* TLS */
 	SAMPLE(UNKNOWN, REQUEST, "\x48\0\0\0\1\0\0\0\0\0\0\0\xdd\7\0\0\0\0\0\0"), /* MongoDB */
 	SAMPLE(UNKNOWN, RESPONSE, "INFO {\"server_id\":\"x\"}\r\n"),		  /* NATS */
-	SAMPLE(UNKNOWN, REQUEST, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+	SAMPLE(HTTP2, REQUEST, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+	SAMPLE(HTTP2, REQUEST, "\0\0\6\1\5\0\0\0\x0d\x82\x86\x84\x41\1h"), /* in the middle */
+	SAMPLE(HTTP2, RESPONSE, "\0\0\6\4\0\0\0\0\0\0\3\0\0\0\x64"),
 };
 
 static void nobody_claims_what_is_another_s(void **state)

@@ -224,6 +224,17 @@ static void json_names(struct line *l, const struct txn *t)
 	json_str_or_null(l, t->status_text);
 }
 
+/* "/package.Service/Method" without its first slash, as the convention has it. */
+static void json_rpc(struct line *l, const struct txn *t)
+{
+	LINE_PUT(l, ",\"system\":");
+	json_str_or_null(l, t->system);
+	LINE_PUT(l, ",\"method\":");
+	json_str_or_null(l, t->target[0] == '/' ? t->target + 1 : t->target);
+	LINE_PUT(l, ",\"status\":");
+	json_str_or_null(l, t->status_text);
+}
+
 static void json_connect(struct line *l, const struct txn *t)
 {
 	LINE_PUT(l, ",\"operation\":");
@@ -239,6 +250,7 @@ static void json_what(struct line *l, const struct txn *t, const struct proto *p
 		case KIND_WEB: json_http(l, t); break;
 		case KIND_DATABASE: json_database(l, t); break;
 		case KIND_NAMES: json_names(l, t); break;
+		case KIND_RPC: json_rpc(l, t); break;
 		}
 	}
 	if (t->error_type[0]) {
@@ -269,7 +281,7 @@ size_t txn_json(const struct txn *t, int64_t realtime_offset_ns, char *out, size
 	line_u64(l, txn_duration_ns(t));
 	LINE_PUT(l, ",\"protocol\":");
 	json_str(l, proto ? proto->name : "tcp");
-	if (proto && proto->kind == KIND_WEB) {
+	if (proto && (proto->kind == KIND_WEB || proto->kind == KIND_RPC)) {
 		LINE_PUT(l, ",\"version\":");
 		json_str_or_null(l, t->version);
 	}

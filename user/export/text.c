@@ -118,6 +118,15 @@ static void text_names(struct line *l, const struct txn *t)
 	text_safe(l, slice_str(t->status_text[0] ? t->status_text : "-"));
 }
 
+static void text_rpc(struct line *l, const struct txn *t)
+{
+	text_safe(l, slice_str(t->system));
+	LINE_PUT(l, " ");
+	text_safe(l, slice_str(t->target[0] == '/' ? t->target + 1 : t->target));
+	LINE_PUT(l, "  ");
+	text_safe(l, slice_str(t->status_text[0] ? t->status_text : "-"));
+}
+
 static void text_http(struct line *l, const struct txn *t)
 {
 	const char *object = t->target[0] ? t->target : t->route;
@@ -146,6 +155,7 @@ static void text_what(struct line *l, const struct txn *t)
 	case KIND_WEB: text_http(l, t); break;
 	case KIND_DATABASE: text_database(l, t); break;
 	case KIND_NAMES: text_names(l, t); break;
+	case KIND_RPC: text_rpc(l, t); break;
 	}
 }
 

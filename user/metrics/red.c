@@ -34,6 +34,17 @@ enum {
 	DB_LABELS,
 };
 
+/* The order of RPC_LABELS. */
+enum {
+	RPC_SYSTEM,
+	RPC_METHOD,
+	RPC_STATUS,
+	RPC_ERROR_TYPE,
+	RPC_ADDRESS,
+	RPC_PORT,
+	RPC_LABELS,
+};
+
 struct red {
 	struct red_opts opts;
 	struct series_store *store;
@@ -186,6 +197,40 @@ static void red_names(struct red *r, const struct txn *t)
 		red_measure(r, METRIC_DNS_LOOKUP_DURATION, t, v, txn_duration_ns(t));
 }
 
+static void red_messages(struct red *r, const struct txn *t, struct slice method,
+			 struct slice direction, uint32_t n)
+{
+	struct slice v[] = { method, direction };
+	struct series *s =
+		n ? series_get(r->store, METRIC_RPC_MESSAGES, t->service, v, t->end_ns) : NULL;
+
+	if (s)
+		s->value += n;
+}
+
+/* No HTTP series for the same exchange: to whoever observes it, it is one operation. */
+static void red_rpc(struct red *r, const struct txn *t)
+{
+	bool is_server = t->role == SONDE_ROLE_SERVER;
+	struct slice method = slice_str(t->target[0] == '/' ? t->target + 1 : t->target);
+	struct slice v[RPC_LABELS] = {
+		[RPC_SYSTEM] = slice_str(t->system),
+		[RPC_METHOD] = method,
+		[RPC_STATUS] = slice_str(t->status_text),
+		[RPC_ERROR_TYPE] = slice_str(t->error_type),
+	};
+	struct red_text text;
+
+	if (!is_server || r->opts.server_address)
+		red_server(t, &text, &v[RPC_ADDRESS], &v[RPC_PORT]);
+	red_measure(r, is_server ? METRIC_RPC_SERVER_DURATION : METRIC_RPC_CLIENT_DURATION, t, v,
+		    txn_duration_ns(t));
+	red_messages(r, t, method, is_server ? SLICE("received") : SLICE("sent"),
+		     t->request_messages);
+	red_messages(r, t, method, is_server ? SLICE("sent") : SLICE("received"),
+		     t->response_messages);
+}
+
 static void red_connect(struct red *r, const struct txn *t)
 {
 	struct red_text text;
@@ -208,6 +253,7 @@ static void red_on_txn(void *self, const struct txn *t)
 		case KIND_WEB: red_http(r, t); break;
 		case KIND_DATABASE: red_database(r, t); break;
 		case KIND_NAMES: red_names(r, t); break;
+		case KIND_RPC: red_rpc(r, t); break;
 		}
 	} else {
 		red_connect(r, t);
@@ -280,6 +326,8 @@ static void red_inflight(void *arg, const struct conn_inflight *q)
 		red_add_active(r, METRIC_DB_CLIENT_ACTIVE, service, &system);
 	if (!is_server)
 		return;
+	if (proto->kind == KIND_RPC)
+		red_add_active(r, METRIC_RPC_SERVER_ACTIVE, service, &system);
 	s = series_get(r->store, METRIC_OLDEST_ACTIVE, service, &protocol, r->now_ns);
 	if (s && age_ns > s->value)
 		s->value = age_ns;
@@ -320,6 +368,7 @@ void red_collect(struct red *r, uint64_t now_ns)
 	r->now_ns = now_ns;
 	series_zero(r->store, METRIC_HTTP_SERVER_ACTIVE);
 	series_zero(r->store, METRIC_DB_CLIENT_ACTIVE);
+	series_zero(r->store, METRIC_RPC_SERVER_ACTIVE);
 	series_zero(r->store, METRIC_OLDEST_ACTIVE);
 	if (r->opts.each_inflight && r->opts.service_of)
 		r->opts.each_inflight(r->opts.ctx, red_inflight, r);

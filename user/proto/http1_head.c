@@ -3,60 +3,7 @@
 #include "proto/http1_parts.h"
 
 #include <errno.h>
-
-enum field {
-	FIELD_OTHER,
-	FIELD_HOST,
-	FIELD_UPGRADE,
-	FIELD_CONNECTION,
-	FIELD_CONTENT_TYPE,
-	FIELD_CONTENT_LENGTH,
-	FIELD_TRANSFER_ENCODING,
-	FIELD_TRACEPARENT,
-	FIELD_TRACESTATE,
-	FIELD_REQUEST_ID,
-	FIELD_B3,
-	FIELD_B3_TRACE_ID,
-	FIELD_B3_SPAN_ID,
-	FIELD_B3_SAMPLED,
-	FIELD_B3_FLAGS,
-};
-
-/* By length; of several request ids in one head the one of the highest rank counts. */
-static const struct {
-	const char *name;
-	uint8_t len, id, rank;
-} fields[] = {
-#define FIELD(name, id, rank)                    \
-	{                                        \
-		name, sizeof(name) - 1, id, rank \
-	}
-	FIELD("b3", FIELD_B3, 0),
-	FIELD("host", FIELD_HOST, 0),
-	FIELD("cf-ray", FIELD_REQUEST_ID, 1),
-	FIELD("upgrade", FIELD_UPGRADE, 0),
-	FIELD("connection", FIELD_CONNECTION, 0),
-	FIELD("tracestate", FIELD_TRACESTATE, 0),
-	FIELD("request-id", FIELD_REQUEST_ID, 7),
-	FIELD("x-b3-flags", FIELD_B3_FLAGS, 0),
-	FIELD("traceparent", FIELD_TRACEPARENT, 0),
-	FIELD("x-b3-spanid", FIELD_B3_SPAN_ID, 0),
-	FIELD("content-type", FIELD_CONTENT_TYPE, 0),
-	FIELD("x-request-id", FIELD_REQUEST_ID, 9),
-	FIELD("x-b3-traceid", FIELD_B3_TRACE_ID, 0),
-	FIELD("x-b3-sampled", FIELD_B3_SAMPLED, 0),
-	FIELD("content-length", FIELD_CONTENT_LENGTH, 0),
-	FIELD("correlation-id", FIELD_REQUEST_ID, 6),
-	FIELD("x-amzn-trace-id", FIELD_REQUEST_ID, 2),
-	FIELD("x-ms-request-id", FIELD_REQUEST_ID, 3),
-	FIELD("x-correlation-id", FIELD_REQUEST_ID, 8),
-	FIELD("x-amzn-requestid", FIELD_REQUEST_ID, 5),
-	FIELD("x-amz-request-id", FIELD_REQUEST_ID, 4),
-	FIELD("transfer-encoding", FIELD_TRANSFER_ENCODING, 0),
-#undef FIELD
-};
-
-enum { N_FIELDS = sizeof(fields) / sizeof(fields[0]), FIELD_MAX = 17 };
+#include "proto/http_field.h"
 
 static bool is_space(uint8_t c)
 {
@@ -268,80 +215,62 @@ static void set_text(struct slice *out, struct slice value)
 		*out = value;
 }
 
-static bool is_event_stream(struct slice type)
+static void set_field(struct http1_head *h, enum http_field field, uint8_t rank, struct slice value)
 {
-	const uint8_t *end = memchr(type.p, ';', type.n);
-
-	if (end)
-		type.n = (size_t)(end - type.p);
-	return slice_ieq(trim(type), SLICE("text/event-stream"));
-}
-
-static void set_field(struct http1_head *h, int i, struct slice value)
-{
-	switch ((enum field)fields[i].id) {
-	case FIELD_HOST: set_text(&h->host, value); break;
-	case FIELD_UPGRADE:
+	switch (field) {
+	case HTTP_FIELD_HOST: set_text(&h->host, value); break;
+	case HTTP_FIELD_UPGRADE:
 		h->is_upgrade = value.n > 0;
 		h->is_websocket = slice_ieq(value, SLICE("websocket"));
 		break;
-	case FIELD_CONNECTION:
+	case HTTP_FIELD_CONNECTION:
 		if (value.n)
 			h->connection = value;
 		break;
-	case FIELD_CONTENT_TYPE: h->is_event_stream = is_event_stream(value); break;
-	case FIELD_CONTENT_LENGTH: set_length(h, value); break;
-	case FIELD_TRANSFER_ENCODING: h->transfer_encoding = value; break;
-	case FIELD_TRACEPARENT:
+	case HTTP_FIELD_CONTENT_TYPE:
+		h->is_event_stream = http_type_is(value, SLICE("text/event-stream"));
+		break;
+	case HTTP_FIELD_CONTENT_LENGTH: set_length(h, value); break;
+	case HTTP_FIELD_TRANSFER_ENCODING: h->transfer_encoding = value; break;
+	case HTTP_FIELD_TRACEPARENT:
 		/* two of them name no parent, W3C Trace Context 3.2 */
 		h->has_two_parents |= h->traceparent.n > 0;
 		set_text(&h->traceparent, value);
 		break;
-	case FIELD_TRACESTATE: set_text(&h->tracestate, value); break;
-	case FIELD_B3: set_text(&h->b3.single, value); break;
-	case FIELD_B3_TRACE_ID: set_text(&h->b3.trace_id, value); break;
-	case FIELD_B3_SPAN_ID: set_text(&h->b3.span_id, value); break;
-	case FIELD_B3_SAMPLED: set_text(&h->b3.sampled, value); break;
-	case FIELD_B3_FLAGS: set_text(&h->b3.flags, value); break;
-	case FIELD_REQUEST_ID:
-		if (value.n && fields[i].rank > h->request_id_rank) {
+	case HTTP_FIELD_TRACESTATE: set_text(&h->tracestate, value); break;
+	case HTTP_FIELD_B3: set_text(&h->b3.single, value); break;
+	case HTTP_FIELD_B3_TRACE_ID: set_text(&h->b3.trace_id, value); break;
+	case HTTP_FIELD_B3_SPAN_ID: set_text(&h->b3.span_id, value); break;
+	case HTTP_FIELD_B3_SAMPLED: set_text(&h->b3.sampled, value); break;
+	case HTTP_FIELD_B3_FLAGS: set_text(&h->b3.flags, value); break;
+	case HTTP_FIELD_REQUEST_ID:
+		if (value.n && rank > h->request_id_rank) {
 			h->request_id = (struct slice){ 0 };
-			h->request_id_rank = fields[i].rank;
+			h->request_id_rank = rank;
 			set_text(&h->request_id, value);
 		}
 		break;
-	case FIELD_OTHER: break;
+	default: break;
 	}
 }
 
 static void read_field(struct http1_head *h, struct slice line)
 {
-	static const bool first[256] = {
-		['b'] = true, ['c'] = true, ['h'] = true, ['r'] = true, ['t'] = true,
-		['u'] = true, ['x'] = true, ['B'] = true, ['C'] = true, ['H'] = true,
-		['R'] = true, ['T'] = true, ['U'] = true, ['X'] = true,
-	};
 	const uint8_t *colon;
+	enum http_field field;
 	struct slice name;
+	uint8_t rank;
 
-	if (!first[line.p[0]])
-		return;
 	colon = memchr(line.p, ':', line.n);
 	if (!colon)
 		return;
 	name = (struct slice){ line.p, (size_t)(colon - line.p) };
 	while (name.n && (name.p[name.n - 1] == ' ' || name.p[name.n - 1] == '\t'))
 		name.n--;
-	if (name.n > FIELD_MAX)
-		return;
-	for (int i = 0; i < N_FIELDS && fields[i].len <= name.n; i++) {
-		if (fields[i].len != name.n ||
-		    !slice_ieq(name, (struct slice){ (const uint8_t *)fields[i].name, name.n }))
-			continue;
-		set_field(h, i,
+	field = http_field_find(name, &rank);
+	if (field != HTTP_FIELD_OTHER)
+		set_field(h, field, rank,
 			  trim((struct slice){ colon + 1, line.n - (size_t)(colon + 1 - line.p) }));
-		return;
-	}
 }
 
 size_t http1_fields(struct slice in, size_t pos, struct http1_head *h)

@@ -28,7 +28,7 @@ enum proto_id {
 };
 
 /* What a transaction of a protocol is described by, and which metrics it goes into. */
-enum proto_kind { KIND_WEB, KIND_DATABASE, KIND_NAMES };
+enum proto_kind { KIND_WEB, KIND_DATABASE, KIND_NAMES, KIND_RPC };
 
 /* Which way bytes go: not which end we watch. */
 enum proto_dir { PROTO_REQUEST, PROTO_RESPONSE };
@@ -56,6 +56,9 @@ enum {
 	MSG_QUIET = 1 << 12,	 /* a request that silence may answer, its status_text then: see
 				    `silent` */
 	MSG_VOID = 1 << 13,	 /* responses: this and its request turn out to be no exchange */
+	MSG_RESET = 1 << 14,	 /* MATCH_MULTIPLEXED: the exchange is broken off here, by the end that
+				    sends this way. In the way of requests without MSG_ERROR: who
+				    asked gave up. */
 };
 
 /*
@@ -67,12 +70,12 @@ enum {
  * its parts: MSG_ERROR, MSG_ROWS and status_text count whenever they are given, the last one wins.
  */
 
-enum { MSG_ROOM = 2048 };
+enum { MSG_ROOM = 3072 };
 
 struct msg {
 	uint32_t flags;
 	int status;  /* responses: the protocol's status, 0 none */
-	uint64_t id; /* MATCH_BY_ID */
+	uint64_t id; /* MATCH_BY_ID; MATCH_MULTIPLEXED: of the message that any part belongs to, 0 none */
 	/* MATCH_FIFO, responses: so many of the oldest requests outstanding, all of them MSG_QUIET,
 	 * are answered by the silence before this one. */
 	uint32_t silent;
@@ -83,6 +86,10 @@ struct msg {
 	 * UINT64_MAX: until the direction ends. They may lie in a hole; framing goes on behind. */
 	uint64_t skip;
 	uint64_t body_bytes; /* of the consumed and skipped bytes, those that are body */
+	uint64_t timeout_ns; /* requests: whoever sent it waits no longer; 0 not known */
+	uint32_t messages;   /* RPC: that begin in the consumed and skipped bytes */
+	enum proto_id proto; /* whose exchange it is, where the connection carries several's;
+				PROTO_UNKNOWN: the connection's own */
 	struct slice version;
 	struct slice method;
 	struct slice target;
@@ -99,6 +106,7 @@ struct msg {
 	struct slice query;	  /* literals are removed already, and every other secret */
 	struct slice summary;	  /* db.query.summary */
 	struct slice status_text; /* responses: SQLSTATE, error number or prefix, hit or miss */
+	struct slice late_text;	  /* with MSG_RESET: status_text, once the timeout has passed */
 	uint64_t rows;		  /* responses, with MSG_ROWS: returned or affected */
 	char room[MSG_ROOM];	  /* for texts that do not stand in the bytes as they are told */
 };
@@ -113,7 +121,9 @@ struct proto {
 	const char *name;
 	enum proto_id id;
 	enum proto_kind kind;
-	enum { MATCH_FIFO, MATCH_BY_ID } match;
+	/* MATCH_MULTIPLEXED: by id, and messages of one direction interleave: no part of one lies
+	 * open when the next begins, every part names its id. */
+	enum { MATCH_FIFO, MATCH_BY_ID, MATCH_MULTIPLEXED } match;
 	size_t state_size;
 
 	/* Does a stream that begins with these bytes speak it? 1 yes, 0 not to be told yet (more
@@ -159,6 +169,9 @@ struct proto {
 	/* The connection was joined in the middle: what only its beginning tells (a user, a
 	 * database) is not known. Called once, before the first parse(). NULL: nothing is. */
 	void (*joined)(void *state);
+
+	/* Frees what the state owns, not the state. NULL: it owns nothing. */
+	void (*close)(void *state);
 
 	/* What parse() remembers of outstanding requests is out of step with the responses: the
 	 * `n` oldest will not be answered by what comes next, because their responses lay in a hole

@@ -96,13 +96,20 @@ void conn_set_state(struct conns *cs, struct conn *c, enum conn_state state)
 	count_undecided(cs, c, state == CONN_PARSED ? c->proto->id : PROTO_UNKNOWN);
 }
 
+void conn_free_state(struct conn *c)
+{
+	if (c->proto_state && c->proto->close)
+		c->proto->close(c->proto_state);
+	free(c->proto_state);
+	c->proto_state = NULL;
+}
+
 void conn_give_up(struct conns *cs, struct conn *c, enum conn_state state, enum loss why)
 {
 	match_drop(cs, c, why);
 	conn_set_state(cs, c, state);
 	c->is_raw = true;
-	free(c->proto_state);
-	c->proto_state = NULL;
+	conn_free_state(c);
 }
 
 /* --- life --- */
@@ -118,7 +125,7 @@ static void conn_free(struct conns *cs, struct conn *c)
 	cs->stats.open--;
 	stream_free(&c->s[SONDE_TX]);
 	stream_free(&c->s[SONDE_RX]);
-	free(c->proto_state);
+	conn_free_state(c);
 	free(c->unix_path);
 	free(c->leaving);
 	free(c);
@@ -296,7 +303,7 @@ static void show(const struct conn *c, const struct request *r,
 {
 	struct conn_inflight in = {
 		.tgid = r->tgid,
-		.proto = c->proto->id,
+		.proto = r->proto ? r->proto : c->proto->id,
 		.role = c->role,
 		.start_ns = r->start_ns,
 		.is_tls = r->is_tls,
@@ -311,11 +318,13 @@ void conns_each_inflight(const struct conns *cs,
 			 void (*fn)(void *ctx, const struct conn_inflight *r), void *ctx)
 {
 	for (const struct conn *c = cs->newest; c; c = c->older) {
-		const struct response *resp = c->match.resp_open;
+		const struct match *m = &c->match;
 
-		if (resp && resp->req && !resp->is_emitted)
-			show(c, resp->req, fn, ctx);
-		for (const struct request *r = c->match.head; r; r = r->next)
+		for (const struct response *resp = match_next_open(m, NULL); resp;
+		     resp = match_next_open(m, resp))
+			if (resp->req && !resp->is_emitted)
+				show(c, resp->req, fn, ctx);
+		for (const struct request *r = m->head; r; r = r->next)
 			show(c, r, fn, ctx);
 	}
 }

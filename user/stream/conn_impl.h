@@ -7,6 +7,7 @@
  *   emit.c    a finished exchange into struct txn  steer.c   verdicts
  *   waits.c   where its time went
  *   record.c  one data record into bytes, holes and ends
+ *   match_streams.c  several messages open at once
  *   shed.c    which connections are left out when all are too many
  */
 #ifndef CONN_IMPL_H
@@ -95,6 +96,11 @@ static inline enum proto_dir conn_proto_dir(const struct conn *c, enum sonde_dir
 	return (c->role == SONDE_ROLE_SERVER) == (d == SONDE_RX) ? PROTO_REQUEST : PROTO_RESPONSE;
 }
 
+static inline bool conn_is_multiplexed(const struct conn *c)
+{
+	return c->proto->match == MATCH_MULTIPLEXED;
+}
+
 static inline void conn_loss(struct conns *cs, enum loss why, uint64_t n)
 {
 	cs->stats.losses.n[why] += n;
@@ -102,6 +108,7 @@ static inline void conn_loss(struct conns *cs, enum loss why, uint64_t n)
 
 /* conn.c */
 void conn_set_state(struct conns *cs, struct conn *c, enum conn_state state);
+void conn_free_state(struct conn *c);		  /* the protocol's */
 void conn_wait(struct conns *cs, struct conn *c); /* let the next tick look at it */
 /* From now on bytes are only counted. Requests outstanding are lost for reason `why`; LOSS_MAX:
  * they are not lost. */
@@ -123,7 +130,10 @@ void record_take(struct conns *cs, struct conn *c, const struct sonde_ev_data *e
 void record_flush(struct conns *cs, struct conn *c, enum sonde_dir d); /* what is parked, at once */
 void record_expire(struct conns *cs, struct conn *c, uint64_t now_ns); /* what waited too long */
 
-/* detect.c: 1 decided, the message begins at *at; 0 not yet; -1 these bytes are nothing we know. On
+/* detect.c */
+/* Is a transaction of this protocol asked for? */
+bool detect_wants(const struct conns *cs, enum proto_id id);
+/* 1 decided, the message begins at *at; 0 not yet; -1 these bytes are nothing we know. On
  * entry *at is where the newest operation begins. */
 int detect_run(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice in, size_t *at);
 
@@ -146,6 +156,9 @@ void emit_silence(struct conns *cs, struct conn *c, const struct request *req, u
 void emit_connect(struct conns *cs, const struct sonde_ev_connect *ev);
 /* What became of the stream that a response opened, if one did. */
 void emit_stream(struct conns *cs, struct conn *c, uint64_t end_ns);
+/* The same where each response may be one. */
+void emit_stream_of(struct conns *cs, const struct conn *c, const struct response *resp,
+		    uint64_t end_ns);
 
 /* shed.c: of a connection whose addresses are known */
 void shed_decide(struct conns *cs, struct conn *c);

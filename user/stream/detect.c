@@ -24,9 +24,17 @@ static bool is_tls_asked_for(struct slice in)
 	       is_tls_record((struct slice){ in.p + 8, in.n - 8 });
 }
 
-static bool is_enabled(const struct conns *cs, enum proto_id id)
+bool detect_wants(const struct conns *cs, enum proto_id id)
 {
 	return cs->opts.protocols == 0 || (cs->opts.protocols & (1u << id));
+}
+
+/* HTTP/2 carries what is asked for by other names. */
+static bool is_enabled(const struct conns *cs, enum proto_id id)
+{
+	if (id == PROTO_HTTP2)
+		return detect_wants(cs, PROTO_HTTP1) || detect_wants(cs, PROTO_GRPC);
+	return detect_wants(cs, id);
 }
 
 static void decide(struct conns *cs, struct conn *c, const struct proto *proto, enum sonde_dir d,

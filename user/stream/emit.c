@@ -33,6 +33,7 @@ static void fill_request(struct txn *t, const struct request *req)
 	request_texts(req, t);
 	t->host_port = req->host_port;
 	fill_context(&t->trace, &req->context);
+	t->request_messages = req->messages;
 }
 
 /* A request that is answered before it was whole (413): what had been moved of it when its answer
@@ -45,7 +46,7 @@ static void fill_request_sizes(struct txn *t, const struct conn *c, const struct
 
 	t->request_bytes = req->bytes;
 	t->request_body_bytes = req->body_bytes;
-	if (req->is_complete)
+	if (req->is_complete || conn_is_multiplexed(c))
 		return;
 	if (resp && resp->other_pos > end)
 		end = resp->other_pos;
@@ -56,12 +57,13 @@ static void fill_request_sizes(struct txn *t, const struct conn *c, const struct
 	t->request_body_bytes -= missing < req->body_bytes ? missing : req->body_bytes;
 }
 
-static void fill_response(struct txn *t, const struct response *resp)
+static void fill_response(struct txn *t, const struct conn *c, const struct response *resp)
 {
 	t->status = resp->status;
 	t->first_response_ns = resp->first_ns;
 	t->response_seq = (uint32_t)resp->begin_pos;
-	t->response_bytes = resp->end_pos - resp->begin_pos;
+	t->response_bytes = conn_is_multiplexed(c) ? resp->bytes : resp->end_pos - resp->begin_pos;
+	t->response_messages = resp->messages;
 	t->response_body_bytes = resp->body_bytes;
 	t->rows = resp->rows;
 	t->is_rows_known = resp->is_rows_known;
@@ -134,8 +136,14 @@ void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
 	fill_request(&t, req);
 	fill_request_sizes(&t, c, req, resp);
 	t.end_ns = end_ns;
+	if (resp && resp->proto)
+		t.proto = resp->proto;
+	else if (req->proto)
+		t.proto = req->proto;
+	if (!detect_wants(cs, t.proto))
+		return;
 	if (resp) {
-		fill_response(&t, resp);
+		fill_response(&t, c, resp);
 		if (t.is_stream)
 			t.end_ns = t.first_response_ns;
 	}
@@ -144,10 +152,27 @@ void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
 	waits_tell(&req->waits, &mark, req->read_ns, &t);
 	cs->stats.transactions[t.proto][t.role - 1]++;
 	cs->opts.on_txn(cs->opts.ctx, &t);
+	if (conn_is_multiplexed(c))
+		return;
 	if (t.is_stream)
 		stream_opened(c, req, resp->flags);
 	if (t.is_stream && resp->is_complete && !t.is_upgrade)
 		emit_stream(cs, c, end_ns); /* it had ended before its request was seen */
+}
+
+void emit_stream_of(struct conns *cs, const struct conn *c, const struct response *resp,
+		    uint64_t end_ns)
+{
+	struct txn_stream s = {
+		.kind = resp->flags & MSG_WEBSOCKET ? TXN_STREAM_WEBSOCKET : TXN_STREAM_SSE,
+		.role = c->role,
+		.tgid = resp->req->tgid,
+		.start_ns = resp->req->start_ns,
+		.end_ns = end_ns,
+	};
+
+	if (cs->opts.on_stream)
+		cs->opts.on_stream(cs->opts.ctx, &s);
 }
 
 void emit_stream(struct conns *cs, struct conn *c, uint64_t end_ns)

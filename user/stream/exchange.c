@@ -152,6 +152,8 @@ struct request *request_new(struct pools *p, const struct msg *msg)
 	slice_copy(r->method, sizeof(r->method), msg->method);
 	slice_copy(r->silence, sizeof(r->silence), msg->status_text);
 	r->id = msg->id;
+	r->proto = (uint8_t)msg->proto;
+	r->timeout_ns = msg->timeout_ns;
 	r->is_quiet = msg->flags & MSG_QUIET;
 	r->is_no_reply = msg->flags & MSG_NO_REPLY;
 	return r;
@@ -205,7 +207,6 @@ struct response *response_new(struct pools *p, const struct msg *msg)
 	if (!r)
 		return NULL;
 	memset(r, 0, offsetof(struct response, version));
-	r->status = msg->status;
 	r->id = msg->id;
 	r->flags = msg->flags;
 	slice_copy(r->version, sizeof(r->version), msg->version);
@@ -218,6 +219,10 @@ struct response *response_new(struct pools *p, const struct msg *msg)
 void response_describe(struct response *r, const struct msg *msg)
 {
 	r->flags |= msg->flags & (MSG_ERROR | MSG_VOID);
+	if (msg->status)
+		r->status = msg->status;
+	if (msg->proto)
+		r->proto = (uint8_t)msg->proto;
 	if (msg->flags & MSG_ROWS) {
 		r->rows = msg->rows;
 		r->is_rows_known = true;

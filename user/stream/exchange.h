@@ -30,17 +30,20 @@ struct request {
 	struct request *next;
 	uint64_t begin_pos;
 	uint64_t id;	    /* MATCH_BY_ID */
-	uint64_t bytes;	    /* on the wire; valid when complete */
+	uint64_t bytes;	    /* on the wire; valid when complete, multiplexed: so far */
 	uint64_t due_pos;   /* where it will end as far as its framing says; UINT64_MAX not known */
 	uint64_t after_pos; /* its response begins here or later, in the other stream */
 	uint64_t start_ns;
 	uint64_t read_ns; /* completion of the operation that brought its first byte */
 	uint64_t goroutine;
 	uint64_t body_bytes;
+	uint64_t timeout_ns;	/* 0: not known */
+	uint32_t messages;	/* RPC */
 	struct context context; /* the trace that it says it belongs to */
 	uint32_t tgid, tid;
 	uint16_t text_len[REQUEST_TEXTS]; /* in text, one behind the other */
 	uint16_t host_port;
+	uint8_t proto; /* enum proto_id; PROTO_UNKNOWN: the connection's */
 	struct waits_open waits;
 	bool is_start_known;
 	bool is_complete;
@@ -59,13 +62,16 @@ struct response {
 	struct request *req; /* owned; NULL: none bound (yet) */
 	uint64_t id;	     /* MATCH_BY_ID */
 	uint64_t begin_pos, end_pos;
+	uint64_t bytes;	   /* multiplexed: on the wire, so far */
 	uint64_t first_ns; /* first byte, on the clock of end_ns */
 	uint64_t end_ns;
 	struct waits_mark mark; /* who moved its last byte */
 	uint64_t other_pos;	/* where the request stream was at the last operation */
 	uint64_t body_bytes;
 	int status;
-	uint32_t flags; /* MSG_*, of the head */
+	uint32_t messages; /* RPC */
+	uint32_t flags;	   /* MSG_*, of the head */
+	uint8_t proto;	   /* as in a request */
 	bool is_complete;
 	bool is_emitted;   /* its transaction is out (streams) */
 	bool is_unmatched; /* answers a request that was never seen */

@@ -80,6 +80,8 @@ static void message_end(struct conns *cs, struct conn *c, enum sonde_dir d, uint
 static void lose_requests(struct conns *cs, struct conn *c, uint64_t pos, enum loss why,
 			  bool was_resync)
 {
+	if (conn_is_multiplexed(c))
+		c->match.req_open = NULL; /* none of them ends here */
 	match_request_end(cs, c, pos, 0);
 	c->match.is_unsure = true;
 	/* those in the ring's holes the kernel counts; one stretch that cannot be read counts once,
@@ -92,7 +94,9 @@ static void lose_responses(struct conns *cs, struct conn *c, uint64_t pos, enum 
 {
 	uint64_t before = cs->stats.losses.n[why];
 
-	match_response_lost(cs, c, why);
+	do
+		match_response_lost(cs, c, why);
+	while (c->match.others);
 	match_hole(cs, c, pos, why);
 	if (why == LOSS_PARSE_ERROR && cs->stats.losses.n[why] == before)
 		conn_loss(cs, why, 1);
@@ -113,7 +117,7 @@ static void lose(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t po
 		lose_responses(cs, c, pos, why == LOSS_RING_FULL ? LOSS_RESPONSE_MISSING : why);
 	/* With several requests under way nobody can tell any more which response is whose, but by
 	 * their ids. */
-	if (c->match.is_pipelined && c->proto->match != MATCH_BY_ID)
+	if (c->match.is_pipelined && c->proto->match == MATCH_FIFO)
 		conn_give_up(cs, c, CONN_UNKNOWN, why == LOSS_RING_FULL ? LOSS_STREAM_GAP : why);
 }
 
@@ -168,6 +172,8 @@ static bool must_wait(struct conns *cs, struct conn *c, enum sonde_dir d, const 
 {
 	struct match *m = &c->match;
 
+	if (conn_is_multiplexed(c))
+		return false;
 	if (conn_proto_dir(c, d) == PROTO_REQUEST)
 		return m->n_pending >= MATCH_PENDING_MAX;
 	if (m->is_missed)
@@ -225,17 +231,27 @@ static void message_part(struct conns *cs, struct conn *c, enum sonde_dir d, str
 	uint64_t pos = w->pos + n;
 
 	s->skip = msg->skip;
-	s->is_open = true;
+	if (conn_is_multiplexed(c) && (msg->flags & (MSG_BEGIN | MSG_INTERIM)) != MSG_BEGIN)
+		match_select(c, conn_proto_dir(c, d), msg->id);
+	if (msg->flags & MSG_RESET) {
+		match_reset(cs, c, conn_proto_dir(c, d), msg, end->end_ns);
+		return;
+	}
+	s->is_open = !conn_is_multiplexed(c) || msg->skip;
 	s->is_cut = msg->flags & MSG_CUT;
 	s->ends_after_skip = msg->flags & MSG_END;
 	if (conn_proto_dir(c, d) == PROTO_REQUEST && m->req_open) {
 		m->req_open->body_bytes += body;
+		m->req_open->bytes += n + msg->skip;
+		m->req_open->messages += msg->messages;
 		if (msg->flags & MSG_DESCRIBES)
 			request_describe(m->req_open, msg); /* else it keeps what it had */
 		if ((msg->flags & MSG_END) && msg->skip != UINT64_MAX)
 			m->req_open->due_pos = pos + msg->skip;
 	} else if (conn_proto_dir(c, d) == PROTO_RESPONSE && m->resp_open) {
 		m->resp_open->body_bytes += body;
+		m->resp_open->bytes += n + msg->skip;
+		m->resp_open->messages += msg->messages;
 		response_describe(m->resp_open, msg);
 		if (!(msg->flags & MSG_END) && msg->skip != UINT64_MAX)
 			c->wants_all = true; /* framing lies within the body: chunks, values */
@@ -268,7 +284,8 @@ static bool parse(struct conns *cs, struct conn *c, enum sonde_dir d, struct win
 	count_attributed(cs, c, (uint64_t)n);
 	if (msg.flags & MSG_BEGIN)
 		message_begin(cs, c, d, w, (size_t)n, &msg);
-	if (!c->is_raw && (s->is_open || (msg.flags & MSG_BEGIN)))
+	if (!c->is_raw &&
+	    (s->is_open || (msg.flags & MSG_BEGIN) || (msg.id && conn_is_multiplexed(c))))
 		message_part(cs, c, d, w, (size_t)n, &msg);
 	else if (!c->is_raw)
 		s->skip = msg.skip; /* the rest of what belongs to no message */
@@ -446,15 +463,35 @@ static bool take_cut(struct conns *cs, struct conn *c, enum sonde_dir d)
 	return true;
 }
 
+/* The same where the length of what the hole cuts is known: its rest is then skipped. Returns how
+ * much of the hole that is. */
+static uint64_t take_front(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t len,
+			   enum loss why, const struct op *end)
+{
+	struct stream *s = &c->s[d];
+	struct held *h = s->held;
+	struct window w;
+
+	if (!stream_held(s))
+		return 0;
+	w = (struct window){ h->bytes, h->n, s->next - h->n, h->ops, h->n_ops };
+	if (!parse(cs, c, d, &w) || w.n)
+		return 0;
+	stream_unhold(s, SIZE_MAX);
+	return skip_hole(cs, c, d, len, why, end);
+}
+
 /* A hole where bytes were needed. */
-static void gap(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t len, enum loss why)
+static void gap(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t len, enum loss why,
+		const struct op *end)
 {
 	struct stream *s = &c->s[d];
 	enum proto_dir pd = conn_proto_dir(c, d);
 	/* whole messages may be in a hole that the ring made, and in any hole where several are
 	 * under way; they must not be taken for body */
-	bool may_hide = why == LOSS_RING_FULL ||
-			(pd == PROTO_RESPONSE && c->match.is_pipelined && c->match.n_pending);
+	bool may_hide = !conn_is_multiplexed(c) &&
+			(why == LOSS_RING_FULL ||
+			 (pd == PROTO_RESPONSE && c->match.is_pipelined && c->match.n_pending));
 	int rc = -1;
 
 	if (s->is_cut && !s->is_resync) /* it ended where the next one was found to begin */
@@ -463,6 +500,12 @@ static void gap(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t len
 		rc = 0;
 	else if (!may_hide && !s->is_resync)
 		rc = c->proto->gap(c->proto_state, pd, len);
+	if (rc == 1 && conn_is_multiplexed(c)) {
+		len -= take_front(cs, c, d, len, why, end);
+		if (!len)
+			return;
+		rc = -1;
+	}
 	if (rc == 1 && !take_cut(cs, c, d))
 		rc = -1;
 	stream_unhold(s, SIZE_MAX);
@@ -500,7 +543,7 @@ void flow_hole(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t len,
 	if (len && c->is_raw)
 		s->next += len;
 	else if (len)
-		gap(cs, c, d, len, why);
+		gap(cs, c, d, len, why, end);
 	pump(cs, c, d);
 }
 

@@ -9,8 +9,16 @@
 
 static void orphan(struct conns *cs, struct conn *c, const struct response *resp)
 {
+	bool is_before;
+
+	if (c->is_fresh)
+		return;
 	/* any other orphan's request was counted when it was lost */
-	if (resp->is_first && !c->is_fresh)
+	if (conn_is_multiplexed(c))
+		is_before = !c->match.first_id || resp->id < c->match.first_id;
+	else
+		is_before = resp->is_first;
+	if (is_before)
 		conn_loss(cs, LOSS_JOINED_MIDDLE, 1);
 }
 
@@ -49,7 +57,7 @@ static struct request *take_asked(struct conn *c, const struct response *resp)
 	struct match *m = &c->match;
 	struct request *prev = NULL;
 
-	if (c->proto->match != MATCH_BY_ID)
+	if (c->proto->match == MATCH_FIFO)
 		return m->head ? pop(m) : NULL;
 	for (struct request *r = m->head; r; prev = r, r = r->next)
 		if (r->id == resp->id && r->after_pos <= resp->begin_pos)
@@ -116,7 +124,7 @@ static void meet_responses(struct conns *cs, struct conn *c)
 {
 	struct match *m = &c->match;
 
-	if (c->proto->match == MATCH_BY_ID) {
+	if (c->proto->match != MATCH_FIFO) {
 		meet_by_id(cs, c);
 		return;
 	}
@@ -146,7 +154,7 @@ static void meet_responses(struct conns *cs, struct conn *c)
  */
 static bool is_sure(const struct conn *c, const struct request *r)
 {
-	return !c->match.is_unsure || c->proto->match == MATCH_BY_ID ||
+	return !c->match.is_unsure || c->proto->match != MATCH_FIFO ||
 	       (r->after_pos > c->match.frontier &&
 		r->after_pos > c->s[conn_dir(c, PROTO_RESPONSE)].first);
 }
@@ -159,7 +167,7 @@ static void meet_hole(struct conns *cs, struct conn *c)
 	if (!m->head || m->head->after_pos >= m->hole_end)
 		return;
 	match_hole(cs, c, m->hole_end, m->hole_why);
-	if (m->is_pipelined && c->proto->match != MATCH_BY_ID)
+	if (m->is_pipelined && c->proto->match == MATCH_FIFO)
 		conn_give_up(cs, c, CONN_UNKNOWN, m->hole_why);
 }
 
@@ -181,10 +189,18 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 		  const struct op *begin, const struct op *end)
 {
 	struct match *m = &c->match;
-	struct request *r = request_new(&cs->pools, msg);
+	struct request *r;
 
+	m->req_open = NULL;
+	if (m->n_pending >= MATCH_PENDING_MAX) { /* the others waited before they were parsed */
+		conn_loss(cs, LOSS_PENDING_FULL, 1);
+		return 0;
+	}
+	r = request_new(&cs->pools, msg);
 	if (!r)
 		return -ENOMEM;
+	if (!m->first_id)
+		m->first_id = r->id;
 	end_cut_response(cs, c, begin->other_pos);
 	r->begin_pos = begin_pos;
 	r->due_pos = UINT64_MAX;
@@ -237,7 +253,8 @@ void match_request_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint6
 
 	if (!r)
 		return;
-	r->bytes = end_pos - r->begin_pos;
+	if (!conn_is_multiplexed(c))
+		r->bytes = end_pos - r->begin_pos;
 	r->is_complete = true;
 	c->match.req_open = NULL;
 	if (!r->is_no_reply)
@@ -277,6 +294,10 @@ int match_response(struct conns *cs, struct conn *c, const struct msg *msg, uint
 	resp->is_first = !m->has_response;
 	m->is_missed = false;
 	m->has_response = true;
+	if (m->resp_open) {
+		m->resp_open->next = m->others;
+		m->others = m->resp_open;
+	}
 	if (conn_dir(c, PROTO_RESPONSE) == SONDE_TX)
 		resp->first_ns = begin->is_begin_known ? begin->begin_ns : begin->end_ns;
 	else
@@ -343,6 +364,8 @@ void match_response_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint
 		keep_finished(cs, c, resp);
 		return;
 	}
+	if (resp->is_emitted && conn_is_multiplexed(c))
+		emit_stream_of(cs, c, resp, end_ns);
 	if (resp->req)
 		advance(cs, c, resp);
 	else
@@ -352,11 +375,15 @@ void match_response_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint
 
 void match_response_lost(struct conns *cs, struct conn *c, enum loss why)
 {
-	struct response *resp = c->match.resp_open;
+	struct match *m = &c->match;
+	struct response *resp = m->resp_open ? m->resp_open : m->others;
 
 	if (!resp)
 		return;
-	c->match.resp_open = NULL;
+	if (resp == m->resp_open)
+		m->resp_open = NULL;
+	else
+		m->others = resp->next;
 	if (resp->req && !resp->is_emitted && why != LOSS_MAX)
 		conn_loss(cs, why, 1);
 	response_done(cs, c, resp);
@@ -376,6 +403,41 @@ uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum los
 	conn_loss(cs, why, n);
 	forget_requests(c, n);
 	return n;
+}
+
+static bool is_late(const struct request *r, const struct msg *msg, uint64_t ts_ns)
+{
+	return r && r->timeout_ns && msg->late_text.n &&
+	       ts_ns + MATCH_TIMEOUT_SLACK_NS >= r->start_ns + r->timeout_ns;
+}
+
+void match_reset(struct conns *cs, struct conn *c, enum proto_dir d, const struct msg *msg,
+		 uint64_t ts_ns)
+{
+	bool gave_up = d == PROTO_REQUEST && !(msg->flags & MSG_ERROR);
+	struct response *resp;
+
+	match_select(c, PROTO_RESPONSE, msg->id);
+	resp = c->match.resp_open;
+	c->match.resp_open = NULL;
+	if (!resp) { /* there was none yet */
+		resp = response_new(&cs->pools, msg);
+		if (!resp)
+			return;
+		resp->begin_pos = UINT64_MAX;
+		resp->req = take_asked(c, resp);
+		resp->begin_pos = 0;
+	}
+	response_describe(resp, msg);
+	if (is_late(resp->req, msg, ts_ns))
+		slice_copy(resp->status_text, sizeof(resp->status_text), msg->late_text);
+	if (resp->is_emitted)
+		emit_stream_of(cs, c, resp, ts_ns);
+	else if (resp->req)
+		emit_exchange(cs, c, resp->req, resp,
+			      gave_up && c->role == SONDE_ROLE_SERVER ? "client_closed" : "",
+			      ts_ns);
+	response_done(cs, c, resp);
 }
 
 void match_withdraw(struct conns *cs, struct conn *c, uint32_t n)
@@ -402,7 +464,8 @@ void match_drop(struct conns *cs, struct conn *c, enum loss why)
 {
 	struct match *m = &c->match;
 
-	match_response_lost(cs, c, why);
+	while (c->match.resp_open || c->match.others)
+		match_response_lost(cs, c, why);
 	if (why != LOSS_MAX)
 		conn_loss(cs, why, m->n_pending);
 	if (m->req_open && m->req_open->is_no_reply)

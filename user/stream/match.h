@@ -21,7 +21,9 @@ enum {
 	MATCH_FINISHED_MAX = 64,  /* responses that wait for their request */
 };
 
-#define MATCH_FINISHED_NS (10 * 1000 * 1000 * 1000ULL) /* and for how long */
+/* A deadline is kept by a clock that was started before the request was sent. */
+#define MATCH_TIMEOUT_SLACK_NS (5 * 1000 * 1000ULL)
+#define MATCH_FINISHED_NS      (10 * 1000 * 1000 * 1000ULL) /* and for how long */
 
 /* Of one connection. */
 struct match {
@@ -29,11 +31,14 @@ struct match {
 	struct request *req_open;    /* still being received; in the list or bound, or owned here
 					if nothing will answer it; NULL: gone */
 	struct response *resp_open;  /* still being received */
+	struct response *others;     /* MATCH_MULTIPLEXED: so are these; req_open and resp_open are
+					those in hand */
 	struct response *finished;   /* complete before their request was seen, oldest first */
 	uint64_t frontier; /* where the last request seen, or the last answer to one, puts responses
 			    */
 	uint64_t hole_end; /* of the last hole in the response stream, and why it is there */
 	enum loss hole_why;
+	uint64_t first_id; /* MATCH_MULTIPLEXED: of the first request seen; 0 none yet */
 	uint16_t n_pending, n_finished;
 	bool is_pipelined; /* a request was sent before the last one was answered */
 	bool is_unsure;	   /* requests were lost, and maybe not all of them answered by now */
@@ -68,6 +73,14 @@ void match_response_lost(struct conns *cs, struct conn *c, enum loss why);
 /* A hole in the response stream before `end_pos`: requests that may have been answered in it are
  * lost. Returns how many. */
 uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum loss why);
+
+/* MATCH_MULTIPLEXED: takes the open message of `id` in hand, or none where there is none. */
+void match_select(struct conn *c, enum proto_dir d, uint64_t id);
+/* The exchange that a part with MSG_RESET breaks off at `ts_ns`. */
+void match_reset(struct conns *cs, struct conn *c, enum proto_dir d, const struct msg *msg,
+		 uint64_t ts_ns);
+/* All responses being received: the one behind r, or the first. NULL: no more. */
+struct response *match_next_open(const struct match *m, const struct response *r);
 
 /* The n oldest requests turn out to be no exchanges. */
 void match_withdraw(struct conns *cs, struct conn *c, uint32_t n);

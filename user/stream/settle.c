@@ -38,11 +38,27 @@ static struct verdict client_verdict(const struct conn *c, bool is_reset, uint32
 	return (struct verdict){ "", c->local_ns ? c->local_ns : ts_ns };
 }
 
+static void settle_response(struct conns *cs, struct conn *c, struct response *resp,
+			    const struct verdict *v)
+{
+	const struct stream *s = &c->s[conn_dir(c, PROTO_RESPONSE)];
+	uint64_t missing = resp == c->match.resp_open && s->skip != UINT64_MAX ? s->skip : 0;
+
+	if (resp->is_emitted && conn_is_multiplexed(c))
+		emit_stream_of(cs, c, resp, v->end_ns);
+	if (!resp->req || resp->is_emitted)
+		return;
+	resp->end_pos = s->next;
+	/* what its framing promised and never came */
+	resp->bytes -= missing < resp->bytes ? missing : resp->bytes;
+	resp->body_bytes -= missing < resp->body_bytes ? missing : resp->body_bytes;
+	emit_exchange(cs, c, resp->req, resp, v->error_type, v->end_ns);
+}
+
 /* Requests outstanding become transactions: none of them will be answered any more. */
 static void settle(struct conns *cs, struct conn *c, bool is_reset, uint32_t error, uint64_t ts_ns)
 {
-	const struct stream *s = &c->s[conn_dir(c, PROTO_RESPONSE)];
-	struct response *resp = c->match.resp_open;
+	struct match *m = &c->match;
 	struct verdict v;
 
 	emit_stream(cs, c, ts_ns);
@@ -50,13 +66,10 @@ static void settle(struct conns *cs, struct conn *c, bool is_reset, uint32_t err
 		return;
 	v = c->role == SONDE_ROLE_SERVER ? server_verdict(c, is_reset, error, ts_ns)
 					 : client_verdict(c, is_reset, error, ts_ns);
-	if (resp && resp->req && !resp->is_emitted) {
-		resp->end_pos = s->next;
-		if (s->skip != UINT64_MAX) /* what its framing promised and never came */
-			resp->body_bytes -= s->skip < resp->body_bytes ? s->skip : resp->body_bytes;
-		emit_exchange(cs, c, resp->req, resp, v.error_type, v.end_ns);
-	}
-	for (const struct request *r = c->match.head; r; r = r->next)
+	for (struct response *resp = match_next_open(m, NULL); resp;
+	     resp = match_next_open(m, resp))
+		settle_response(cs, c, resp, &v);
+	for (const struct request *r = m->head; r; r = r->next)
 		emit_exchange(cs, c, r, NULL, v.error_type, v.end_ns);
 	match_drop(cs, c, LOSS_MAX);
 }
@@ -119,7 +132,7 @@ static bool may_come(const struct conn *c, const struct sonde_ev_close *ev)
 	if (is_missing(c, SONDE_RX, ev->rx_seq, ev->lost_rx))
 		return true;
 	return ev->error && c->role == SONDE_ROLE_CLIENT && !c->local_ns &&
-	       !c->s[SONDE_RX].is_ended && (c->match.head || c->match.resp_open);
+	       !c->s[SONDE_RX].is_ended && (c->match.head || c->match.resp_open || c->match.others);
 }
 
 static bool settle_now(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev)
