@@ -7,31 +7,15 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include "cases.h"
+#include "holes.h"
+#include "script.h"
+#include "sim.h"
 
-/* Scripts: a line is a packet, its number and behind a space its body, where ~ is a byte of value
- * 0, # one of 1 and ^ one of 10. */
-struct my_case {
-	const char *name, *script[2], *log[2];
-};
-
-static const struct my_case scripts[] = {
-#define SCRIPT(name, request, response, requests, responses) \
-	{ name, { request, response }, { requests, responses } },
+static const struct script all[] = {
 #include "data/mysql_cases.def"
-#undef SCRIPT
 };
 
-enum { N_CASES = sizeof(scripts) / sizeof(scripts[0]) };
-
-static struct proto_case cases[N_CASES];
-static struct feed *feed;
-
-static uint8_t byte_of(char c)
-{
-	return c == '~' ? 0 : c == '#' ? 1 : c == '^' ? 10 : (uint8_t)c;
-}
-
+/* Number of the packet and behind a space its body, where ^ is a byte of value 10. */
 static uint8_t *put_line(uint8_t *p, const char *line, size_t n)
 {
 	size_t body = n > 2 ? n - 2 : 0;
@@ -41,81 +25,25 @@ static uint8_t *put_line(uint8_t *p, const char *line, size_t n)
 	*p++ = 0;
 	*p++ = (uint8_t)(line[0] - '0');
 	for (size_t i = 2; i < n; i++)
-		*p++ = byte_of(line[i]);
+		*p++ = line[i] == '^' ? 10 : script_byte(line[i]);
 	return p;
 }
 
-static struct slice build(const char *script)
-{
-	uint8_t *bytes = malloc(4 * strlen(script) + 64), *p = bytes;
-
-	while (*script) {
-		size_t n = strcspn(script, "\n");
-
-		if (n)
-			p = put_line(p, script, n);
-		script += n + (script[n] == '\n');
-	}
-	return (struct slice){ bytes, (size_t)(p - bytes) };
-}
+static struct scripts scripts = {
+	.id = PROTO_MYSQL, .put_line = put_line, .v = all, .n = sizeof(all) / sizeof(all[0])
+};
 
 static int setup(void **state)
 {
-	static struct cases all;
-
-	feed = feed_new(proto_get(PROTO_MYSQL));
-	for (int i = 0; i < N_CASES; i++) {
-		cases[i].name = scripts[i].name;
-		for (int d = 0; d < 2; d++) {
-			cases[i].bytes[d] = build(scripts[i].script[d]);
-			cases[i].log[d] = scripts[i].log[d];
-		}
-	}
-	all = (struct cases){ proto_get(PROTO_MYSQL), cases, N_CASES };
-	*state = &all;
+	scripts_setup(&scripts);
+	*state = &scripts.cases;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	for (int i = 0; i < N_CASES; i++)
-		for (int d = 0; d < 2; d++)
-			free((void *)cases[i].bytes[d].p);
-	feed_free(feed);
+	scripts_teardown(&scripts);
 	return 0;
-}
-
-/* A hole of each length at each place: nothing is asked but that it ends. */
-static void holes_end(void **state)
-{
-	for (size_t i = 0; i < 2 * N_CASES; i++) {
-		const struct proto_case *c = &cases[i / 2];
-		int d = i % 2;
-		struct slice s = c->bytes[d];
-
-		for (size_t at = 0; at < s.n; at++) {
-			for (size_t len = 1; at + len <= s.n; len += len < 32 ? 1 : 13) {
-				feed_reset(feed);
-				if (d == PROTO_RESPONSE)
-					feed_bytes(feed, !d, c->bytes[!d]);
-				feed_bytes(feed, d, (struct slice){ s.p, at });
-				feed_hole(feed, d, len);
-				feed_bytes(feed, d,
-					   (struct slice){ s.p + at + len, s.n - at - len });
-			}
-		}
-	}
-}
-
-static int detect(enum proto_dir dir, const char *script, size_t cut)
-{
-	struct slice s = build(script);
-	int rc;
-
-	s.n -= cut;
-	rc = proto_get(PROTO_MYSQL)->detect(s, dir);
-	free((void *)s.p);
-	return rc;
 }
 
 static void is_known_by_its_greeting(void **state)
@@ -124,31 +52,33 @@ static void is_known_by_its_greeting(void **state)
 			       "^8.0.30~abcd12345678~\xff\xff\xff\x02~\xff\xff~~~~~~~~~~~~~~~~~~~~~"
 			       "~~~~~~~~~~~~~~~~~~~~~~~~~~~~";
 
-	assert_int_equal(detect(PROTO_RESPONSE, greeting, 0), 1);
+	assert_int_equal(script_detect(&scripts, PROTO_RESPONSE, greeting, 0), 1);
 	for (size_t cut = 1; cut < 30; cut++)
-		assert_true(detect(PROTO_RESPONSE, greeting, cut) >= 0);
-	assert_int_equal(detect(PROTO_RESPONSE,
-				"0 "
-				"^x.0.30~abcd12345678~\xff\xff~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~"
-				"~~~~~~~~~~~~~~~~",
-				0),
-			 -1);
-	assert_int_equal(detect(PROTO_RESPONSE,
-				"1 "
-				"^8.0.30~abcd12345678~\xff\xff~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~"
-				"~~~~~~~~~~~~~~~~",
-				0),
-			 -1);
+		assert_true(script_detect(&scripts, PROTO_RESPONSE, greeting, cut) >= 0);
+	assert_int_equal(
+		script_detect(&scripts, PROTO_RESPONSE,
+			      "0 "
+			      "^x.0.30~abcd12345678~\xff\xff~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~"
+			      "~~~~~~~~~~~~~~~~",
+			      0),
+		-1);
+	assert_int_equal(
+		script_detect(&scripts, PROTO_RESPONSE,
+			      "1 "
+			      "^8.0.30~abcd12345678~\xff\xff~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~"
+			      "~~~~~~~~~~~~~~~~",
+			      0),
+		-1);
 }
 
 static void is_known_in_the_middle(void **state)
 {
-	assert_int_equal(detect(PROTO_REQUEST, "0 \x03SELECT 1", 0), 1);
-	assert_int_equal(detect(PROTO_REQUEST, "0 \x03SELECT 1", 1), 0);
-	assert_int_equal(detect(PROTO_REQUEST, "1 \x03SELECT 1", 0), -1);
-	assert_int_equal(detect(PROTO_REQUEST, "0 \x03SEL~CT 1", 0), -1);
-	assert_int_equal(detect(PROTO_REQUEST, "0 \x17#~~~~#~~~", 0), 1);
-	assert_int_equal(detect(PROTO_REQUEST, "0 \x0e", 0), -1);
+	assert_int_equal(script_detect(&scripts, PROTO_REQUEST, "0 \x03SELECT 1", 0), 1);
+	assert_int_equal(script_detect(&scripts, PROTO_REQUEST, "0 \x03SELECT 1", 1), 0);
+	assert_int_equal(script_detect(&scripts, PROTO_REQUEST, "1 \x03SELECT 1", 0), -1);
+	assert_int_equal(script_detect(&scripts, PROTO_REQUEST, "0 \x03SEL~CT 1", 0), -1);
+	assert_int_equal(script_detect(&scripts, PROTO_REQUEST, "0 \x17#~~~~#~~~", 0), 1);
+	assert_int_equal(script_detect(&scripts, PROTO_REQUEST, "0 \x0e", 0), -1);
 }
 
 struct turn {
@@ -181,15 +111,11 @@ static const struct turn turns[] = {
 /* From the greeting on: who the server is, the database, what was prepared. */
 static void turn_by_turn(void **state)
 {
-	feed_reset(feed);
-	for (size_t i = 0; i < sizeof(turns) / sizeof(turns[0]); i++) {
-		struct slice s = build(turns[i].script);
-
-		feed_bytes(feed, turns[i].dir, s);
-		free((void *)s.p);
-	}
+	feed_reset(scripts.feed);
+	for (size_t i = 0; i < sizeof(turns) / sizeof(turns[0]); i++)
+		script_feed(&scripts, turns[i].dir, turns[i].script);
 	assert_string_equal(
-		feed_log(feed, PROTO_REQUEST),
+		feed_log(scripts.feed, PROTO_REQUEST),
 		" sys=mariadb op=PREPARE ns=shop q=SELECT a FROM t WHERE b = ? sum=PREPARE SELECT "
 		"t "
 		"w32 b0|"
@@ -197,33 +123,159 @@ static void turn_by_turn(void **state)
 		" sys=mariadb op=USE ns=shop q=USE `other` sum=USE `other` w16 b0|"
 		" sys=mariadb op=SELECT ns=other q=SELECT ? sum=SELECT w15 b0|"
 		" sys=mariadb ns=other w14 b0");
-	assert_string_equal(feed_log(feed, PROTO_RESPONSE),
-			    "0 w41 b0|0 rows=1 w38 b0|0 rows=0 w11 b0|0 rows=1 w30 b0|"
+	assert_string_equal(feed_log(scripts.feed, PROTO_RESPONSE),
+			    "0 w50 b0|0 rows=1 w38 b0|0 rows=0 w11 b0|0 rows=1 w30 b0|"
 			    "0 error st=1243 w13 b0");
-	assert_int_equal(feed->errors, 0);
+	assert_int_equal(scripts.feed->errors, 0);
 }
 
 /* The end of rows that were not copied is told by the last bytes. */
 static void a_hole_in_rows(void **state)
 {
-	struct slice q = build("0 \x03SELECT 1\n0 \x03SELECT 2");
-	struct slice r = build("1 #\n2 \x03"
-			       "def\n3 \xfe~~\x02~\n4 #x");
-	struct slice end = build("9 \xfe~~\x02~"), second = build("1 ~\x05~\x02~~~");
+	feed_reset(scripts.feed);
+	script_feed(&scripts, PROTO_REQUEST, "0 \x03SELECT 1");
+	script_feed(&scripts, PROTO_RESPONSE,
+		    "1 #\n2 \x03"
+		    "def\n3 \xfe~~\x02~\n4 #x");
+	feed_hole(scripts.feed, PROTO_RESPONSE, 100000);
+	script_feed(&scripts, PROTO_RESPONSE, "9 \xfe~~\x02~");
+	script_feed(&scripts, PROTO_REQUEST, "0 \x03SELECT 2");
+	script_feed(&scripts, PROTO_RESPONSE, "1 ~\x05~\x02~~~");
+	assert_string_equal(feed_log(scripts.feed, PROTO_RESPONSE), "0 w37 b0|0 rows=5 w11 b0");
+	assert_int_equal(scripts.feed->errors, 0);
+}
 
-	feed_reset(feed);
-	feed_bytes(feed, PROTO_REQUEST, (struct slice){ q.p, q.n / 2 });
-	feed_bytes(feed, PROTO_RESPONSE, r);
-	feed_hole(feed, PROTO_RESPONSE, 100000);
-	feed_bytes(feed, PROTO_RESPONSE, end);
-	feed_bytes(feed, PROTO_REQUEST, (struct slice){ q.p + q.n / 2, q.n / 2 });
-	feed_bytes(feed, PROTO_RESPONSE, second);
-	assert_string_equal(feed_log(feed, PROTO_RESPONSE), "0 w37 b0|0 rows=5 w11 b0");
-	assert_int_equal(feed->errors, 0);
-	free((void *)q.p);
-	free((void *)r.p);
-	free((void *)end.p);
-	free((void *)second.p);
+/* Each command in one operation, as clients write it and servers read it: the header by itself. */
+static void ten_commands(void **state)
+{
+	static struct holes h = { .mark = "sys=", .is_by_message = true };
+	size_t n = 0;
+
+	h.proto = proto_get(PROTO_MYSQL);
+	for (int i = 0; i < HOLES_MESSAGES; i++) {
+		char line[64];
+		struct slice s;
+
+		sprintf(line, "0 \x03SELECT %.*s FROM t%d", i, "aaaaaaaaaa", i);
+		s = script_build(&scripts, line);
+		memcpy(h.bytes + n, s.p, s.n);
+		free((void *)s.p);
+		h.end[i] = n += s.n;
+		sprintf(h.want[i], "FROM t%d sum=", i);
+	}
+	holes_cost_only_what_they_touch(&h);
+}
+
+static void op(struct sim *s, enum sonde_dir dir, const char *script)
+{
+	struct slice bytes = script_build(&scripts, script);
+
+	sim_op(s, 1, dir, bytes);
+	free((void *)bytes.p);
+}
+
+/* A server reads the header, then the rest. */
+static void read_by_server(struct sim *s, const char *script)
+{
+	struct slice bytes = script_build(&scripts, script);
+
+	sim_op(s, 1, SONDE_RX, (struct slice){ bytes.p, 4 });
+	sim_op(s, 1, SONDE_RX, (struct slice){ bytes.p + 4, bytes.n - 4 });
+	free((void *)bytes.p);
+}
+
+static void plays(const struct sim *sim, const char *const *words)
+{
+	struct sim_play play = { 0 };
+	const char *at;
+
+	sim_play_init(&play);
+	sim_play(&play, sim, 0, sim->n);
+	at = play.out ? play.out : "";
+	for (; *words; words++) {
+		at = strstr(at, *words);
+		if (!at)
+			fail_msg("no %s in %s", *words, play.out);
+	}
+	assert_null(strstr(at + 1, "mysql"));
+	for (int l = 0; l < LOSS_MAX; l++)
+		assert_int_equal(conns_stats(play.conns)->losses.n[l], 0);
+	sim_play_free(&play);
+}
+
+#define GREETING \
+	"0 ^8.0.30~abcd12345678~\xff\xff\xff\x02~\xff\xff~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~"
+#define HANDSHAKE "1 \x08\x82~~~~~#!~~~~~~~~~~~~~~~~~~~~~~~bob~\x02zzshop~"
+#define PREPARED                     \
+	"1 ~\x07~~~#~#~~~~\n2 \x03"  \
+	"def\n3 \xfe~~\x02~\n4 \x03" \
+	"def\n5 \xfe~~\x02~"
+
+/* The EOF behind the definitions of a statement is part of them where the handshake says that there
+ * is one, and nobody's answer where it was not seen. */
+static void definitions_end_with_eof(void **state)
+{
+	static const char *const words[] = { "PREPARE", "SELECT", "SELECT", NULL };
+
+	for (int is_seen = 0; is_seen < 2; is_seen++) {
+		struct sim sim;
+
+		sim_init(&sim);
+		sim_open_at(&sim, 1, SONDE_ROLE_CLIENT, SONDE_FAMILY_IPV4,
+			    is_seen ? SONDE_F_FRESH : 0, 1000, 5000);
+		if (is_seen) {
+			op(&sim, SONDE_RX, GREETING);
+			op(&sim, SONDE_TX, HANDSHAKE);
+			op(&sim, SONDE_RX, "2 ~~~\x02~~~");
+		}
+		op(&sim, SONDE_TX, "0 \x16SELECT a FROM t WHERE b = ?");
+		op(&sim, SONDE_RX, PREPARED);
+		for (int i = 0; i < 2; i++) {
+			op(&sim, SONDE_TX, "0 \x17\x07~~~~#~~~");
+			op(&sim, SONDE_RX,
+			   "1 #\n2 \x03"
+			   "def\n3 \xfe~~\x02~\n4 ~~x\n5 \xfe~~\x02~");
+		}
+		plays(&sim, words);
+		sim_free(&sim);
+	}
+}
+
+/* Unix sockets do not say that they are new; the greeting does. */
+static void a_server_at_a_unix_socket(void **state)
+{
+	static const char *const words[] = { "UPDATE", "UPDATE", NULL };
+	struct sim sim;
+
+	sim_init(&sim);
+	sim_open_at(&sim, 1, SONDE_ROLE_SERVER, SONDE_FAMILY_UNIX, 0, 0, 0);
+	op(&sim, SONDE_TX, GREETING);
+	read_by_server(&sim, HANDSHAKE);
+	op(&sim, SONDE_TX, "2 ~~~\x02~~~");
+	for (int i = 0; i < 2; i++) {
+		read_by_server(&sim, "0 \x03UPDATE t SET a = 1");
+		op(&sim, SONDE_TX, "1 ~\x05~\x02~~~");
+	}
+	plays(&sim, words);
+	sim_free(&sim);
+}
+
+/* And without it: in the middle of a connection a header that stands by itself begins a command. */
+static void a_server_joined_in_the_middle(void **state)
+{
+	static const char *const words[] = { "UPDATE", "UPDATE", NULL };
+	struct sim sim;
+
+	sim_init(&sim);
+	sim_open_at(&sim, 1, SONDE_ROLE_SERVER, SONDE_FAMILY_IPV4, 0, 1000, 5000);
+	sim_rx(&sim, 1, "the end of a command");
+	op(&sim, SONDE_TX, "1 ~\x05~\x02~~~");
+	for (int i = 0; i < 2; i++) {
+		read_by_server(&sim, "0 \x03UPDATE t SET a = 1");
+		op(&sim, SONDE_TX, "1 ~\x05~\x02~~~");
+	}
+	plays(&sim, words);
+	sim_free(&sim);
 }
 
 int main(void)
@@ -231,10 +283,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASES_TESTS,
 		cmocka_unit_test(turn_by_turn),
-		cmocka_unit_test(holes_end),
+		cmocka_unit_test(holes_invent_no_request),
+		cmocka_unit_test(holes_invent_no_response),
 		cmocka_unit_test(is_known_by_its_greeting),
 		cmocka_unit_test(is_known_in_the_middle),
 		cmocka_unit_test(a_hole_in_rows),
+		cmocka_unit_test(ten_commands),
+		cmocka_unit_test(definitions_end_with_eof),
+		cmocka_unit_test(a_server_at_a_unix_socket),
+		cmocka_unit_test(a_server_joined_in_the_middle),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -88,6 +88,21 @@ static int gap(void *state, enum proto_dir dir, uint64_t len)
 	return 0;
 }
 
+/* Servers read the header of a packet by itself: it may be kept from before. */
+static size_t resync_request(struct mysql *my, struct slice in)
+{
+	size_t most = in.n < MY_HEADER ? in.n : MY_HEADER;
+
+	my->is_request_continued = false;
+	/* the first answer to a greeting that was seen */
+	if (my->is_authenticating && in.n >= MY_HEADER && in.p[3] == 1)
+		return 0;
+	for (size_t at = 0; at <= most; at++)
+		if (detect_command((struct slice){ in.p + at, in.n - at }) == 1)
+			return at;
+	return in.n;
+}
+
 /* An operation that begins with a message: nothing else is believed. */
 static size_t resync(void *state, enum proto_dir dir, struct slice in)
 {
@@ -97,10 +112,8 @@ static size_t resync(void *state, enum proto_dir dir, struct slice in)
 	my->has_failed &= ~(1 << dir);
 	if (has_failed)
 		return in.n;
-	if (dir == PROTO_REQUEST) {
-		my->is_request_continued = false;
-		return detect_command(in) == 1 ? 0 : in.n;
-	}
+	if (dir == PROTO_REQUEST)
+		return resync_request(my, in);
 	if (!my_is_response(in))
 		return in.n;
 	my->is_responding = my->is_orphan = my->is_blind = my->is_continued = false;
@@ -148,7 +161,7 @@ const struct proto proto_mysql = {
 	.parse = parse,
 	.gap = gap,
 	.resync = resync,
-	.resync_keep = 0,
+	.resync_keep = MY_HEADER,
 	.end = end,
 	.awaits_request = awaits_request,
 	.drop_requests = drop_requests,

@@ -4,9 +4,10 @@
  *   mysql.c           detection, gaps, the interface     mysql_response.c  the server's side
  *   mysql_request.c   the client's side
  *
- * Every command that is answered is one exchange, with all its result sets. Packets tell by
+ * Every command that is answered is one exchange, with all its result sets. Rows tell by
  * themselves whether EOF packets are in use: one is 5 bytes long, the OK packet in its place 7 or
- * more. So nothing has to be known of the handshake.
+ * more. Only the definitions of a prepared statement, which may end with one, do not: where the
+ * handshake was not seen they end with the last definition, and the packet behind is nothing.
  */
 #ifndef MYSQL_PARTS_H
 #define MYSQL_PARTS_H
@@ -63,6 +64,7 @@ struct mysql {
 	uint8_t is_continued; /* the response's packet goes on in the next one */
 	uint8_t is_request_continued;
 	uint8_t is_between; /* definitions are over, an EOF packet may follow */
+	uint8_t has_eof;    /* the handshake agreed on EOF packets */
 	uint8_t is_blind;
 	uint8_t has_failed;   /* a bit for each direction: parsing, where it stands */
 	uint8_t is_preparing; /* `prepared` waits for the number of its statement */

@@ -10,6 +10,7 @@ enum {
 	CAP_SSL = 1 << 11,
 	CAP_SECURE = 1 << 15,
 	CAP_LENENC_AUTH = 1 << 21,
+	CAP_DEPRECATE_EOF = 1 << 24,
 	CAP_ZSTD = 1 << 26,
 };
 
@@ -54,6 +55,7 @@ static void handshake(struct mysql *my, struct slice body)
 		my->is_opaque = true;
 		return;
 	}
+	my->has_eof = !(caps & CAP_DEPRECATE_EOF);
 	if (caps & (CAP_COMPRESS | CAP_ZSTD))
 		my->is_opaque = true; /* from the OK on */
 	s = rest_of(body, 32);

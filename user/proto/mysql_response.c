@@ -111,6 +111,7 @@ static void ok_packet(struct mysql *my, struct slice body, struct msg *out)
 /* Status, number of the statement, columns, parameters. */
 static void prepared(struct mysql *my, struct slice body, struct msg *out)
 {
+	my->left = 0;
 	if (my->is_preparing && body.n >= 5) {
 		const uint8_t *p = (const uint8_t *)my->prepared;
 		struct sql sql = { { p, my->text_len },
@@ -119,7 +120,13 @@ static void prepared(struct mysql *my, struct slice body, struct msg *out)
 
 		statements_put(&my->statements, my_u32(body.p + 1), &sql);
 	}
-	my->left = body.n < 9 ? 0 : (body.p[5] | body.p[6] << 8) + (body.p[7] | body.p[8] << 8);
+	if (body.n >= 9) {
+		uint32_t columns = body.p[5] | body.p[6] << 8, params = body.p[7] | body.p[8] << 8;
+
+		my->left = columns + params;
+		if (my->has_eof) /* behind the one and behind the other */
+			my->left += (columns > 0) + (params > 0);
+	}
 	my->expect = MY_EXPECT_PREPARED;
 	if (my->left == 0)
 		end_response(my, out);
@@ -186,8 +193,7 @@ static void definition(struct mysql *my, struct slice body, size_t len, struct m
 	bool more, is_eof = len == EOF_LEN && my_is_last(body.p, len, &more);
 
 	if (my->expect == MY_EXPECT_PREPARED) {
-		/* EOF packets may lie behind the definitions: the last one is not waited for */
-		if (!is_eof && --my->left == 0)
+		if ((!is_eof || my->has_eof) && --my->left == 0)
 			end_response(my, out);
 	} else if (--my->left == 0) {
 		my->expect = MY_EXPECT_ROWS;
@@ -282,10 +288,12 @@ ssize_t my_response(struct mysql *my, struct slice in, struct msg *out)
 	if (in.n < MY_HEADER + want)
 		return 0;
 	if (!my->is_responding && in.p[3] != 1) {
-		/* what EOF comes behind the definitions of a prepared statement */
-		if (len == EOF_LEN && my_is_last(in.p + MY_HEADER, len, &more))
-			return (ssize_t)(MY_HEADER + want);
-		return -EBADMSG;
+		/* the EOF behind the definitions of a prepared statement: nobody's answer */
+		if (len != EOF_LEN || !my_is_last(in.p + MY_HEADER, len, &more))
+			return -EBADMSG;
+		my->is_orphan = false;
+		out->flags |= MSG_BEGIN | MSG_END | MSG_INTERIM;
+		return (ssize_t)(MY_HEADER + want);
 	}
 	if (!my->is_continued) {
 		my->is_orphan = my->is_orphan || (!my->is_responding && !my->n);
