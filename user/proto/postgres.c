@@ -183,6 +183,8 @@ static size_t resync_request(struct postgres *pg, struct slice in)
 		if (detect_messages((struct slice){ in.p + at, in.n - at }, PROTO_REQUEST) != 1)
 			continue;
 		pg->is_requesting = pg->is_bound = false;
+		/* what has no name has another text whenever it likes; a name has one until Close */
+		statements_remove(&pg->statements, statements_key(SLICE("")));
 		return at;
 	}
 	return in.n;

@@ -65,6 +65,8 @@ static ssize_t untyped(struct postgres *pg, struct slice in)
 	if (in.n < len)
 		return 0;
 	if (code == PG_SSL || code == PG_GSSENC) {
+		if (len != 8)
+			return -EBADMSG;
 		pg->n_negotiating++;
 	} else if (code >> 16 == 3) {
 		startup_parameters(pg, (struct slice){ in.p + 8, len - 8 });

@@ -256,8 +256,7 @@ ssize_t pg_response(struct postgres *pg, struct slice in, struct msg *out)
 		return blind(pg, in, out);
 	if (pg->n_negotiating && (in.p[0] == 'S' || in.p[0] == 'N' || in.p[0] == 'G'))
 		return negotiated(pg, in, out);
-	pg->n_negotiating = 0; /* refused with an error */
-	if (!pg_is_type(PROTO_RESPONSE, in.p[0]))
+	if (pg->n_negotiating ? in.p[0] != 'E' : !pg_is_type(PROTO_RESPONSE, in.p[0]))
 		return -EBADMSG;
 	if (in.n < PG_HEADER)
 		return 0;
@@ -268,6 +267,7 @@ ssize_t pg_response(struct postgres *pg, struct slice in, struct msg *out)
 	want = PG_HEADER + wanted(in.p[0], len - 4);
 	if (in.n < want)
 		return 0;
+	pg->n_negotiating = 0; /* refused with an error */
 	if (in.p[0] == 'Z' && (whole != PG_READY || !is_ready(in.p)))
 		return -EBADMSG;
 	typed(pg, in.p[0], (struct slice){ in.p + PG_HEADER, want - PG_HEADER }, out);
