@@ -187,11 +187,36 @@ static bool begins_reply(struct slice in)
 	return strchr("+-:_#,(", in.p[0]) || (redis_number(line, &n) && n >= -1);
 }
 
+/* A value may look like a command, but hardly like one that the next command follows. */
+static bool is_followed(struct slice in, const struct redis_command *c)
+{
+	size_t at = c->used;
+
+	for (uint32_t left = c->n_args - c->args_seen; left; left--) {
+		struct slice line, rest = { in.p + at, in.n - at };
+		ssize_t n = redis_line(rest, &line);
+		int64_t len;
+
+		if (n <= 0)
+			return n == 0;
+		if (line.p[0] != '$')
+			return false;
+		line.p++;
+		line.n--;
+		if (!redis_number(line, &len) || len < 0)
+			return false;
+		if ((uint64_t)len + 2 > rest.n - (size_t)n)
+			return true;
+		at += (size_t)n + (size_t)len + 2;
+	}
+	return at == in.n || in.p[at] == '*';
+}
+
 static bool begins_command(struct slice in)
 {
 	struct redis_command c;
 
-	return in.p[0] == '*' && redis_command(in, &c) > 0 && c.n_args;
+	return in.p[0] == '*' && redis_command(in, &c) > 0 && c.n_args && is_followed(in, &c);
 }
 
 /* Messages begin where framing was lost, or behind a line. */
