@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real MariaDB: what its general log says was asked is what sonde counts."""
+import json
 import os
 import pwd
 import re
-import statistics
 from collections import Counter
 
+from harness import node
 from harness.case import case
-from harness.env import quiet, tool
-from harness.expect import Expect
+from harness.env import PROGS, quiet, tool
+from harness.expect import Expect, waited
 from harness.proc import Failure, free_port, until
 
 SERVER = "mariadbd"
@@ -24,6 +25,9 @@ class Server:
         os.mkdir(self.folder)
         os.chown(self.folder, pwd.getpwnam("mysql").pw_uid, -1)
         data = os.path.join(self.folder, "data")
+        made = e.write("my/made.sql", "CREATE DATABASE shop;\n"
+                       "CREATE USER t@'127.0.0.1' IDENTIFIED BY 'geheim';\n"
+                       "GRANT ALL ON *.* TO t@'127.0.0.1', root@localhost;\n")
         if e.procs.run([tool("mariadb-install-db"), "--no-defaults", "--user=mysql",
                         "--datadir=" + data, "--auth-root-authentication-method=normal",
                         "--skip-test-db"]).code:
@@ -31,13 +35,9 @@ class Server:
         e.serve([tool("mariadbd"), "--no-defaults", "--user=mysql", "--datadir=" + data,
                  "--socket=" + self.socket, f"--port={self.port}", "--bind-address=127.0.0.1",
                  "--pid-file=" + self.folder + "/pid", "--innodb-buffer-pool-size=8M",
-                 "--skip-name-resolve", "--general-log", "--general-log-file=" + self.log],
+                 "--skip-name-resolve", "--init-file=" + made, "--general-log", "--general-log-file=" + self.log],
                 self.port)
         until(lambda: os.path.exists(self.socket), 5, "socket of MariaDB")
-        made = "CREATE DATABASE shop; CREATE USER t@'127.0.0.1' IDENTIFIED BY 'geheim'; " \
-               "GRANT ALL ON *.* TO t@'127.0.0.1', root@localhost"
-        if self.run("mariadb", False, "-e", made).code:
-            raise Failure("the database could not be made")
 
     @property
     def log(self):
@@ -55,8 +55,10 @@ class Server:
             for m in filter(None, map(LINE.match, f)):
                 if m[2] == "Connect" and m[3].endswith("using " + way):
                     mine.add(m[1])
-                elif m[1] in mine and m[2] == "Query":
+                elif m[1] in mine and m[2] in ("Query", "Execute"):
                     out[m[3].split(" ")[0].rstrip(";")] += 1
+                elif m[1] in mine and m[2] == "Prepare":
+                    out["PREPARE"] += 1
                 elif m[1] in mine and m[2] == "Init DB":
                     out["INIT_DB"] += 1
         return out
@@ -72,15 +74,9 @@ def told(transactions):
     return found
 
 
-def told_of_client(transactions):
-    found = told(transactions)
-    for role in ("server", "client"):
-        times = [t["duration_ns"] / 1e6 for t in transactions
-                 if t["summary"] == "SELECT" and t["namespace"] == "shop" and t["role"] == role
-                 and t["query"].startswith("SELECT SLEEP(?)")]
-        if len(times) != 5 or not 50 <= statistics.median(times) <= 52:
-            found.append(f"{role}: SLEEP(0.05) took {times}")
-    return found
+def slept(transactions, took_ms):
+    return told(transactions) + waited([t for t in transactions if t["operation"] == "SELECT" and
+                                        t["query"].startswith("SELECT SLEEP(?)")], 50, took_ms)
 
 
 def slap(e, is_tcp):
@@ -103,6 +99,44 @@ def mysql_slap(e):
 
 
 @case()
+def mysql_slap_unix(e):
+    return slap(e, False)
+
+
+def prepared(e, is_tcp):
+    """npm mysql2, which prepares what it executes, keeps some of it, and closes the rest."""
+    s = Server(e)
+    p = e.procs.run([tool("node"), os.path.join(PROGS, "node", "prepared.js"),
+                     s.port if is_tcp else s.socket],
+                    env={**os.environ, "NODE_PATH": node.modules(e)})
+    if p.code:
+        raise Failure(f"prepared.js: {p.stderr()[-300:]}")
+    quiet()
+    asked, said = s.asked(is_tcp), json.loads(p.stdout())
+    did = said["counts"]
+    executed = {word: asked[word] for word in did}
+    if executed != did:
+        raise Failure(f"the log has {executed}, the client {did}")
+    truth = Counter({(word, None, None): n for word, n in asked.items()})
+    # the log has what was prepared, not what could not be
+    truth[("PREPARE", None, "1064", "1064")] = 3
+    truth[("INSERT", None, None)] -= 3
+    truth[("INSERT", None, "1062", "1062")] = 3
+    return Expect(s.port if is_tcp else s.socket, truth, SERVER, "prepared",
+                  check=lambda t: slept(t, said["slept"]), kind="database")
+
+
+@case(before=node.modules, limit=90)
+def mysql_prepared(e):
+    return prepared(e, True)
+
+
+@case(before=node.modules, limit=90)
+def mysql_prepared_unix(e):
+    return prepared(e, False)
+
+
+@case()
 def mysql_client(e):
     """Errors with their number, several results, a local file, many rows, sleeps."""
     s = Server(e)
@@ -121,7 +155,9 @@ CREATE PROCEDURE p() BEGIN SELECT 'geheim'; SELECT 2; END//
 delimiter ;
 CALL p();
 """ + "SELECT SLEEP(0.05);\n" * 5)
-    p = s.run("mariadb", True, "--local-infile=1", "--force", "-e", f"source {script}")
+    p = s.run("mariadb", True, "--local-infile=1", "--force", "-vvv", "-e", f"source {script}")
+    took = [1000 * float(n) for n in re.findall(r"SLEEP\(0.05\)\n--------------\n.*?\((\S+) sec\)",
+                                                p.stdout(), re.S)]
     if p.stderr().count("ERROR") != 3:
         raise Failure(f"mariadb: {p.stderr()[-300:]}")
     quiet()
@@ -129,4 +165,4 @@ CALL p();
     for word, status in (("INSERT", "1062"), ("SELECT", "1146"), ("SELEC", "1064")):
         truth[(word, None, None)] -= 1
         truth[(word, None, status, status)] += 1
-    return Expect(s.port, +truth, SERVER, "mariadb", check=told_of_client, kind="database")
+    return Expect(s.port, +truth, SERVER, "mariadb", check=lambda t: slept(t, took), kind="database")

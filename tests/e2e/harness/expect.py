@@ -62,6 +62,22 @@ class Expect:
         return found
 
 
+def waited(transactions, least_ms, took_ms):
+    """
+    Those that a server was told to delay: each end's duration is at least that, and no more than
+    2 ms above what the client itself measured, which on a busy machine is longer.
+    """
+    found = []
+    for role in ("server", "client"):
+        mine = sorted(t["duration_ns"] / 1e6 for t in transactions if t["role"] == role)
+        if len(mine) != len(took_ms):
+            found.append(f"{role}: {len(mine)} that waited, not {len(took_ms)}")
+        for seen, took in zip(mine, sorted(took_ms)):
+            if not least_ms <= seen <= took + 2:
+                found.append(f"{role}: {seen:.3f} ms, not {least_ms} to {took:.3f}")
+    return found
+
+
 def key_of(t):
     if "question" in t:
         return (t.get("service"), t["type"], t["question"], t["rcode"], t.get("error_type"))
