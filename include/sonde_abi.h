@@ -44,6 +44,7 @@ enum sonde_ev_kind {
 	SONDE_EV_TICK = 65,    /* the pipeline's clock turned: struct sonde_ev_tick */
 	SONDE_EV_SWEEP = 66,   /* a connection was found gone by the sweep: struct sonde_ev_sweep */
 	SONDE_EV_SHED = 67,    /* how many connections are observed: struct sonde_ev_shed */
+	SONDE_EV_END = 68,     /* nothing more comes: struct sonde_ev_hdr alone */
 };
 
 struct sonde_ev_hdr {

@@ -63,6 +63,26 @@ static void deliver(void *ctx, const struct txn *t)
 			p->exporters[i].on_txn(p->exporters[i].self, t);
 }
 
+static struct unit *on_request(void *ctx, const struct conn_request *r)
+{
+	return trace_request(((struct pipeline *)ctx)->trace, r);
+}
+
+static void on_request_gone(void *ctx, struct unit *u)
+{
+	trace_gone(((struct pipeline *)ctx)->trace, u);
+}
+
+static void on_conn_gone(void *ctx, uint64_t cookie)
+{
+	trace_conn_gone(((struct pipeline *)ctx)->trace, cookie);
+}
+
+static void on_opaque(void *ctx, uint32_t tgid)
+{
+	trace_opaque(((struct pipeline *)ctx)->trace, tgid);
+}
+
 static void on_stream(void *ctx, struct txn_stream *s)
 {
 	struct pipeline *p = ctx;
@@ -93,6 +113,10 @@ int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts)
 		.protocols = opts->protocols,
 		.on_txn = on_txn,
 		.on_stream = on_stream,
+		.on_request = on_request,
+		.on_request_gone = on_request_gone,
+		.on_gone = on_conn_gone,
+		.on_opaque = on_opaque,
 		.on_verdict = opts->source && opts->source->ops->verdict ? on_verdict : NULL,
 		.ctx = p,
 	});
@@ -134,10 +158,18 @@ static void turn(struct pipeline *p, uint64_t now_ns)
 {
 	p->now_ns = now_ns;
 	conns_tick(p->conns, now_ns);
+	trace_time(p->trace, now_ns);
 	processes_tick(p->procs, now_ns);
 	for (size_t i = 0; i < p->n_exporters; i++)
 		if (p->exporters[i].tick)
 			p->exporters[i].tick(p->exporters[i].self, now_ns);
+}
+
+static void on_shed(struct pipeline *p, const struct sonde_ev_shed *ev)
+{
+	conns_shed(p->conns, ev);
+	if (ev->keep < SONDE_KEEP_ALL)
+		trace_blind(p->trace);
 }
 
 static void dispatch(struct pipeline *p, union decoded d)
@@ -148,12 +180,19 @@ static void dispatch(struct pipeline *p, union decoded d)
 	case SONDE_EV_CLOSE: conns_close(p->conns, d.close); break;
 	case SONDE_EV_CONNECT: conns_connect(p->conns, d.connect); break;
 	case SONDE_EV_SWEEP: conns_sweep(p->conns, d.sweep); break;
-	case SONDE_EV_SHED: conns_shed(p->conns, d.shed); break;
+	case SONDE_EV_SHED: on_shed(p, d.shed); break;
 	case SONDE_EV_EXEC: process_exec(p->procs, d.exec); break;
-	case SONDE_EV_FORK: process_fork(p->procs, d.fork); break;
-	case SONDE_EV_EXIT: process_exit(p->procs, d.exit); break;
+	case SONDE_EV_FORK:
+		process_fork(p->procs, d.fork);
+		trace_fork(p->trace, d.fork->ppid, d.fork->tgid);
+		break;
+	case SONDE_EV_EXIT:
+		process_exit(p->procs, d.exit);
+		trace_exit(p->trace, d.exit->tgid);
+		break;
 	case SONDE_EV_PROCESS: process_recorded(p->procs, d.process); break;
 	case SONDE_EV_TICK: turn(p, d.h->ts_ns); break;
+	case SONDE_EV_END: trace_flush(p->trace); break;
 	default: break;
 	}
 }
@@ -178,6 +217,7 @@ int pipeline_record(struct pipeline *p, const void *rec, size_t size)
 	if (p->opts.recorder)
 		recorder_write(p->opts.recorder, rec, d.h->size);
 	dispatch(p, d);
+	trace_time(p->trace, p->now_ns);
 	return 0;
 }
 
@@ -219,6 +259,13 @@ void pipeline_shed(struct pipeline *p, uint32_t keep, uint64_t now_ns)
 		.h = { .kind = SONDE_EV_SHED, .size = sizeof(ev), .ts_ns = now_ns },
 		.keep = keep,
 	};
+
+	pipeline_record(p, &ev, sizeof(ev));
+}
+
+void pipeline_end(struct pipeline *p)
+{
+	struct sonde_ev_hdr ev = { .kind = SONDE_EV_END, .size = sizeof(ev), .ts_ns = p->now_ns };
 
 	pipeline_record(p, &ev, sizeof(ev));
 }

@@ -57,6 +57,8 @@ void pipeline_tick(struct pipeline *p, uint64_t now_ns);
 void pipeline_sweep(struct pipeline *p, uint64_t cookie, uint64_t now_ns);
 /* From now on so many connections of every SONDE_KEEP_ALL are observed: recorded likewise. */
 void pipeline_shed(struct pipeline *p, uint32_t keep, uint64_t now_ns);
+/* Nothing more comes: what is held back is delivered. Recorded; a recording that was cut has none. */
+void pipeline_end(struct pipeline *p);
 void pipeline_free(struct pipeline *p); /* closes the exporters */
 
 #endif

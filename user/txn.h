@@ -64,6 +64,7 @@ enum txn_parent {
 	TXN_PARENT_GOROUTINE,
 	TXN_PARENT_HANDOVER,
 	TXN_PARENT_PROXY,
+	TXN_PARENT_MAX,
 };
 
 /* The place of a transaction's span in its trace. All zero: nobody has given it one. */
@@ -78,6 +79,7 @@ struct txn_trace {
 };
 
 struct service;
+struct unit; /* of trace: a request whose place is being found out */
 
 /* A response that goes on after its transaction: server-sent events, or what a connection became. */
 struct txn_stream {
@@ -113,6 +115,7 @@ struct txn {
 	bool is_start_known;  /* false: start_ns is the first sight, not the true start */
 	bool is_status_error; /* the protocol's own idea of an error status for this role */
 	struct txn_trace trace;
+	struct unit *unit; /* for trace alone; NULL: none */
 	struct txn_waits waits;
 	const struct service *service; /* borrowed from identity, valid for the call */
 	char comm[SONDE_COMM_LEN];

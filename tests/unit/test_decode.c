@@ -39,6 +39,7 @@ static const struct {
 	{ SONDE_EV_TICK, sizeof(struct sonde_ev_tick) },
 	{ SONDE_EV_SWEEP, sizeof(struct sonde_ev_sweep) },
 	{ SONDE_EV_SHED, sizeof(struct sonde_ev_shed) },
+	{ SONDE_EV_END, sizeof(struct sonde_ev_hdr) },
 };
 
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };

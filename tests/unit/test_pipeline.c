@@ -254,7 +254,8 @@ static void test_bad_records(void **state)
 	pipeline_add(&p, &(struct exporter[]){ exporter(&k) }[0]);
 	while (pipeline_read(&p, 100) > 0)
 		;
-	assert_int_equal(p.records, s.n);
+	pipeline_end(&p);
+	assert_int_equal(p.records, s.n + 1);
 	assert_int_equal(p.bad_records, 2);
 	assert_int_equal(k.lines, 1);
 	assert_non_null(strstr(k.text, "\"status\":200"));

@@ -69,6 +69,7 @@ static size_t least(uint16_t kind)
 	case SONDE_EV_TICK: return sizeof(struct sonde_ev_tick);
 	case SONDE_EV_SWEEP: return sizeof(struct sonde_ev_sweep);
 	case SONDE_EV_SHED: return sizeof(struct sonde_ev_shed);
+	case SONDE_EV_END: return sizeof(struct sonde_ev_hdr);
 	default: return 0;
 	}
 }

@@ -282,6 +282,7 @@ static void drain(struct observer *o)
 	while (pipeline_read(&o->pipeline, BUDGET) > 0 && clock_mono_ns() < end_ns)
 		;
 	pipeline_tick(&o->pipeline, clock_mono_ns());
+	pipeline_end(&o->pipeline);
 	if (o->on_turn)
 		o->on_turn(o->ctx);
 }

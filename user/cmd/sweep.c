@@ -67,8 +67,8 @@ void sweeper_turn(struct sweeper *s, uint64_t now_ns)
 	if (!cookies)
 		return;
 	n = conns_cookies(s->pipeline->conns, cookies, COOKIES_MAX);
-	/* also where we hold none, for the kernel's own state by address is cleared on the way; asked
-	 * in vain, nobody is gone: the next sweep asks again */
+	/* also where we hold none, for the kernel's own state by address is cleared on the way;
+	 * asked in vain, nobody is gone: the next sweep asks again */
 	if (probe_each_cookie(s->probe, on_alive, s) == 0)
 		compare(s, cookies, n, now_ns);
 	map_free(&s->alive);

@@ -154,6 +154,7 @@ static void json_waits(struct line *l, const struct txn_waits *w)
 static const char *json_parent(enum txn_parent parent)
 {
 	switch (parent) {
+	case TXN_PARENT_MAX:
 	case TXN_PARENT_UNKNOWN: break;
 	case TXN_PARENT_NONE: return "none";
 	case TXN_PARENT_HEADER: return "header";

@@ -88,11 +88,21 @@ static void count_undecided(struct conns *cs, struct conn *c, enum proto_id id)
 	c->undecided_bytes = 0;
 }
 
+/* Requests may come in that nobody understands. */
+static void tell_opaque(struct conns *cs, const struct conn *c)
+{
+	bool is_opaque = c->state == CONN_UNKNOWN || c->state == CONN_ENCRYPTED || c->is_raw;
+
+	if (is_opaque && c->role == SONDE_ROLE_SERVER && cs->opts.on_opaque)
+		cs->opts.on_opaque(cs->opts.ctx, c->tgid);
+}
+
 void conn_set_state(struct conns *cs, struct conn *c, enum conn_state state)
 {
 	--*state_count(cs, c->state);
 	++*state_count(cs, state);
 	c->state = state;
+	tell_opaque(cs, c);
 	count_undecided(cs, c, state == CONN_PARSED ? c->proto->id : PROTO_UNKNOWN);
 }
 
@@ -107,8 +117,8 @@ void conn_free_state(struct conn *c)
 void conn_give_up(struct conns *cs, struct conn *c, enum conn_state state, enum loss why)
 {
 	match_drop(cs, c, why);
-	conn_set_state(cs, c, state);
 	c->is_raw = true;
+	conn_set_state(cs, c, state);
 	conn_free_state(c);
 }
 
@@ -120,6 +130,8 @@ static void conn_free(struct conns *cs, struct conn *c)
 	unlink_conn(cs, c);
 	unwait(cs, c);
 	match_drop(cs, c, LOSS_MAX);
+	if (cs->opts.on_gone)
+		cs->opts.on_gone(cs->opts.ctx, c->cookie);
 	count_undecided(cs, c, PROTO_UNKNOWN);
 	--*state_count(cs, c->state);
 	cs->stats.open--;

@@ -16,6 +16,24 @@
 
 struct conns;
 
+/* A request whose head has just been read or sent, as far as its head tells. Lives for the call. */
+struct conn_request {
+	uint64_t cookie;
+	uint64_t goroutine;
+	uint64_t start_ns;
+	uint32_t request_seq; /* of its first byte */
+	uint32_t after_seq;   /* where its answer will begin, if it was not sent ahead */
+	uint32_t tgid, tid;
+	enum sonde_role role;
+	enum sonde_family family;
+	bool is_tcp;
+	bool is_by_id; /* several at once on a connection */
+	bool is_late;  /* further operations have been seen since its head's last */
+	struct slice request_id;
+	const struct context *context;
+	const struct sonde_addr *local, *peer;
+};
+
 struct conns_opts {
 	size_t max; /* connections held (0: 65,536); at the cap the least recently used goes */
 	size_t max_buffer; /* bytes one stream may hold back, waiting for the rest of a head (0: 128
@@ -26,6 +44,12 @@ struct conns_opts {
 	void (*on_txn)(void *ctx, struct txn *t);
 	/* A stream ended; as on_txn, s->service is not filled yet. NULL: not interested. */
 	void (*on_stream)(void *ctx, struct txn_stream *s);
+	/* Of each request, before its transaction: what is returned goes with it, in txn.unit, and
+	 * is given back when nothing more will come of it. NULL: not interested. */
+	struct unit *(*on_request)(void *ctx, const struct conn_request *r);
+	void (*on_request_gone)(void *ctx, struct unit *u); /* u is not NULL */
+	void (*on_gone)(void *ctx, uint64_t cookie);	    /* of the connection */
+	void (*on_opaque)(void *ctx, uint32_t tgid); /* it serves what cannot be understood */
 	/* What is wanted of a connection from now on; NULL: nobody to tell (replay). */
 	void (*on_verdict)(void *ctx, uint32_t slot, const struct sonde_verdict *v);
 	void *ctx;

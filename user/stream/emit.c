@@ -32,6 +32,7 @@ static void fill_request(struct txn *t, const struct request *req)
 	memcpy(t->method, req->method, sizeof(t->method));
 	request_texts(req, t);
 	t->host_port = req->host_port;
+	t->unit = req->unit;
 	fill_context(&t->trace, &req->context);
 	t->request_messages = req->messages;
 }

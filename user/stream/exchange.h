@@ -28,6 +28,7 @@ enum { REQUEST_ROOM = 256 }; /* texts within a request; longer ones are allocate
 
 struct request {
 	struct request *next;
+	struct unit *unit; /* what conns_opts.on_request gave; NULL: none */
 	uint64_t begin_pos;
 	uint64_t id;	    /* MATCH_BY_ID */
 	uint64_t bytes;	    /* on the wire; valid when complete, multiplexed: so far */

@@ -71,12 +71,20 @@ static void forget_requests(struct conn *c, uint32_t n)
 		c->proto->drop_requests(c->proto_state, n);
 }
 
+/* All that has a request ends here. */
+static void request_over(struct conns *cs, struct request *r)
+{
+	if (r->unit)
+		cs->opts.on_request_gone(cs->opts.ctx, r->unit);
+	request_free(&cs->pools, r);
+}
+
 static void request_done(struct conns *cs, struct conn *c, struct request *r)
 {
 	if (c->match.req_open == r)
 		c->match.req_open = NULL;
 	waits_leave(&cs->waits, &r->waits);
-	request_free(&cs->pools, r);
+	request_over(cs, r);
 }
 
 static void response_done(struct conns *cs, struct conn *c, struct response *resp)
@@ -185,6 +193,32 @@ static void end_cut_response(struct conns *cs, struct conn *c, uint64_t after_po
 	match_response_end(cs, c, after_pos, s->last_end_ns, 0);
 }
 
+static void tell_request(struct conns *cs, const struct conn *c, struct request *r,
+			 const struct op *end)
+{
+	struct conn_request told = {
+		.cookie = c->cookie,
+		.goroutine = r->goroutine,
+		.start_ns = r->start_ns,
+		.request_seq = (uint32_t)r->begin_pos,
+		.after_seq = (uint32_t)r->after_pos,
+		.tgid = r->tgid,
+		.tid = r->tid,
+		.role = c->role,
+		.family = c->family,
+		.is_tcp = c->family != SONDE_FAMILY_UNIX && !c->proto->datagram,
+		.is_by_id = c->proto->match == MATCH_BY_ID,
+		.is_late = end->ts_ns != cs->now_ns,
+		.request_id = request_text(r, REQUEST_ID),
+		.context = &r->context,
+		.local = &c->local,
+		.peer = &c->peer,
+	};
+
+	if (cs->opts.on_request)
+		r->unit = cs->opts.on_request(cs->opts.ctx, &told);
+}
+
 int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint64_t begin_pos,
 		  const struct op *begin, const struct op *end)
 {
@@ -215,6 +249,7 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 	r->goroutine = end->goroutine;
 	r->is_tls = begin->is_tls;
 	if (r->is_no_reply) {
+		tell_request(cs, c, r, end);
 		m->req_open = r;
 		waits_enter(&cs->waits, &r->waits, c->role, begin, end);
 		return 0;
@@ -222,11 +257,12 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 	if (m->tail && m->tail->after_pos == r->after_pos)
 		m->is_pipelined = true;
 	if (!is_sure(c, r)) {
-		request_free(&cs->pools, r);
+		request_over(cs, r);
 		conn_loss(cs, LOSS_STREAM_GAP, 1);
 		conn_give_up(cs, c, CONN_UNKNOWN, LOSS_STREAM_GAP);
 		return 0;
 	}
+	tell_request(cs, c, r, end);
 	m->is_unsure = false;
 	if (m->frontier < r->after_pos)
 		m->frontier = r->after_pos;

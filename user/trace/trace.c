@@ -1,55 +1,236 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "trace/trace.h"
-
+/* The way in and out: what the stream tells of requests, and the transactions they become. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "trace/ids.h"
-
-struct trace {
-	struct trace_opts opts;
-};
+#include "trace/trace_impl.h"
 
 struct trace *trace_new(const struct trace_opts *opts)
 {
 	struct trace *tr = calloc(1, sizeof(*tr));
 
-	if (tr)
-		tr->opts = *opts;
+	if (!tr)
+		return NULL;
+	tr->opts = *opts;
+	if (!tr->opts.max_units)
+		tr->opts.max_units = TRACE_UNITS_MAX;
+	if (!tr->opts.max_held)
+		tr->opts.max_held = TRACE_HELD_MAX;
+	list_init(&tr->held);
+	list_init(&tr->pending);
+	list_init(&tr->ready);
 	return tr;
+}
+
+static void ignore(void *ctx, const struct txn *t)
+{
 }
 
 void trace_free(struct trace *tr)
 {
+	if (!tr)
+		return;
+	tr->opts.deliver = ignore;
+	trace_flush(tr);
+	pair_free(tr);
+	work_free(tr);
+	unit_free_all(tr);
 	free(tr);
 }
 
-static void place(const struct trace *tr, const struct ids *ids, struct txn_trace *t)
+static void make_ids(const struct trace *tr, struct unit *u, uint32_t request_seq)
 {
-	const struct sampler *s = &tr->opts.sampler;
+	struct ids_seed seed = {
+		.salt = tr->opts.salt,
+		.cookie = u->cookie,
+		.start_ns = u->start_ns,
+		.request_seq = request_seq,
+		.role = u->role,
+	};
 
-	memcpy(t->span_id, ids->span_id, sizeof(t->span_id));
-	if (t->parent == TXN_PARENT_HEADER && !t->is_deferred) {
-		t->is_sampled = sampler_child(s, t->trace_id, t->is_sampled);
-		return;
+	ids_make(&seed, &u->ids);
+}
+
+/* The client's end of the same bytes is the parent. A context in the request says so too, unless it
+ * is one that the client only passes on: then there is more between. */
+static void follow_client(struct trace *tr, struct unit *u, struct unit *client)
+{
+	pair_leave(tr, u);
+	if (u->context.is_known && !client->is_passed_on)
+		unit_join(tr, u);
+	else
+		unit_follow(tr, u, client, TXN_PARENT_CONNECTION);
+}
+
+static void serve(struct trace *tr, struct unit *u, struct end *e, const struct conn_request *r)
+{
+	struct unit *client = pair_find(tr, e, r);
+	bool is_local = pair_is_local(tr, e, r);
+
+	work_begin(tr, u, r);
+	if (client) {
+		unit_get(client);
+		pair_leave(tr, client);
+		follow_client(tr, u, client);
+		unit_put(tr, client);
+	} else if (is_local && e && r->is_tcp && (e->peer || !e->is_apart)) {
+		u->is_pending = true;
+		pair_stay(tr, u, e);
+	} else if (u->context.is_known) {
+		unit_join(tr, u);
+	} else {
+		unit_begin_trace(tr, u, is_local ? TXN_PARENT_UNKNOWN : TXN_PARENT_NONE);
 	}
-	if (t->parent != TXN_PARENT_HEADER)
-		memcpy(t->trace_id, ids->trace_id, sizeof(t->trace_id));
-	t->is_sampled = sampler_root(s, t->trace_id);
+}
+
+static void call(struct trace *tr, struct unit *u, struct end *e, const struct conn_request *r)
+{
+	struct unit *server = pair_find(tr, e, r);
+
+	work_call(tr, u, e, r);
+	if (server)
+		follow_client(tr, server, u);
+	else if (e && r->is_tcp)
+		pair_stay(tr, u, e);
+}
+
+struct unit *trace_request(struct trace *tr, const struct conn_request *r)
+{
+	struct unit *u = unit_new(tr);
+	struct end *e;
+
+	if (!u)
+		return NULL;
+	e = pair_end(tr, r);
+	u->cookie = r->cookie;
+	u->role = r->role;
+	u->start_ns = r->start_ns;
+	u->request_seq = r->request_seq;
+	u->context = *r->context;
+	make_ids(tr, u, r->request_seq);
+	if (r->role == SONDE_ROLE_SERVER)
+		serve(tr, u, e, r);
+	else
+		call(tr, u, e, r);
+	return u;
+}
+
+void trace_gone(struct trace *tr, struct unit *u)
+{
+	if (!u)
+		return;
+	work_end(tr, u);
+	u->is_gone = true;
+	if (u->is_pending && !u->held) { /* it will never be a transaction */
+		pair_leave(tr, u);
+		unit_begin_trace(tr, u, TXN_PARENT_UNKNOWN);
+	}
+	unit_put(tr, u);
+}
+
+/* One for which there was no room: its place is where its request says, or alone. */
+static void lonely(struct trace *tr, struct txn *t)
+{
+	struct unit u = { .cookie = t->cookie, .role = t->role, .start_ns = t->start_ns };
+	struct txn_trace *place = &t->trace;
+
+	make_ids(tr, &u, t->request_seq);
+	memcpy(place->span_id, u.ids.span_id, sizeof(place->span_id));
+	if (place->parent != TXN_PARENT_HEADER)
+		memcpy(place->trace_id, u.ids.trace_id, sizeof(place->trace_id));
+	if (place->parent != TXN_PARENT_HEADER || place->is_deferred)
+		place->is_sampled = sampler_root(&tr->opts.sampler, place->trace_id);
+	else
+		place->is_sampled =
+			sampler_child(&tr->opts.sampler, place->trace_id, place->is_sampled);
+	tr->stats.parents[place->parent]++;
+	tr->opts.deliver(tr->opts.ctx, t);
+}
+
+/* A connection that was never made is a call of one who may be at work on something. */
+static struct unit *connect_unit(struct trace *tr, const struct txn *t)
+{
+	struct context none = { 0 };
+	struct conn_request r = { .tgid = t->tgid, .tid = t->tid, .context = &none };
+	struct unit *u = unit_new(tr);
+
+	if (!u)
+		return NULL;
+	u->cookie = t->cookie;
+	u->role = t->role;
+	u->start_ns = t->start_ns;
+	make_ids(tr, u, t->request_seq);
+	work_call(tr, u, NULL, &r);
+	return u;
 }
 
 void trace_txn(struct trace *tr, struct txn *t)
 {
-	struct ids_seed seed = {
-		.salt = tr->opts.salt,
-		.cookie = t->cookie,
-		.start_ns = t->start_ns,
-		.request_seq = t->request_seq,
-		.role = t->role,
-	};
-	struct ids ids;
+	bool is_connect = !t->unit && t->proto == PROTO_UNKNOWN;
 
-	ids_make(&seed, &ids);
-	place(tr, &ids, &t->trace);
-	tr->opts.deliver(tr->opts.ctx, t);
+	if (is_connect)
+		t->unit = connect_unit(tr, t);
+	if (t->unit)
+		unit_hold(tr, t->unit, t);
+	else
+		lonely(tr, t);
+	if (is_connect)
+		trace_gone(tr, t->unit);
+}
+
+void trace_conn_gone(struct trace *tr, uint64_t cookie)
+{
+	struct end *e = map_get(&tr->ends, cookie);
+
+	if (e)
+		pair_gone(tr, e);
+}
+
+void trace_opaque(struct trace *tr, uint32_t tgid)
+{
+	struct proc *p = work_proc(tr, tgid);
+
+	if (p)
+		p->is_opaque = true;
+}
+
+void trace_blind(struct trace *tr)
+{
+	tr->is_blind = true;
+}
+
+void trace_fork(struct trace *tr, uint32_t parent_tgid, uint32_t tgid)
+{
+	work_fork(tr, parent_tgid, tgid);
+}
+
+void trace_exit(struct trace *tr, uint32_t tgid)
+{
+	work_exit(tr, tgid);
+}
+
+void trace_handover(struct trace *tr, uint32_t tgid, uint64_t goroutine, uint64_t cookie)
+{
+	struct end *e = map_get(&tr->ends, cookie);
+
+	if (e && goroutine)
+		work_hand(tr, tgid, goroutine, e);
+}
+
+void trace_time(struct trace *tr, uint64_t now_ns)
+{
+	if (now_ns <= tr->now_ns)
+		return;
+	tr->now_ns = now_ns;
+	unit_expire(tr, now_ns);
+}
+
+void trace_flush(struct trace *tr)
+{
+	unit_expire(tr, UINT64_MAX);
+}
+
+const struct trace_stats *trace_stats(const struct trace *tr)
+{
+	return &tr->stats;
 }

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of this room share.
+ *   trace.c  the way in and out             unit.c  units, their places, what is held back
+ *   work.c   who is at work on what         pair.c  the two ends of a connection
+ */
+#ifndef TRACE_IMPL_H
+#define TRACE_IMPL_H
+
+#include "trace/ids.h"
+#include "trace/trace.h"
+#include "util/list.h"
+#include "util/map.h"
+
+enum {
+	TRACE_UNITS_MAX = 65536,
+	TRACE_HELD_MAX = 1024,
+	TRACE_PROCS_MAX = 65536,
+	TRACE_LOCAL_MAX = 4096, /* addresses of this host */
+};
+
+/* A request, from its head on. Counted: by the stream until it is gone, by its connection, by each
+ * child that waits for it, by the transaction that is held. */
+struct unit {
+	struct list open;    /* of its process, while it is a server's and unfinished */
+	struct list at_work; /* of its worker, likewise */
+	struct list on_end;  /* of its end of the connection */
+	struct list pending; /* ended, and its other end is still to come */
+	struct list waiting; /* of its parent's children, while that has no place */
+	struct list children;
+	struct worker *worker;
+	struct proc *proc;
+	struct end *end;     /* where it is to be found by the other one; NULL: nowhere */
+	struct unit *parent; /* while it has no place */
+	struct held *held;
+	uint64_t deadline_ns; /* in pending */
+	uint64_t request_id;  /* hashed; 0: none */
+	uint64_t cookie;
+	uint64_t start_ns;
+	struct ids ids;
+	struct context context; /* that the request carries */
+	uint32_t refs;
+	uint32_t request_seq;
+	enum sonde_role role;
+	enum txn_parent how; /* its parent is known */
+	uint8_t trace_id[16], parent_span_id[8];
+	bool is_sampled;
+	bool is_placed;
+	bool is_gone;	   /* the stream has done with it */
+	bool is_pending;   /* its other end may still be seen */
+	bool is_passed_on; /* a client's, and its parent is a request of its process */
+};
+
+struct held {
+	struct list all; /* oldest first */
+	struct unit *unit;
+	uint64_t deadline_ns;
+	struct txn txn;
+};
+
+/* A thread or goroutine with unfinished requests. */
+struct worker {
+	uint64_t key;
+	struct list units;
+	uint32_t n;
+};
+
+struct proc {
+	struct list units;   /* unfinished requests to it */
+	struct unit *origin; /* what the process was forked for; counted */
+	uint32_t tgid;
+	uint32_t n;
+	bool is_gone;
+	bool has_served;
+	bool is_mixed;	/* a thread of it has been at work on several requests at once */
+	bool is_opaque; /* it gets requests that cannot be seen */
+};
+
+/* One end of a connection. */
+struct end {
+	struct end *peer;    /* the other one, if it is on this host too */
+	struct list units;   /* unfinished, or still to be found by the other end */
+	struct unit *handed; /* what its next request is for; counted */
+	uint64_t cookie;
+	uint64_t key; /* it waits for its other end under */
+	uint32_t n;
+	enum sonde_role role;
+	bool is_waiting;
+	bool is_apart; /* its other end did not come in time */
+	bool is_gone;
+};
+
+struct trace {
+	struct trace_opts opts;
+	struct trace_stats stats;
+	struct list held, pending; /* oldest first */
+	struct list ready;	   /* units that have just got their place; empty in between */
+	struct unit *free_units;   /* through parent */
+	struct held *free_held;	   /* through unit */
+	struct map ends;	   /* by cookie */
+	struct map apart[2];	   /* by [role - 1]: ends that wait for the other, by its numbers */
+	struct map workers, procs;
+	struct map local; /* hashes of this host's addresses */
+	uint64_t now_ns;
+	bool is_blind; /* connections are left out */
+};
+
+/* unit.c */
+struct unit *unit_new(struct trace *tr); /* NULL: at the cap, or out of memory */
+static inline struct unit *unit_get(struct unit *u)
+{
+	u->refs++;
+	return u;
+}
+void unit_put(struct trace *tr, struct unit *u); /* NULL accepted */
+void unit_free_all(struct trace *tr);
+/* Decides the place of u, and of all that waits for it. */
+void unit_begin_trace(struct trace *tr, struct unit *u, enum txn_parent how);
+void unit_join(struct trace *tr, struct unit *u); /* the trace that its request names */
+void unit_follow(struct trace *tr, struct unit *u, struct unit *parent, enum txn_parent how);
+void unit_hold(struct trace *tr, struct unit *u, const struct txn *t);
+void unit_expire(struct trace *tr, uint64_t now_ns);
+void unit_fill(const struct unit *u, struct txn_trace *t);
+
+/* work.c */
+struct proc *work_proc(struct trace *tr, uint32_t tgid); /* NULL: there is none to speak of */
+void work_begin(struct trace *tr, struct unit *u, const struct conn_request *r);
+void work_end(struct trace *tr, struct unit *u);
+/* Finds out for whom a call is made. `e` may be NULL. */
+void work_call(struct trace *tr, struct unit *u, struct end *e, const struct conn_request *r);
+void work_hand(struct trace *tr, uint32_t tgid, uint64_t goroutine, struct end *e);
+void work_fork(struct trace *tr, uint32_t parent_tgid, uint32_t tgid);
+void work_exit(struct trace *tr, uint32_t tgid);
+void work_free(struct trace *tr);
+
+/* pair.c */
+struct end *pair_end(struct trace *tr, const struct conn_request *r); /* NULL: out of memory */
+/* The unit of the same bytes at the other end; NULL: not (yet) seen. */
+struct unit *pair_find(struct trace *tr, struct end *e, const struct conn_request *r);
+/* u is to be found by its other end. */
+void pair_stay(struct trace *tr, struct unit *u, struct end *e);
+/* Who sent the request is on this host too, or may be. */
+bool pair_is_local(const struct trace *tr, const struct end *e, const struct conn_request *r);
+void pair_leave(struct trace *tr, struct unit *u); /* u needs not be found any more */
+void pair_gone(struct trace *tr, struct end *e);
+void pair_free(struct trace *tr);
+
+#endif

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Who is at work on what. A thread, or a goroutine, that has read one request and not answered it
+ * makes its calls for that request. With several at once on a thread, or in a process whose threads
+ * work on several, nobody can tell from outside; then only what a call carries does.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "trace/trace_impl.h"
+
+enum { LOOK_MAX = 4096 }; /* unfinished requests of a process that a call is compared with */
+
+/* A g lies at a multiple of 32 in 47 bits of addresses, a pid has at most 22 bits. */
+static uint64_t worker_key(uint32_t tgid, uint32_t tid, uint64_t goroutine)
+{
+	return goroutine ? (uint64_t)tgid << 42 ^ goroutine >> 5 : tid;
+}
+
+static uint64_t text_hash(struct slice s)
+{
+	uint64_t h = 0xcbf29ce484222325ULL; /* FNV-1a */
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ s.p[i]) * 0x100000001b3ULL;
+	return s.n ? h | 1 : 0;
+}
+
+/* --- processes --- */
+
+struct proc *work_proc(struct trace *tr, uint32_t tgid)
+{
+	struct proc *p = tgid ? map_get(&tr->procs, tgid) : NULL;
+
+	if (p || !tgid || tr->procs.n >= TRACE_PROCS_MAX || !(p = calloc(1, sizeof(*p))))
+		return p;
+	p->tgid = tgid;
+	list_init(&p->units);
+	if (map_put(&tr->procs, tgid, p) == 0)
+		return p;
+	free(p);
+	return NULL;
+}
+
+static void proc_free(struct trace *tr, struct proc *p)
+{
+	unit_put(tr, p->origin);
+	free(p);
+}
+
+void work_fork(struct trace *tr, uint32_t parent_tgid, uint32_t tgid)
+{
+	struct proc *parent = map_get(&tr->procs, parent_tgid), *p;
+
+	if (!parent || parent->n != 1 || parent->is_opaque || tr->is_blind)
+		return;
+	p = work_proc(tr, tgid);
+	if (p && !p->origin && !p->has_served)
+		p->origin = unit_get(LIST_ENTRY(parent->units.next, struct unit, open));
+}
+
+void work_exit(struct trace *tr, uint32_t tgid)
+{
+	struct proc *p = map_del(&tr->procs, tgid);
+
+	if (!p)
+		return;
+	p->is_gone = true;
+	if (!p->n)
+		proc_free(tr, p);
+}
+
+/* --- requests to it --- */
+
+static struct worker *worker_new(struct trace *tr, uint64_t key)
+{
+	struct worker *w = map_get(&tr->workers, key);
+
+	if (w || !(w = calloc(1, sizeof(*w))))
+		return w;
+	w->key = key;
+	list_init(&w->units);
+	if (map_put(&tr->workers, key, w) == 0)
+		return w;
+	free(w);
+	return NULL;
+}
+
+void work_begin(struct trace *tr, struct unit *u, const struct conn_request *r)
+{
+	struct proc *p = work_proc(tr, r->tgid);
+
+	u->request_id = text_hash(r->request_id);
+	if (!p)
+		return;
+	u->proc = p;
+	p->n++;
+	p->has_served = true;
+	list_push(&p->units, &u->open);
+	u->worker = worker_new(tr, worker_key(r->tgid, r->tid, r->goroutine));
+	if (!u->worker)
+		return;
+	/* on one connection it is only waiting its turn, unless requests have ids */
+	if (u->worker->n && !r->goroutine)
+		p->is_mixed |= r->is_by_id ||
+			       LIST_ENTRY(u->worker->units.next, struct unit, at_work)->cookie !=
+				       r->cookie;
+	u->worker->n++;
+	list_push(&u->worker->units, &u->at_work);
+}
+
+void work_end(struct trace *tr, struct unit *u)
+{
+	struct worker *w = u->worker;
+	struct proc *p = u->proc;
+
+	if (w) {
+		list_del(&u->at_work);
+		if (--w->n == 0) {
+			map_del(&tr->workers, w->key);
+			free(w);
+		}
+	}
+	if (p) {
+		list_del(&u->open);
+		if (--p->n == 0 && p->is_gone)
+			proc_free(tr, p);
+	}
+	u->worker = NULL;
+	u->proc = NULL;
+}
+
+/* --- calls by it --- */
+
+static bool is_same_context(const struct context *a, const struct context *b)
+{
+	return a->is_known && b->is_known && memcmp(a->trace_id, b->trace_id, 16) == 0 &&
+	       memcmp(a->span_id, b->span_id, 8) == 0;
+}
+
+/* The one request that the call passes something on of; NULL: none, or several. */
+static struct unit *passed_on(const struct proc *p, const struct unit *call, bool by_context)
+{
+	struct unit *found = NULL;
+	int n = 0;
+
+	for (struct list *l = p->units.next; l != &p->units; l = l->next) {
+		struct unit *u = LIST_ENTRY(l, struct unit, open);
+
+		if (++n > LOOK_MAX)
+			return NULL;
+		if (by_context ? !is_same_context(&u->context, &call->context)
+			       : u->request_id != call->request_id)
+			continue;
+		if (found)
+			return NULL;
+		found = u;
+	}
+	return found;
+}
+
+static struct unit *only_one(const struct worker *w)
+{
+	return w && w->n == 1 ? LIST_ENTRY(w->units.next, struct unit, at_work) : NULL;
+}
+
+static struct unit *at_work(struct trace *tr, const struct proc *p, const struct conn_request *r)
+{
+	bool is_thread = !r->goroutine;
+
+	if (r->is_late)
+		return NULL;
+	/* others may be at work there whom nobody sees; a goroutine has one connection to serve */
+	if (is_thread && (p->is_opaque || tr->is_blind || (p->is_mixed && p->n != 1)))
+		return NULL;
+	return only_one(map_get(&tr->workers, worker_key(r->tgid, r->tid, r->goroutine)));
+}
+
+static struct unit *handed(struct trace *tr, struct end *e)
+{
+	struct unit *u = e ? e->handed : NULL;
+
+	if (!u)
+		return NULL;
+	e->handed = NULL;
+	if (u->is_gone) {
+		unit_put(tr, u);
+		return NULL;
+	}
+	u->refs--; /* its stream still counts it */
+	return u;
+}
+
+void work_hand(struct trace *tr, uint32_t tgid, uint64_t goroutine, struct end *e)
+{
+	struct unit *u = only_one(map_get(&tr->workers, worker_key(tgid, 0, goroutine)));
+
+	unit_put(tr, e->handed);
+	e->handed = u ? unit_get(u) : NULL;
+}
+
+static void without_parent(struct trace *tr, struct unit *u, const struct proc *p)
+{
+	bool may_have = !p || p->has_served || p->is_opaque || tr->is_blind;
+
+	unit_begin_trace(tr, u, may_have ? TXN_PARENT_UNKNOWN : TXN_PARENT_NONE);
+}
+
+void work_call(struct trace *tr, struct unit *u, struct end *e, const struct conn_request *r)
+{
+	struct proc *p = work_proc(tr, r->tgid);
+	struct unit *parent, *hand = handed(tr, e);
+
+	u->request_id = text_hash(r->request_id);
+	if (u->context.is_known) {
+		parent = p ? passed_on(p, u, true) : NULL;
+		u->is_passed_on = parent != NULL;
+		if (parent)
+			unit_follow(tr, u, parent, TXN_PARENT_HEADER);
+		else
+			unit_join(tr, u);
+		return;
+	}
+	parent = p ? at_work(tr, p, r) : NULL;
+	if (parent) {
+		unit_follow(tr, u, parent, r->goroutine ? TXN_PARENT_GOROUTINE : TXN_PARENT_THREAD);
+	} else if (hand) {
+		unit_follow(tr, u, hand, TXN_PARENT_HANDOVER);
+	} else if (p && u->request_id && (parent = passed_on(p, u, false))) {
+		unit_follow(tr, u, parent, TXN_PARENT_PROXY);
+	} else if (p && p->origin && !p->origin->is_gone && !p->has_served) {
+		unit_follow(tr, u, p->origin, TXN_PARENT_HANDOVER);
+	} else {
+		without_parent(tr, u, p);
+	}
+}
+
+void work_free(struct trace *tr)
+{
+	uint64_t key;
+	void *value;
+
+	for (size_t i = 0; map_next(&tr->procs, &i, &key, &value);)
+		proc_free(tr, value);
+	for (size_t i = 0; map_next(&tr->workers, &i, &key, &value);)
+		free(value);
+	map_free(&tr->procs);
+	map_free(&tr->workers);
+}
