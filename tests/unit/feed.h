@@ -9,17 +9,24 @@
 #include "guard.h"
 #include "proto/proto.h"
 
-enum { FEED_LOG_MAX = 65536, FEED_BYTES_MAX = 256 * 1024 };
+enum { FEED_LOG_MAX = 65536, FEED_BYTES_MAX = 256 * 1024, FEED_OTHERS = 64 };
+
+struct feed_message {
+	uint64_t id;
+	bool is_open, is_error;
+	char head[4096];
+	char status[64], rows[32]; /* what its later parts say of it */
+	uint64_t wire, body;
+	uint32_t messages;
+};
 
 struct feed_side {
 	uint8_t *bytes; /* not consumed yet */
 	size_t n;
 	uint64_t skip;
-	bool is_open, is_lost, is_over;
-	char head[4096];	   /* of the open message */
-	char status[64], rows[32]; /* and what its later parts say of it */
-	bool is_error;
-	uint64_t wire, body;
+	bool is_lost, is_over;
+	struct feed_message m;	     /* in hand */
+	struct feed_message *others; /* multiplexed: those that are open too */
 	char *log;
 	size_t log_n;
 };

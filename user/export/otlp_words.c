@@ -102,6 +102,24 @@ static void dns_attributes(const struct otlp_attrs *a, const struct txn *t)
 	words_peer(a, t);
 }
 
+static size_t rpc_name(const struct txn *t, char *out, size_t size)
+{
+	struct slice method = red_rpc_method(t);
+
+	if (!method.n)
+		method = slice_str(t->system);
+	return written(snprintf(out, size, "%.*s", (int)method.n, (const char *)method.p), size);
+}
+
+static void rpc_attributes(const struct otlp_attrs *a, const struct txn *t)
+{
+	attr_string_if(a, "rpc.system.name", slice_str(t->system));
+	attr_string_if(a, "rpc.method", red_rpc_method(t));
+	attr_string_if(a, "rpc.response.status_code", slice_str(t->status_text));
+	words_server(a, t);
+	words_peer(a, t);
+}
+
 /* A connection that came to nothing, or an exchange of a kind without words of its own. */
 static size_t other_name(const struct txn *t, char *out, size_t size)
 {
@@ -123,12 +141,14 @@ static void other_attributes(const struct otlp_attrs *a, const struct txn *t)
 
 static const struct span_words words_db = { db_name, words_role_kind, db_attributes };
 static const struct span_words words_dns = { dns_name, words_role_kind, dns_attributes };
+static const struct span_words words_rpc = { rpc_name, words_role_kind, rpc_attributes };
 static const struct span_words words_other = { other_name, words_role_kind, other_attributes };
 
 static const struct span_words *const words_of[] = {
 	[KIND_WEB] = &words_http,
 	[KIND_DATABASE] = &words_db,
 	[KIND_NAMES] = &words_dns,
+	[KIND_RPC] = &words_rpc,
 };
 
 const struct span_words *span_words(const struct txn *t)

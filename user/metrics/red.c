@@ -197,6 +197,11 @@ static void red_names(struct red *r, const struct txn *t)
 		red_measure(r, METRIC_DNS_LOOKUP_DURATION, t, v, txn_duration_ns(t));
 }
 
+struct slice red_rpc_method(const struct txn *t)
+{
+	return slice_str(t->target[0] == '/' ? t->target + 1 : t->target);
+}
+
 static void red_messages(struct red *r, const struct txn *t, struct slice method,
 			 struct slice direction, uint32_t n)
 {
@@ -212,7 +217,7 @@ static void red_messages(struct red *r, const struct txn *t, struct slice method
 static void red_rpc(struct red *r, const struct txn *t)
 {
 	bool is_server = t->role == SONDE_ROLE_SERVER;
-	struct slice method = slice_str(t->target[0] == '/' ? t->target + 1 : t->target);
+	struct slice method = red_rpc_method(t);
 	struct slice v[RPC_LABELS] = {
 		[RPC_SYSTEM] = slice_str(t->system),
 		[RPC_METHOD] = method,

@@ -58,6 +58,9 @@ struct red_text {
 	char port[8];
 };
 
+/* "/package.Service/Method" without its first slash, as the convention has it. */
+struct slice red_rpc_method(const struct txn *t);
+
 /* Name or address, and port, of a transaction's server end: the name asked for, else the IP address
  * or the path of the socket. They point into t or text; empty: not known. */
 void red_server(const struct txn *t, struct red_text *text, struct slice *address,
