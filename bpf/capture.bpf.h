@@ -12,6 +12,9 @@
 
 #define PF_KTHREAD   0x00200000
 #define PF_IO_WORKER 0x00000010
+#define ENETUNREACH  101
+#define ECONNREFUSED 111
+#define EHOSTUNREACH 113
 #define MSG_OOB	     1
 #define MSG_PEEK     2
 #define MSG_TRUNC    0x20
@@ -91,9 +94,12 @@ static __always_inline void user_bytes_of(const struct op *op, struct pt_regs *r
 {
 	switch (CALL_NR(regs)) {
 	case NR_READ:
-	case NR_WRITE:
+	case NR_WRITE: out->base = CALL_ARG2(regs); break;
 	case NR_SENDTO:
-	case NR_RECVFROM: out->base = CALL_ARG2(regs); break;
+	case NR_RECVFROM:
+		out->base = CALL_ARG2(regs);
+		out->name = CALL_ARG5(regs);
+		break;
 	case NR_READV:
 	case NR_WRITEV:
 	case NR_PREADV2:

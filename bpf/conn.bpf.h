@@ -116,7 +116,9 @@ static __noinline struct conn *conn_new(struct sock *sk)
 		c->flags = CONN_OWN_SEQ | (filter.n_ports ? CONN_PORT_OFF : 0);
 	} else {
 		c->family = family == AF_INET ? SONDE_FAMILY_IPV4 : SONDE_FAMILY_IPV6;
-		if (!filter_wants_ports(BPF_CORE_READ(sk, __sk_common.skc_num),
+		/* of datagrams each has its own peer */
+		if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP &&
+		    !filter_wants_ports(BPF_CORE_READ(sk, __sk_common.skc_num),
 					bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport))))
 			c->flags = CONN_PORT_OFF;
 	}
@@ -133,13 +135,17 @@ static __always_inline struct conn *conn_begun(struct sock *sk)
 	return conn_new(sk);
 }
 
-/* Asks the filter, once per process that uses the connection. */
-static __noinline bool conn_decide(struct conn *c, struct task_struct *task, u32 tgid)
+/* Asks the filter, once per process that uses the connection. Global, so that the verifier walks it
+ * once and not in every state a caller may be in. */
+__weak __noinline int conn_decide(struct conn *c, u32 tgid)
 {
-	u8 flags = c->flags & ~CONN_OBSERVED;
+	u8 flags;
 
+	if (!c)
+		return 0;
+	flags = c->flags & ~CONN_OBSERVED;
 	flags |= CONN_DECIDED;
-	if (!(flags & CONN_PORT_OFF) && filter_wants(tgid, task, NULL))
+	if (!(flags & CONN_PORT_OFF) && filter_wants(tgid, bpf_get_current_task_btf(), NULL))
 		flags |= CONN_OBSERVED;
 	c->tgid = tgid;
 	c->flags = flags;
@@ -150,7 +156,7 @@ static __always_inline bool conn_is_observed(struct conn *c, struct task_struct 
 {
 	if (c->tgid == tgid && c->flags & CONN_DECIDED)
 		return c->flags & CONN_OBSERVED;
-	return conn_decide(c, task, tgid);
+	return conn_decide(c, tgid);
 }
 
 #endif

@@ -30,6 +30,7 @@ struct {
 struct user_bytes {
 	u64 base;  /* of the buffer or of the vector; 0: not known */
 	u32 n_iov; /* 0: base is the buffer */
+	u64 name;  /* of the peer's address; 0: none is given */
 };
 
 static __always_inline void user_msghdr(u64 at, struct user_bytes *out)
@@ -38,6 +39,7 @@ static __always_inline void user_msghdr(u64 at, struct user_bytes *out)
 
 	if (bpf_probe_read_user(&msg, sizeof(msg), (void *)at))
 		return;
+	out->name = (u64)msg.msg_name;
 	out->base = (u64)msg.msg_iov;
 	out->n_iov = msg.msg_iovlen > IOVECS_MAX ? IOVECS_MAX : msg.msg_iovlen;
 }

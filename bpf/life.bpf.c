@@ -85,7 +85,6 @@ static __always_inline void count_unseen(struct sock *sk, struct conn *c)
 
 static __always_inline void connect_began(struct sock *sk)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct conn *c = conn_begun(sk);
 
@@ -96,7 +95,7 @@ static __always_inline void connect_began(struct sock *sk)
 	c->connect_ns = bpf_ktime_get_ns();
 	c->tid = (u32)pid_tgid;
 	/* the peer's port is in place already, its address may not be */
-	conn_decide(c, task, pid_tgid >> 32);
+	conn_decide(c, pid_tgid >> 32);
 }
 
 static __always_inline int state_changed(struct sock *sk, int from, int to)

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Capture, tier 1: every completed send and receive of stream sockets, from two tracepoints that
- * fire in the calling thread, after the fact, with the true length. They carry no buffer; the
- * registers the thread entered the kernel with still do.
+ * Capture, tier 1: every completed send and receive of stream sockets and of UDP, from two
+ * tracepoints that fire in the calling thread, after the fact, with the true length. They carry no
+ * buffer; the registers the thread entered the kernel with still do.
  */
-#include "capture.bpf.h"
+#include "datagram.bpf.h"
 
 /* sendmmsg and recvmmsg: which of its messages a thread has reached. */
 struct mmsg {
 	u64 vec;
+	u64 sk;
 	u32 next;
 };
 
@@ -19,19 +20,22 @@ struct {
 	__type(value, struct mmsg);
 } mmsgs SEC(".maps");
 
-/* The message a multi-message call is at: counted per thread. A failure or the vector's end
- * starts over; a caller that goes on behind a partial result passes another vector. */
-static __noinline u64 mmsg_at(struct task_struct *task, u64 vec, u32 vlen, bool failed)
+/* The message a multi-message call is at: counted per thread. A failure (no vector), the vector's
+ * end or another socket starts over; a caller that goes on behind a partial result passes another
+ * vector.
+ */
+static __noinline u64 mmsg_at(struct task_struct *task, u64 vec, u32 vlen, u64 sk)
 {
 	struct mmsg *m = bpf_task_storage_get(&mmsgs, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	u32 i;
 
 	if (!m)
 		return 0;
-	if (failed || m->vec != vec) {
-		m->vec = failed ? 0 : vec;
+	if (!vec || m->vec != vec || m->sk != sk) {
+		m->vec = vec;
+		m->sk = sk;
 		m->next = 0;
-		if (failed)
+		if (!vec)
 			return 0;
 	}
 	i = m->next++;
@@ -41,11 +45,12 @@ static __noinline u64 mmsg_at(struct task_struct *task, u64 vec, u32 vlen, bool 
 }
 
 /* The message header the operation at hand belongs to, where the call is one of many messages. */
-static __always_inline u64 message_of(struct task_struct *task, struct pt_regs *regs)
+static __always_inline u64 message_of(struct task_struct *task, struct pt_regs *regs,
+				      struct sock *sk)
 {
 	/* a receive's time limit can end it between messages, unseen */
 	if (CALL_NR(regs) == NR_SENDMMSG || (CALL_NR(regs) == NR_RECVMMSG && !CALL_ARG5(regs)))
-		return mmsg_at(task, CALL_ARG2(regs), CALL_ARG3(regs), false);
+		return mmsg_at(task, CALL_ARG2(regs), CALL_ARG3(regs), (u64)sk);
 	return 0;
 }
 
@@ -61,6 +66,25 @@ static __always_inline void place_tcp(struct op *op, const struct actor *by, str
 	place(op, by, &at, op->len);
 }
 
+/* `len` 0: an error, or an empty datagram, which says nothing. */
+static __noinline int datagram(struct sock *sk, struct conn *c, struct datagram *d)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct actor by = { .sk = sk, .c = c, .task = task };
+
+	if (datagram_is_ignored(c))
+		return 0;
+	by.regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	if (d->dir == SONDE_RX)
+		d->arrival_ns = datagram_arrival(c, sk);
+	if (!d->len && !d->error)
+		return 0;
+	cpu_hold();
+	datagram_capture(d, &by);
+	cpu_release();
+	return 0;
+}
+
 static __always_inline int operation(struct sock *sk, int ret, int flags, u32 dir)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -68,11 +92,13 @@ static __always_inline int operation(struct sock *sk, int ret, int flags, u32 di
 	struct op op = { .len = ret, .flags = flags, .dir = dir };
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	u32 tgid = task->tgid;
+	bool is_stream;
 	struct tcp_sock *tp;
 
 	if (c && c->tgid == tgid && (c->flags & (CONN_DECIDED | CONN_OBSERVED)) == CONN_DECIDED)
 		return 0;
-	if (!is_tcp(sk) && !is_unix_stream(sk))
+	is_stream = is_tcp(sk) || is_unix_stream(sk);
+	if (!is_stream && !is_udp(sk))
 		return 0;
 	if (sk->__sk_common.skc_state == TCP_LISTEN || sk->sk_kern_sock)
 		return 0;
@@ -85,7 +111,12 @@ static __always_inline int operation(struct sock *sk, int ret, int flags, u32 di
 		return 0;
 	by.c = c;
 	by.regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	op.msg = message_of(task, by.regs);
+	op.msg = message_of(task, by.regs, sk);
+	if (!is_stream) {
+		struct datagram d = { .msg = op.msg, .len = ret, .dir = dir, .flags = flags };
+
+		return datagram(sk, c, &d);
+	}
 	cpu_hold();
 	tp = c->flags & CONN_OWN_SEQ ? NULL : tcp_of(sk);
 	if (tp && tcp_has_own_framing(tp))
@@ -105,12 +136,21 @@ static __always_inline void failed(int flags, u32 dir, struct sock *sk, int ret)
 	u32 nr = CALL_NR(regs);
 
 	if (nr == NR_SENDMMSG || nr == NR_RECVMMSG)
-		mmsg_at(task, 0, 0, true);
+		mmsg_at(task, 0, 0, 0);
 	if (dir == SONDE_TX && is_tcp(sk)) {
 		struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 
 		if (c && c->tx_tid == (u32)bpf_get_current_pid_tgid())
 			c->tx_start_ns = 0;
+	}
+	/* what a datagram sent before had met; other errors of a send are its own */
+	if (is_udp(sk) && (ret == -ECONNREFUSED ||
+			   (dir == SONDE_RX && (ret == -EHOSTUNREACH || ret == -ENETUNREACH)))) {
+		struct datagram d = { .dir = dir, .error = -ret };
+		struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+
+		if (c && c->flags & CONN_OBSERVED && c->tgid == task->tgid)
+			datagram(sk, c, &d);
 	}
 }
 
@@ -121,7 +161,7 @@ int BPF_PROG(sonde_send, struct sock *sk, int ret, int flags)
 		failed(flags, SONDE_TX, sk, ret);
 		return 0;
 	}
-	if (ret == 0 || flags & MSG_OOB)
+	if ((ret == 0 && !is_udp(sk)) || flags & MSG_OOB)
 		return 0;
 	return operation(sk, ret, flags, SONDE_TX);
 }
@@ -197,8 +237,11 @@ int BPF_PROG(sonde_arrival, struct sock *sk)
 	u64 now;
 	u32 i;
 
-	if (!tcp && !is_unix_stream(sk))
+	if (!tcp && !is_unix_stream(sk)) {
+		if (is_udp(sk) && !sk->sk_kern_sock)
+			datagram_arrived(sk);
 		return 0;
+	}
 	if (sk->__sk_common.skc_state != TCP_ESTABLISHED)
 		return 0;
 	c = bpf_sk_storage_get(&conns, sk, NULL, 0);

@@ -21,10 +21,11 @@
 #define SONDE_ABI_VERSION 2
 
 enum {
-	SONDE_COPY_MAX = 32768, /* bytes of one operation that can be copied, at most */
-	SONDE_TAIL_MAX = 16,	/* last bytes of an operation that was copied in part */
-	SONDE_SLOTS = 65536,	/* verdicts; connections beyond share a slot, checked by cookie */
-	SONDE_ARGS_MAX = 512,	/* bytes of a program's arguments, NUL separated */
+	SONDE_COPY_MAX = 32768,	   /* bytes of one operation that can be copied, at most */
+	SONDE_TAIL_MAX = 16,	   /* last bytes of an operation that was copied in part */
+	SONDE_DATAGRAM_MAX = 4096, /* bytes of one datagram that are copied, at most */
+	SONDE_SLOTS = 65536,  /* verdicts; connections beyond share a slot, checked by cookie */
+	SONDE_ARGS_MAX = 512, /* bytes of a program's arguments, NUL separated */
 	SONDE_PATH_MAX = 256,
 	SONDE_COMM_LEN = 16,
 	SONDE_UNIX_PATH_LEN = 108,
@@ -39,12 +40,15 @@ enum sonde_ev_kind {
 	SONDE_EV_EXEC = 5,
 	SONDE_EV_FORK = 6,
 	SONDE_EV_EXIT = 7,
+	SONDE_EV_DATAGRAM = 8, /* one datagram sent or received */
+	SONDE_EV_KERNEL_MAX,   /* behind the last that the kernel makes */
 	/* made by user space, found in recordings only, so that replay sees what the live run knew */
 	SONDE_EV_PROCESS = 64, /* who a process is: struct sonde_ev_process */
 	SONDE_EV_TICK = 65,    /* the pipeline's clock turned: struct sonde_ev_tick */
 	SONDE_EV_SWEEP = 66,   /* a connection was found gone by the sweep: struct sonde_ev_sweep */
 	SONDE_EV_SHED = 67,    /* how many connections are observed: struct sonde_ev_shed */
 	SONDE_EV_END = 68,     /* nothing more comes: struct sonde_ev_hdr alone */
+	SONDE_EV_LOST = 69,    /* records of datagrams found no room in the ring: sonde_ev_lost */
 };
 
 struct sonde_ev_hdr {
@@ -165,6 +169,32 @@ struct sonde_ev_open {
 	__u32 unix_path_len;		     /* 0: unnamed */
 };
 
+/*
+ * One datagram, sent or received, or the error that one met. Complete in itself: no other record is
+ * needed to understand it. Flags are those of a data record.
+ */
+struct sonde_ev_datagram {
+	struct sonde_ev_hdr h; /* ts_ns: when the operation completed */
+	__u64 cookie;	       /* the socket's */
+	__u64 arrival_ns;      /* receive: when it was in the socket to be read */
+	__u64 goroutine;
+	__u64 netns; /* network namespace cookie */
+	struct sonde_sched sched;
+	struct sonde_addr local;
+	struct sonde_addr peer; /* of this datagram; port 0: not known */
+	__u32 slot;		/* where to put a verdict */
+	__u32 len;		/* of the datagram, or as much as the process had room for */
+	__u32 copied;
+	__u32 error; /* errno, positive: nothing was moved, the socket had this to tell */
+	__u32 tgid;
+	__u32 tid;
+	__u8 dir;    /* enum sonde_dir */
+	__u8 family; /* enum sonde_family */
+	__u16 syscall;
+	__u32 reserved;
+	__u8 bytes[];
+};
+
 enum sonde_close_how {
 	SONDE_CLOSE_LOCAL = 1, /* this end closed or shut down its sending side */
 	SONDE_CLOSE_PEER = 2,  /* the peer's FIN arrived */
@@ -244,6 +274,11 @@ struct sonde_ev_tick {
 	struct sonde_ev_hdr h;
 };
 
+struct sonde_ev_lost {
+	struct sonde_ev_hdr h;
+	__u64 n; /* since the last of these */
+};
+
 struct sonde_ev_sweep {
 	struct sonde_ev_hdr h;
 	__u64 cookie;
@@ -264,7 +299,8 @@ struct sonde_ev_shed {
  * copied from seq on only. A verdict whose seq has been passed has no effect. 0: record all.
  */
 #define SONDE_UNTIL (1ULL << 32)
-/* In until[0], alone: the connection is observed no longer; of it only its end is recorded. */
+/* In until[0], alone: the connection is observed no longer; of it only its end is recorded. The
+ * only verdict there is on a socket of datagrams. */
 #define SONDE_SHED (1ULL << 33)
 
 struct sonde_verdict {
@@ -321,6 +357,7 @@ enum sonde_counter {
 	SONDE_CNT_UNKNOWN_CALL = 6,  /* an operation whose buffer is not known: length only */
 	SONDE_CNT_COMPAT = 7,	     /* a 32-bit task's: length only */
 	SONDE_CNT_RACED = 8, /* two threads raced on a socket and the order is not certain */
+	SONDE_CNT_LOST_DATAGRAM = 9, /* ring full: records of datagrams */
 	SONDE_CNT_MAX = 16,
 };
 
@@ -328,6 +365,7 @@ _Static_assert(sizeof(struct sonde_ev_hdr) == 16, "header");
 _Static_assert(sizeof(struct sonde_sched) == 72, "scheduler accounting");
 _Static_assert(sizeof(struct sonde_ev_data) == 176, "data");
 _Static_assert(sizeof(struct sonde_ev_open) == 232, "open");
+_Static_assert(sizeof(struct sonde_ev_datagram) == 200, "datagram");
 _Static_assert(sizeof(struct sonde_ev_close) == 72, "close");
 _Static_assert(sizeof(struct sonde_ev_connect) == 96, "connect");
 _Static_assert(sizeof(struct sonde_ev_exec) == 832, "exec");

@@ -150,6 +150,7 @@ static uint32_t tgid_of(union decoded d)
 	case SONDE_EV_DATA: return d.data->tgid;
 	case SONDE_EV_CLOSE: return d.close->tgid;
 	case SONDE_EV_CONNECT: return d.connect->tgid;
+	case SONDE_EV_DATAGRAM: return d.datagram->tgid;
 	default: return 0;
 	}
 }
@@ -179,6 +180,8 @@ static void dispatch(struct pipeline *p, union decoded d)
 	case SONDE_EV_DATA: conns_data(p->conns, d.data); break;
 	case SONDE_EV_CLOSE: conns_close(p->conns, d.close); break;
 	case SONDE_EV_CONNECT: conns_connect(p->conns, d.connect); break;
+	case SONDE_EV_DATAGRAM: conns_datagram(p->conns, d.datagram); break;
+	case SONDE_EV_LOST: conns_lost(p->conns, d.lost); break;
 	case SONDE_EV_SWEEP: conns_sweep(p->conns, d.sweep); break;
 	case SONDE_EV_SHED: on_shed(p, d.shed); break;
 	case SONDE_EV_EXEC: process_exec(p->procs, d.exec); break;
@@ -208,7 +211,7 @@ int pipeline_record(struct pipeline *p, const void *rec, size_t size)
 		p->bad_records++;
 		return err;
 	}
-	if (d.h->kind <= SONDE_EV_EXIT)
+	if (d.h->kind < SONDE_EV_KERNEL_MAX)
 		p->by_kind[d.h->kind]++;
 	p->now_ns = d.h->ts_ns;
 	tgid = tgid_of(d);
@@ -266,6 +269,16 @@ void pipeline_shed(struct pipeline *p, uint32_t keep, uint64_t now_ns)
 void pipeline_end(struct pipeline *p)
 {
 	struct sonde_ev_hdr ev = { .kind = SONDE_EV_END, .size = sizeof(ev), .ts_ns = p->now_ns };
+
+	pipeline_record(p, &ev, sizeof(ev));
+}
+
+void pipeline_lost(struct pipeline *p, uint64_t n, uint64_t now_ns)
+{
+	struct sonde_ev_lost ev = {
+		.h = { .kind = SONDE_EV_LOST, .size = sizeof(ev), .ts_ns = now_ns },
+		.n = n,
+	};
 
 	pipeline_record(p, &ev, sizeof(ev));
 }

@@ -40,10 +40,10 @@ struct pipeline {
 	struct routes *routes;
 	struct exporter exporters[PIPELINE_EXPORTERS_MAX];
 	size_t n_exporters;
-	uint64_t now_ns;		     /* of the record or tick in hand */
-	uint64_t records;		     /* taken from the source */
-	uint64_t bad_records;		     /* refused by decode: LOSS_BAD_RECORD */
-	uint64_t by_kind[SONDE_EV_EXIT + 1]; /* good ones that the kernel makes */
+	uint64_t now_ns;		       /* of the record or tick in hand */
+	uint64_t records;		       /* taken from the source */
+	uint64_t bad_records;		       /* refused by decode: LOSS_BAD_RECORD */
+	uint64_t by_kind[SONDE_EV_KERNEL_MAX]; /* good ones that the kernel makes */
 };
 
 int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts); /* 0, -ENOMEM */
@@ -59,6 +59,8 @@ void pipeline_sweep(struct pipeline *p, uint64_t cookie, uint64_t now_ns);
 void pipeline_shed(struct pipeline *p, uint32_t keep, uint64_t now_ns);
 /* Nothing more comes: what is held back is delivered. Recorded; a recording that was cut has none. */
 void pipeline_end(struct pipeline *p);
+/* n records of datagrams found no room, since last told; recorded too. */
+void pipeline_lost(struct pipeline *p, uint64_t n, uint64_t now_ns);
 void pipeline_free(struct pipeline *p); /* closes the exporters */
 
 #endif

@@ -19,6 +19,7 @@ static union {
 	struct sonde_ev_exec exec;
 	struct sonde_ev_fork fork;
 	struct sonde_ev_exit exit;
+	struct sonde_ev_datagram datagram;
 	struct sonde_ev_process process;
 	struct sonde_ev_sweep sweep;
 	uint8_t bytes[4096];
@@ -40,6 +41,8 @@ static const struct {
 	{ SONDE_EV_SWEEP, sizeof(struct sonde_ev_sweep) },
 	{ SONDE_EV_SHED, sizeof(struct sonde_ev_shed) },
 	{ SONDE_EV_END, sizeof(struct sonde_ev_hdr) },
+	{ SONDE_EV_DATAGRAM, sizeof(struct sonde_ev_datagram) },
+	{ SONDE_EV_LOST, sizeof(struct sonde_ev_lost) },
 };
 
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -51,6 +54,8 @@ static void make(int i)
 	rec.h.size = (uint32_t)kinds[i].size;
 	if (rec.h.kind == SONDE_EV_CLOSE)
 		rec.close.how = SONDE_CLOSE_DONE;
+	if (rec.h.kind == SONDE_EV_DATAGRAM)
+		rec.datagram.family = SONDE_FAMILY_IPV4;
 }
 
 static int decode_now(void)
@@ -157,6 +162,33 @@ static void test_data_lengths(void **state)
 	data(SONDE_COPY_MAX + 1, SONDE_COPY_MAX + 1, 0, 100, -EBADMSG);
 }
 
+static void datagram(uint32_t len, uint32_t copied, uint32_t room, int expected)
+{
+	make(12);
+	rec.datagram.len = len;
+	rec.datagram.copied = copied;
+	rec.h.size = (uint32_t)sizeof(rec.datagram) + room;
+	assert_int_equal(decode_now(), expected);
+}
+
+static void test_datagram_lengths(void **state)
+{
+	datagram(10, 10, 10, 0);
+	datagram(10, 10, 16, 0);
+	datagram(65507, 0, 0, 0);
+	datagram(0, 0, 0, 0);
+	datagram(10, 10, 9, -EBADMSG);
+	datagram(9, 10, 10, -EBADMSG);
+	datagram(UINT32_MAX, 10, 10, -EBADMSG);
+	datagram(UINT32_MAX, UINT32_MAX, 10, -EBADMSG);
+	make(12);
+	rec.datagram.family = SONDE_FAMILY_UNIX;
+	assert_int_equal(decode_now(), -EBADMSG);
+	make(12);
+	rec.datagram.dir = 2;
+	assert_int_equal(decode_now(), -EBADMSG);
+}
+
 static void test_enums(void **state)
 {
 	make(1);
@@ -217,8 +249,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_ones),     cmocka_unit_test(test_each_shorter_size),
 		cmocka_unit_test(test_unknown_kinds), cmocka_unit_test(test_bad_header),
-		cmocka_unit_test(test_data_lengths),  cmocka_unit_test(test_enums),
-		cmocka_unit_test(test_strings_end),
+		cmocka_unit_test(test_data_lengths),  cmocka_unit_test(test_datagram_lengths),
+		cmocka_unit_test(test_enums),	      cmocka_unit_test(test_strings_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,6 +115,10 @@ static void a_datagram_is_a_message(void **state)
 	struct msg m;
 
 	assert_true(p->state_size <= sizeof(st));
+	assert_int_equal(p->datagram(&st, PROTO_REQUEST,
+				     (struct slice){ (const uint8_t *)q, sizeof(q) - 1 },
+				     sizeof(q) - 1, &m),
+			 sizeof(q) - 1);
 	for (size_t n = 0; n < sizeof(q); n++) {
 		struct slice in = guard_put(&g, (struct slice){ (const uint8_t *)q, n });
 		ssize_t rc = p->datagram(&st, PROTO_REQUEST, in, sizeof(q) - 1, &m);
@@ -133,6 +137,54 @@ static void a_datagram_is_a_message(void **state)
 	}
 	assert_true(p->datagram(&st, PROTO_REQUEST, SLICE("hello, name server"), 18, &m) < 0);
 	guard_free(&g);
+}
+
+#define DATAGRAM(bytes)                                     \
+	{                                                   \
+		(const uint8_t *)(bytes), sizeof(bytes) - 1 \
+	}
+
+/* The first of a socket is asked whether it is one at all. */
+static void the_first_datagram_leaves_no_doubt(void **state)
+{
+	static const struct {
+		struct slice in;
+		int request, response;
+	} t[] = {
+		{ DATAGRAM("\0\7\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1"), 1, 0 },
+		{ DATAGRAM("\0\7\x81\x80\0\1\0\0\0\0\0\0\1a\0\0\1\0\1"), 0, 1 },
+		/* with a record that ends where the datagram does, or one byte off */
+		{ DATAGRAM("\0\7\1\0\0\1\0\0\0\0\0\1\1a\0\0\1\0\1\0\0\x29\4\0\0\0\0\0\0\0"), 1, 0 },
+		{ DATAGRAM("\0\7\1\0\0\1\0\0\0\0\0\1\1a\0\0\1\0\1\0\0\x29\4\0\0\0\0\0\0\1"), 0, 0 },
+		{ DATAGRAM("\0\7\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1x"), 0, 0 },
+		/* no question, two, a class nobody has, bits that are never set, a code asked */
+		{ DATAGRAM("\0\7\1\0\0\0\0\0\0\0\0\0"), 0, 0 },
+		{ DATAGRAM("\0\7\1\0\0\2\0\0\0\0\0\0\1a\0\0\1\0\1\1a\0\0\1\0\1"), 0, 0 },
+		{ DATAGRAM("\0\7\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\x80\1"), 0, 0 },
+		{ DATAGRAM("\0\7\1\x40\0\1\0\0\0\0\0\0\1a\0\0\1\0\1"), 0, 0 },
+		{ DATAGRAM("\0\7\1\3\0\1\0\0\0\0\0\0\1a\0\0\1\0\1"), 0, 0 },
+		/* NTP, STUN (RFC 5389), a QUIC handshake's first bytes, syslog */
+		{ DATAGRAM("\x23\0\6\xec\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+			   "\0\0\0\0\0\0\0\0\xe1\xb8\x40\x84\xc2\x9f\x52\x10"),
+		  0, 0 },
+		{ DATAGRAM("\0\1\0\0\x21\x12\xa4\x42"
+			   "abcdefghijkl"),
+		  0, 0 },
+		{ DATAGRAM("\xc3\0\0\0\1\x8\1\2\3\4\5\6\7\x8\0\0\x44\x9e"), 0, 0 },
+		{ DATAGRAM("<13>Nov 21 10:00:00 host program: text of a line"), 0, 0 },
+	};
+	const struct proto *p = proto_get(PROTO_DNS);
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		for (int d = PROTO_REQUEST; d <= PROTO_RESPONSE; d++) {
+			char fresh[64] = { 0 };
+			struct msg m;
+			bool is_one = p->datagram(fresh, d, t[i].in, t[i].in.n, &m) >= 0;
+
+			if (is_one != (d == PROTO_REQUEST ? t[i].request : t[i].response))
+				fail_msg("datagram %zu", i);
+		}
+	}
 }
 
 /* A name of 255 bytes, each of which takes four as text, and one that is longer. */
@@ -218,6 +270,7 @@ int main(void)
 		cmocka_unit_test(holes_invent_no_response),
 		cmocka_unit_test(ten_questions),
 		cmocka_unit_test(a_datagram_is_a_message),
+		cmocka_unit_test(the_first_datagram_leaves_no_doubt),
 		cmocka_unit_test(the_longest_name_has_room),
 		cmocka_unit_test(answers_find_their_question),
 	};

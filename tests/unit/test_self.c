@@ -28,7 +28,7 @@ static void no_txn(void *ctx, struct txn *t)
 static void test_gather_without_a_probe(void **state)
 {
 	struct conns *cs = conns_new(&(struct conns_opts){ .on_txn = no_txn });
-	const uint64_t by_kind[SONDE_EV_EXIT + 1] = { [SONDE_EV_DATA] = 7, [SONDE_EV_EXIT] = 2 };
+	const uint64_t by_kind[SONDE_EV_KERNEL_MAX] = { [SONDE_EV_DATA] = 7, [SONDE_EV_EXIT] = 2 };
 	const struct self_source from = {
 		.conns = cs, .by_kind = by_kind, .bad_records = 3, .began_ns = 5, .now_ns = 9
 	};

@@ -35,6 +35,15 @@ static bool data_ok(const struct sonde_ev_data *ev)
 	return ev->len <= INT32_MAX;
 }
 
+static bool datagram_ok(const struct sonde_ev_datagram *ev)
+{
+	if (ev->dir > SONDE_RX || ev->copied > SONDE_DATAGRAM_MAX || ev->copied > ev->len)
+		return false;
+	if (ev->family != SONDE_FAMILY_IPV4 && ev->family != SONDE_FAMILY_IPV6)
+		return false;
+	return ev->copied <= ev->h.size - sizeof(*ev) && ev->len <= INT32_MAX;
+}
+
 static bool close_ok(const struct sonde_ev_close *ev)
 {
 	return ev->how >= SONDE_CLOSE_LOCAL && ev->how <= SONDE_CLOSE_DONE;
@@ -65,11 +74,13 @@ static size_t least(uint16_t kind)
 	case SONDE_EV_EXEC: return sizeof(struct sonde_ev_exec);
 	case SONDE_EV_FORK: return sizeof(struct sonde_ev_fork);
 	case SONDE_EV_EXIT: return sizeof(struct sonde_ev_exit);
+	case SONDE_EV_DATAGRAM: return sizeof(struct sonde_ev_datagram);
 	case SONDE_EV_PROCESS: return sizeof(struct sonde_ev_process);
 	case SONDE_EV_TICK: return sizeof(struct sonde_ev_tick);
 	case SONDE_EV_SWEEP: return sizeof(struct sonde_ev_sweep);
 	case SONDE_EV_SHED: return sizeof(struct sonde_ev_shed);
 	case SONDE_EV_END: return sizeof(struct sonde_ev_hdr);
+	case SONDE_EV_LOST: return sizeof(struct sonde_ev_lost);
 	default: return 0;
 	}
 }
@@ -84,6 +95,7 @@ static bool content_ok(union decoded d)
 	case SONDE_EV_EXEC: return exec_ok(d.exec);
 	case SONDE_EV_FORK: return is_string(d.fork->comm, sizeof(d.fork->comm));
 	case SONDE_EV_EXIT: return is_string(d.exit->comm, sizeof(d.exit->comm));
+	case SONDE_EV_DATAGRAM: return datagram_ok(d.datagram);
 	case SONDE_EV_PROCESS: return process_ok(d.process);
 	case SONDE_EV_SHED: return d.shed->keep <= SONDE_KEEP_ALL;
 	default: return true; /* a header, or numbers of which each value means something */

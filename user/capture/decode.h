@@ -17,10 +17,12 @@ union decoded {
 	const struct sonde_ev_exec *exec;
 	const struct sonde_ev_fork *fork;
 	const struct sonde_ev_exit *exit;
+	const struct sonde_ev_datagram *datagram;
 	const struct sonde_ev_process *process;
 	const struct sonde_ev_tick *tick;
 	const struct sonde_ev_sweep *sweep;
 	const struct sonde_ev_shed *shed;
+	const struct sonde_ev_lost *lost;
 };
 
 /* 0, or -EBADMSG when the bytes are no record of this contract, -ENOTSUP for a kind that is not

@@ -96,11 +96,24 @@ static void watch_cpu(struct observer *o, uint64_t now_ns)
 		 o->cpu_cores, o->config->cpu_limit);
 }
 
+/* A question may have had its answer in one of them: told before time goes on. */
+static void tell_lost(struct observer *o, uint64_t now_ns)
+{
+	uint64_t counters[SONDE_CNT_MAX], lost;
+
+	probe_counters(o->probe, counters);
+	lost = counters[SONDE_CNT_LOST_DATAGRAM];
+	if (lost != o->lost_datagrams)
+		pipeline_lost(&o->pipeline, lost - o->lost_datagrams, now_ns);
+	o->lost_datagrams = lost;
+}
+
 static void on_second(void *ctx)
 {
 	struct observer *o = ctx;
 	uint64_t now_ns = clock_mono_ns();
 
+	tell_lost(o, now_ns);
 	pipeline_tick(&o->pipeline, now_ns);
 	watch_cpu(o, now_ns);
 	if (o->on_turn)
@@ -281,6 +294,7 @@ static void drain(struct observer *o)
 
 	while (pipeline_read(&o->pipeline, BUDGET) > 0 && clock_mono_ns() < end_ns)
 		;
+	tell_lost(o, clock_mono_ns());
 	pipeline_tick(&o->pipeline, clock_mono_ns());
 	pipeline_end(&o->pipeline);
 	if (o->on_turn)

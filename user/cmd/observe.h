@@ -37,7 +37,8 @@ struct observer {
 	int poll_timer;
 	uint64_t poll_ns;
 	uint64_t cpu_at_ns, cpu_used_ns;
-	double cpu_cores; /* used by sonde itself, over the last window */
+	uint64_t lost_datagrams; /* told to the pipeline */
+	double cpu_cores;	 /* used by sonde itself, over the last window */
 	bool is_cpu_told;
 	struct governor governor;
 	bool is_pipeline;

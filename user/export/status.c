@@ -53,7 +53,7 @@ static json_t *status_events(const struct self *s)
 {
 	json_t *events = json_object();
 
-	for (int kind = SONDE_EV_OPEN; kind <= SONDE_EV_EXIT; kind++)
+	for (int kind = SONDE_EV_OPEN; kind < SONDE_EV_KERNEL_MAX; kind++)
 		put_count(events, self_event_kind(kind), s->events[kind]);
 	put_count(events, "skipped", s->counters[SONDE_CNT_SKIPPED]);
 	return events;

@@ -37,6 +37,7 @@ static void self_kernel_losses(struct self *s)
 	n[LOSS_FAULT] += s->counters[SONDE_CNT_FAULT];
 	n[LOSS_UNKNOWN_CALL] += s->counters[SONDE_CNT_UNKNOWN_CALL];
 	n[LOSS_RACED] += s->counters[SONDE_CNT_RACED];
+	n[LOSS_DATAGRAM] += s->counters[SONDE_CNT_LOST_DATAGRAM];
 	for (size_t i = 0; i < s->n_programs; i++)
 		if (!s->programs[i].is_aid)
 			n[LOSS_RECURSION] += s->programs[i].recursion_misses;
@@ -53,6 +54,7 @@ void self_gather(struct self *s, const struct self_source *from)
 	s->anonymous_memory = self_anonymous_memory();
 	if (!from->probe) {
 		s->losses.n[LOSS_RING_FULL] += s->conns.lost_requests;
+		s->losses.n[LOSS_DATAGRAM] += s->conns.lost_datagrams;
 		return;
 	}
 	s->is_live = true;

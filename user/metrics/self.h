@@ -16,7 +16,7 @@ enum { SELF_PROGRAMS_MAX = 64 };
 struct self_source {
 	struct probe *probe;	   /* borrowed; NULL: a replay */
 	const struct conns *conns; /* borrowed */
-	const uint64_t *by_kind;   /* records taken, by SONDE_EV_OPEN to SONDE_EV_EXIT; borrowed */
+	const uint64_t *by_kind;   /* records taken, by kind; borrowed */
 	uint64_t bad_records;	   /* refused by decode */
 	uint64_t began_ns, now_ns;
 };
@@ -30,8 +30,8 @@ struct self {
 	size_t n_programs;
 	size_t ring_size;
 	uint64_t bpf_memory;
-	uint64_t events[SONDE_EV_EXIT + 1]; /* records taken from the source, by kind */
-	struct losses losses;		    /* the kernel's and user space's reasons together */
+	uint64_t events[SONDE_EV_KERNEL_MAX]; /* records taken from the source, by kind */
+	struct losses losses;		      /* the kernel's and user space's reasons together */
 	struct conns_stats conns;
 	uint64_t cpu_ns;	   /* of this process */
 	uint64_t anonymous_memory; /* of this process, resident bytes */
@@ -43,7 +43,7 @@ void self_gather(struct self *s, const struct self_source *from);
 void self_publish(const struct self *s, struct series_store *st, const char *version,
 		  const char *commit, uint64_t now_ns);
 
-const char *self_event_kind(enum sonde_ev_kind kind); /* SONDE_EV_OPEN to SONDE_EV_EXIT */
+const char *self_event_kind(enum sonde_ev_kind kind); /* those the kernel makes */
 const char *self_protocol(enum proto_id id);
 
 uint64_t self_losses(const struct self *s); /* all reasons */

@@ -9,7 +9,7 @@ const char *self_event_kind(enum sonde_ev_kind kind)
 		[SONDE_EV_OPEN] = "open",   [SONDE_EV_DATA] = "data",
 		[SONDE_EV_CLOSE] = "close", [SONDE_EV_CONNECT] = "connect",
 		[SONDE_EV_EXEC] = "exec",   [SONDE_EV_FORK] = "fork",
-		[SONDE_EV_EXIT] = "exit",
+		[SONDE_EV_EXIT] = "exit",   [SONDE_EV_DATAGRAM] = "datagram",
 	};
 
 	return kinds[kind];
@@ -78,7 +78,7 @@ void self_publish(const struct self *s, struct series_store *st, const char *ver
 	publish2(&p, METRIC_BUILD, version, commit, 1);
 	publish(&p, METRIC_CPU, "", s->cpu_ns);
 	publish(&p, METRIC_ANONYMOUS_MEMORY, "", s->anonymous_memory);
-	for (int kind = SONDE_EV_OPEN; kind <= SONDE_EV_EXIT; kind++)
+	for (int kind = SONDE_EV_OPEN; kind < SONDE_EV_KERNEL_MAX; kind++)
 		publish(&p, METRIC_EVENTS, self_event_kind(kind), s->events[kind]);
 	for (int i = 0; i < LOSS_MAX; i++)
 		publish(&p, METRIC_EVENTS_LOST, loss_reason(i), s->losses.n[i]);

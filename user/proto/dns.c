@@ -8,7 +8,9 @@
 
 #include "proto/dns_parts.h"
 
-enum { PREFIX = 2, TYPE_ROOM = 16, ASKED_MAX = 4096 };
+enum { PREFIX = 2, WORD_ROOM = 16, ASKED_MAX = 4096 };
+
+enum { CLASS_IN = 1, CLASS_CHAOS = 3, CLASS_HESIOD = 4, CLASS_NONE = 254, CLASS_ANY = 255 };
 
 enum opcode { QUERY = 0, STATUS = 2, NOTIFY = 4, UPDATE = 5, DSO = 6 };
 
@@ -19,24 +21,27 @@ struct dns_side {
 
 struct dns {
 	struct dns_side side[2];
+	bool is_datagrams; /* one came that was DNS beyond doubt */
 };
+
+static void describe_question(const struct dns_message *m, struct msg *out)
+{
+	out->target = m->name;
+	if (m->has_question) /* behind the name, which takes four bytes for one at most */
+		out->method = dns_type_name(m->type, out->room + MSG_ROOM - 2 * WORD_ROOM);
+}
 
 static void describe(const struct dns_message *m, struct msg *out)
 {
-	/* behind the name, which takes four bytes for one at most */
-	char *room = out->room + MSG_ROOM - TYPE_ROOM;
-
 	out->flags = MSG_BEGIN | MSG_END;
 	out->id = m->id;
-	if (m->is_response) {
-		out->status_text = dns_rcode_name(m->rcode, room);
-		if (m->rcode != DNS_NOERROR)
-			out->flags |= MSG_ERROR;
+	if (!m->is_response) {
+		describe_question(m, out);
 		return;
 	}
-	out->target = m->name;
-	if (m->has_question)
-		out->method = dns_type_name(m->type, room);
+	out->status_text = dns_rcode_name(m->rcode, out->room + MSG_ROOM - WORD_ROOM);
+	if (m->rcode != DNS_NOERROR)
+		out->flags |= MSG_ERROR;
 }
 
 static bool is_opcode(unsigned n)
@@ -78,22 +83,13 @@ static ssize_t dns_parse(void *state, enum proto_dir dir, struct slice in, struc
 	return (ssize_t)used;
 }
 
-static ssize_t dns_datagram(void *state, enum proto_dir dir, struct slice in, size_t len,
-			    struct msg *out)
+/* A question has no answers, no code, and says nothing about recursion being available. */
+static bool asks_like_one(const struct dns_message *m)
 {
-	struct dns_message m;
-	int rc;
-
-	msg_clear(out);
-	rc = dns_read(in, len, &m, out->room);
-	if (rc == 0) /* only part of it was copied */
-		rc = in.n < len ? dns_read(in, in.n, &m, out->room) : -EBADMSG;
-	if (rc < 0 || !is_sane(&m, dir))
-		return -EBADMSG;
-	describe(&m, out);
-	out->body_bytes = len;
-	out->skip = len - in.n;
-	return (ssize_t)in.n;
+	if (m->rcode != 0)
+		return false;
+	return m->opcode == UPDATE || (!m->is_truncated && !m->is_recursive && m->counts[1] <= 1 &&
+				       m->counts[2] <= 1 && m->counts[3] <= 4);
 }
 
 /* A message whose every part says so: 1 yes, 0 more bytes are needed, -1 no. */
@@ -127,15 +123,46 @@ static int is_message(struct slice in, enum proto_dir dir)
 		return in.n < PREFIX + DNS_QUESTION_MAX || dir == PROTO_RESPONSE ? 0 : -1;
 	if (!m.has_question || m.type == 0)
 		return -1;
-	if (dir == PROTO_RESPONSE)
-		return 1;
-	if (m.opcode == UPDATE)
-		return m.rcode == 0 ? 1 : -1;
-	/* a question has no answers, no code, and says nothing about recursion being available */
-	return m.rcode == 0 && !m.is_truncated && !(in.p[5] & 0x80) && m.counts[1] <= 1 &&
-			       m.counts[2] <= 1 && m.counts[3] <= 4
-		       ? 1
-		       : -1;
+	return dir == PROTO_RESPONSE || asks_like_one(&m) ? 1 : -1;
+}
+
+static bool is_class(uint16_t n)
+{
+	return n == CLASS_IN || n == CLASS_CHAOS || n == CLASS_HESIOD || n == CLASS_NONE ||
+	       n == CLASS_ANY;
+}
+
+/* A datagram that nothing else would be: it ends where it says. */
+static bool is_beyond_doubt(const struct dns_message *m, struct slice in, size_t len)
+{
+	if (m->counts[0] != 1 || !m->has_question || m->type == 0 || !is_class(m->class))
+		return false;
+	if (!m->is_response && !asks_like_one(m))
+		return false;
+	return in.n < len || dns_is_whole(in, m);
+}
+
+static ssize_t dns_datagram(void *state, enum proto_dir dir, struct slice in, size_t len,
+			    struct msg *out)
+{
+	struct dns *d = state;
+	struct dns_message m;
+	int rc;
+
+	msg_clear(out);
+	rc = dns_read(in, len, &m, out->room);
+	if (rc == 0) /* only part of it was copied */
+		rc = in.n < len ? dns_read(in, in.n, &m, out->room) : -EBADMSG;
+	if (rc <= 0 || !is_sane(&m, dir))
+		return -EBADMSG;
+	if (!d->is_datagrams && !is_beyond_doubt(&m, in, len))
+		return -EBADMSG;
+	d->is_datagrams = true;
+	describe(&m, out);
+	describe_question(&m, out); /* answers of datagrams are known by it too */
+	out->body_bytes = len;
+	out->skip = len - in.n;
+	return (ssize_t)in.n;
 }
 
 static int dns_detect(struct slice first, enum proto_dir dir)

@@ -90,6 +90,19 @@ static uint16_t extended_rcode(struct slice in, const struct dns_message *m)
 	return 0;
 }
 
+bool dns_is_whole(struct slice in, const struct dns_message *m)
+{
+	unsigned n = m->counts[1] + m->counts[2] + m->counts[3];
+	size_t at = m->question_end;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!skip_name(in, &at) || at + 10 > in.n)
+			return false;
+		at += 10 + be16(in.p + at + 8);
+	}
+	return at == in.n;
+}
+
 static void read_header(const uint8_t *p, struct dns_message *m)
 {
 	*m = (struct dns_message){
@@ -97,6 +110,7 @@ static void read_header(const uint8_t *p, struct dns_message *m)
 		.is_response = p[2] & 0x80,
 		.opcode = p[2] >> 3 & 15,
 		.is_truncated = p[2] & 2,
+		.is_recursive = p[3] & 0x80,
 		.is_reserved_set = p[3] & 0x40,
 		.rcode = p[3] & 15,
 		.question_end = DNS_HEADER,
@@ -120,6 +134,7 @@ static int read_question(struct slice in, size_t len, struct dns_message *m, cha
 		return 1;
 	}
 	m->type = be16(in.p + at);
+	m->class = be16(in.p + at + 2);
 	m->question_end = at + 4;
 	m->has_question = true;
 	return 1;

@@ -19,9 +19,10 @@ enum {
 enum { DNS_NOERROR = 0, DNS_NXDOMAIN = 3 };
 
 struct dns_message {
-	uint16_t id, rcode, type, counts[4]; /* questions, answers, authorities, additionals */
+	uint16_t id, rcode, type, class,
+		counts[4]; /* questions, answers, authorities, additionals */
 	uint8_t opcode;
-	bool is_response, is_truncated, is_reserved_set, has_question;
+	bool is_response, is_truncated, is_recursive, is_reserved_set, has_question;
 	size_t question_end;
 	struct slice name; /* in the room that was given: lower case, unprintables as \DDD */
 };
@@ -32,6 +33,9 @@ struct dns_message {
  * read is said to be none. `room` holds MSG_ROOM bytes.
  */
 int dns_read(struct slice in, size_t len, struct dns_message *m, char *room);
+
+/* Does the whole message that `in` holds end where the last of its records does? */
+bool dns_is_whole(struct slice in, const struct dns_message *m);
 
 /* Constants, or written to `room`, which holds 16 bytes. */
 struct slice dns_type_name(uint16_t type, char *room);

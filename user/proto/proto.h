@@ -139,8 +139,10 @@ struct proto {
 	ssize_t (*parse)(void *state, enum proto_dir dir, struct slice in, struct msg *out);
 
 	/* The same for one datagram of `len` bytes, which is one message; `in` is what of it was
-	 * copied. Consumes that, or says -EBADMSG: also to the question whether it is one. NULL:
-	 * the protocol has none. */
+	 * copied. Consumes that, or says -EBADMSG: also to the question whether it is one, so that
+	 * the first of a socket must leave no doubt. The state is the socket's. Responses repeat
+	 * target and method of what they answer, where they carry it. NULL: the protocol has
+	 * none. */
 	ssize_t (*datagram)(void *state, enum proto_dir dir, struct slice in, size_t len,
 			    struct msg *out);
 

@@ -17,6 +17,7 @@ struct conns *conns_new(const struct conns_opts *opts)
 		cs->opts.max = CONN_MAX;
 	if (!cs->opts.max_buffer)
 		cs->opts.max_buffer = CONN_BUFFER_MAX;
+	datagrams_init(&cs->datagrams);
 	return cs;
 }
 
@@ -172,6 +173,7 @@ void conns_free(struct conns *cs)
 		return;
 	while (cs->oldest)
 		conn_free(cs, cs->oldest);
+	datagrams_free(cs);
 	pools_free(&cs->pools);
 	waits_free(&cs->waits);
 	map_free(&cs->by_cookie);
@@ -270,10 +272,22 @@ void conns_sweep(struct conns *cs, const struct sonde_ev_sweep *ev)
 	struct conn *c = map_get(&cs->by_cookie, ev->cookie);
 
 	cs->now_ns = ev->h.ts_ns;
-	if (!c)
+	if (datagram_gone(cs, ev->cookie) || !c)
 		return;
 	settle_gone(cs, c);
 	conn_free(cs, c);
+}
+
+void conns_datagram(struct conns *cs, const struct sonde_ev_datagram *ev)
+{
+	cs->now_ns = ev->h.ts_ns;
+	datagram_take(cs, ev);
+}
+
+void conns_lost(struct conns *cs, const struct sonde_ev_lost *ev)
+{
+	cs->now_ns = cs->datagrams.lost_ns = ev->h.ts_ns;
+	cs->stats.lost_datagrams += ev->n;
 }
 
 static void tick_conn(struct conns *cs, struct conn *c, uint64_t now_ns)
@@ -301,6 +315,7 @@ void conns_tick(struct conns *cs, uint64_t now_ns)
 		next = c->wait_next;
 		tick_conn(cs, c, now_ns);
 	}
+	questions_tick(cs, now_ns);
 }
 
 /* --- looking in --- */
@@ -310,13 +325,13 @@ const struct conns_stats *conns_stats(const struct conns *cs)
 	return &cs->stats;
 }
 
-static void show(const struct conn *c, const struct request *r,
+static void show(enum proto_id proto, enum sonde_role role, const struct request *r,
 		 void (*fn)(void *ctx, const struct conn_inflight *r), void *ctx)
 {
 	struct conn_inflight in = {
 		.tgid = r->tgid,
-		.proto = r->proto ? r->proto : c->proto->id,
-		.role = c->role,
+		.proto = r->proto ? r->proto : proto,
+		.role = role,
 		.start_ns = r->start_ns,
 		.is_tls = r->is_tls,
 	};
@@ -329,15 +344,22 @@ static void show(const struct conn *c, const struct request *r,
 void conns_each_inflight(const struct conns *cs,
 			 void (*fn)(void *ctx, const struct conn_inflight *r), void *ctx)
 {
+	const struct list *asked = &cs->datagrams.asked;
+
 	for (const struct conn *c = cs->newest; c; c = c->older) {
 		const struct match *m = &c->match;
 
 		for (const struct response *resp = match_next_open(m, NULL); resp;
 		     resp = match_next_open(m, resp))
 			if (resp->req && !resp->is_emitted)
-				show(c, resp->req, fn, ctx);
+				show(c->proto->id, c->role, resp->req, fn, ctx);
 		for (const struct request *r = m->head; r; r = r->next)
-			show(c, r, fn, ctx);
+			show(c->proto->id, c->role, r, fn, ctx);
+	}
+	for (const struct list *l = asked->next; l != asked; l = l->next) {
+		const struct question *q = LIST_ENTRY(l, struct question, age);
+
+		show(q->proto->id, q->role, q->req, fn, ctx);
 	}
 }
 
@@ -347,7 +369,7 @@ size_t conns_cookies(const struct conns *cs, uint64_t *out, size_t max)
 
 	for (const struct conn *c = cs->oldest; c && n < max; c = c->newer)
 		out[n++] = c->cookie;
-	return n;
+	return n + datagram_cookies(cs, out + n, max - n);
 }
 
 void conns_each(const struct conns *cs, void (*fn)(void *ctx, const struct conn_view *v), void *ctx)

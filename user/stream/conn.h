@@ -35,7 +35,8 @@ struct conn_request {
 };
 
 struct conns_opts {
-	size_t max; /* connections held (0: 65,536); at the cap the least recently used goes */
+	size_t max; /* connections held (0: 65,536), and as many sockets without; at the cap the
+		       least recently used goes */
 	size_t max_buffer; /* bytes one stream may hold back, waiting for the rest of a head (0: 128
 			      KiB) */
 	uint32_t protocols; /* bit mask by enum proto_id; 0: all */
@@ -63,7 +64,8 @@ struct conns_stats {
 	uint64_t bytes_attributed[PROTO_MAX]; /* of those, in a message that was parsed */
 	uint64_t transactions[PROTO_MAX][2];  /* [role - 1] */
 	uint64_t connects_failed;
-	uint64_t lost_requests; /* records lost of the direction requests take, as records tell */
+	uint64_t lost_datagrams; /* records lost of datagrams, as records tell */
+	uint64_t lost_requests;	 /* records lost of the direction requests take, as records tell */
 	uint32_t parsed, undecided, unknown, encrypted; /* open connections by state */
 	uint32_t open;
 	uint64_t evicted;
@@ -94,6 +96,8 @@ void conns_sweep(struct conns *cs,
 /* Observes a part of the connections only, open ones and those to come; what was shed stays so
  * until it ends. Both ends of a TCP connection are kept or shed alike. */
 void conns_shed(struct conns *cs, const struct sonde_ev_shed *ev);
+void conns_datagram(struct conns *cs, const struct sonde_ev_datagram *ev);
+void conns_lost(struct conns *cs, const struct sonde_ev_lost *ev);
 void conns_tick(struct conns *cs, uint64_t now_ns);
 
 const struct conns_stats *conns_stats(const struct conns *cs);

@@ -9,12 +9,14 @@
  *   record.c  one data record into bytes, holes and ends
  *   match_streams.c  several messages open at once
  *   shed.c    which connections are left out when all are too many
+ *   datagram.c, question.c  sockets without streams: see datagram.h
  */
 #ifndef CONN_IMPL_H
 #define CONN_IMPL_H
 
 #include "proto/proto.h"
 #include "stream/conn.h"
+#include "stream/datagram.h"
 #include "stream/match.h"
 #include "stream/stream.h"
 #include "stream/waits.h"
@@ -79,6 +81,7 @@ struct conns {
 	struct map by_cookie;
 	struct conn *newest, *oldest;
 	struct conn *waiting; /* last in, first out */
+	struct datagrams datagrams;
 	struct pools pools;
 	struct waits waits;
 	const struct op *in_hand; /* the operation whose bytes are being looked at; NULL: none */
@@ -153,6 +156,9 @@ void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
 		   const struct response *resp, const char *error_type, uint64_t end_ns);
 /* A request that silence answered. */
 void emit_silence(struct conns *cs, struct conn *c, const struct request *req, uint64_t end_ns);
+/* A question that was asked by datagram; resp NULL: nothing answered it. */
+void emit_question(struct conns *cs, const struct question *q, const struct response *resp,
+		   const char *error_type, uint64_t end_ns);
 void emit_connect(struct conns *cs, const struct sonde_ev_connect *ev);
 /* What became of the stream that a response opened, if one did. */
 void emit_stream(struct conns *cs, struct conn *c, uint64_t end_ns);

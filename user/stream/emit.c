@@ -58,12 +58,12 @@ static void fill_request_sizes(struct txn *t, const struct conn *c, const struct
 	t->request_body_bytes -= missing < req->body_bytes ? missing : req->body_bytes;
 }
 
-static void fill_response(struct txn *t, const struct conn *c, const struct response *resp)
+static void fill_response(struct txn *t, const struct response *resp)
 {
 	t->status = resp->status;
 	t->first_response_ns = resp->first_ns;
 	t->response_seq = (uint32_t)resp->begin_pos;
-	t->response_bytes = conn_is_multiplexed(c) ? resp->bytes : resp->end_pos - resp->begin_pos;
+	t->response_bytes = resp->end_pos - resp->begin_pos;
 	t->response_messages = resp->messages;
 	t->response_body_bytes = resp->body_bytes;
 	t->rows = resp->rows;
@@ -144,7 +144,9 @@ void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
 	if (!detect_wants(cs, t.proto))
 		return;
 	if (resp) {
-		fill_response(&t, c, resp);
+		fill_response(&t, resp);
+		if (conn_is_multiplexed(c))
+			t.response_bytes = resp->bytes;
 		if (t.is_stream)
 			t.end_ns = t.first_response_ns;
 	}
@@ -197,6 +199,31 @@ void emit_silence(struct conns *cs, struct conn *c, const struct request *req, u
 
 	memcpy(none.status_text, req->silence, sizeof(req->silence));
 	emit_exchange(cs, c, req, &none, "", end_ns);
+}
+
+void emit_question(struct conns *cs, const struct question *q, const struct response *resp,
+		   const char *error_type, uint64_t end_ns)
+{
+	const struct waits_mark none = { 0 };
+	struct txn t;
+
+	memset(&t, 0, sizeof(t));
+	t.cookie = q->cookie;
+	t.proto = q->proto->id;
+	t.role = q->role;
+	t.family = q->family;
+	t.local = q->local;
+	t.peer = q->peer;
+	fill_request(&t, q->req);
+	t.request_bytes = q->req->bytes;
+	t.request_body_bytes = q->req->body_bytes;
+	t.end_ns = end_ns;
+	if (resp)
+		fill_response(&t, resp);
+	fill_error(&t, resp, error_type);
+	waits_tell(&q->req->waits, resp ? &resp->mark : &none, q->req->read_ns, &t);
+	cs->stats.transactions[t.proto][t.role - 1]++;
+	cs->opts.on_txn(cs->opts.ctx, &t);
 }
 
 static const char *connect_error(uint32_t error)
