@@ -96,9 +96,10 @@ static __always_inline bool is_throttled(struct task_struct *task)
 
 static __always_inline void leave(struct thread *t, struct task_struct *task, bool preempt, u64 now)
 {
-	thread_settle(t, task);
+	thread_settle(t, task, now);
 	t->off_ns = now;
 	t->run_delay_ns = task->sched_info.run_delay;
+	t->exec_ns = task->se.sum_exec_runtime;
 	t->queue = NULL;
 	t->quota_ns = quota_of(task, &t->queue);
 	t->is_throttled = is_throttled(task);

@@ -14,6 +14,7 @@ struct thread {
 	u64 off_ns;	  /* lost its CPU; 0: has one */
 	u64 away_ns;	  /* length of the last time without, not told apart yet */
 	u64 run_delay_ns; /* the scheduler's own account of waits for a CPU, when it lost its */
+	u64 exec_ns;	  /* how long it had run by then */
 	u64 quota_ns;	  /* how long its queue had been throttled by then */
 	struct cfs_rq *queue;
 	u32 why; /* enum sonde_wait: why it left the CPU */
@@ -44,18 +45,37 @@ static __always_inline u64 quota_of(struct task_struct *task, struct cfs_rq **qu
 	return q->throttled_clock_self_time;
 }
 
+/* The switch that gave it its CPU was not seen: nobody says that a tracepoint never is passed by.
+ * It was away for as long as it neither ran nor was seen to leave; ready, as the scheduler says. */
+static __always_inline void thread_return(struct thread *t, struct task_struct *task, u64 now)
+{
+	u64 passed = now - t->off_ns, ran = task->se.sum_exec_runtime - t->exec_ns;
+
+	if (t->why == SONDE_WAIT_RUNQUEUE)
+		t->away_ns = task->sched_info.run_delay - t->run_delay_ns;
+	else
+		t->away_ns = passed - ran;
+	if (t->away_ns > passed)
+		t->away_ns = passed;
+	t->off_ns = 0;
+	t->on_ns = now;
+}
+
 /*
  * Tells the last time without a CPU apart. The scheduler knows how long of it the thread was ready
  * to run, as soon as it runs again; the rest it slept. Ready while its group's quota was spent is
  * throttled: as long as its queue was, if it has been the same.
  */
-static __always_inline u64 thread_settle(struct thread *t, struct task_struct *task)
+static __always_inline void thread_settle(struct thread *t, struct task_struct *task, u64 now)
 {
-	u64 away = t->away_ns, ready = away, throttled = 0;
+	u64 away, ready, throttled = 0;
 	struct cfs_rq *queue = NULL;
 
+	if (t->off_ns)
+		thread_return(t, task, now);
+	away = ready = t->away_ns;
 	if (!away)
-		return 0;
+		return;
 	t->away_ns = 0;
 	if (t->why != SONDE_WAIT_RUNQUEUE) {
 		ready = task->sched_info.run_delay - t->run_delay_ns;
@@ -73,7 +93,6 @@ static __always_inline u64 thread_settle(struct thread *t, struct task_struct *t
 	t->wait_ns[SONDE_WAIT_THROTTLED] += throttled;
 	t->wait_ns[SONDE_WAIT_RUNQUEUE] += ready - throttled;
 	t->wait_ns[t->why & (SONDE_WAIT_MAX - 1)] += away - ready;
-	return ready - throttled;
 }
 
 /* The accounts of the thread that runs, for a record made now. */
@@ -89,7 +108,7 @@ static __always_inline void read_sched(struct task_struct *task, u64 now, struct
 	}
 	if (!t->on_ns)
 		t->on_ns = now;
-	thread_settle(t, task);
+	thread_settle(t, task, now);
 	out->on_ns = t->on_ns;
 	__builtin_memcpy(out->wait_ns, t->wait_ns, sizeof(out->wait_ns));
 }

@@ -21,7 +21,7 @@ from harness.case import CASES, Runner  # noqa: E402
 from harness.cgroup import Cgroup  # noqa: E402
 from harness.shared import CHECKS, Shared  # noqa: E402
 
-ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency",
+ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency", "waits",
          "load", "postgres", "mysql", "redis", "memcached", "dns", "lives", "churn", "namespaces", "filters",
          "badinput", "rights", "captures")
 

@@ -40,3 +40,31 @@ class Cgroup:
                 return False
             return True
         until(removed, 5, "end of the cgroup")
+
+
+class V1:
+    """A group of one controller of the older hierarchy; it ends with the case."""
+
+    def __init__(self, controller, name, env):
+        self.path = os.path.join("/sys/fs/cgroup", controller, name)
+        if not os.path.isdir(os.path.dirname(self.path)):
+            raise Failure(f"no {controller} controller of cgroup v1 is mounted")
+        os.mkdir(self.path)
+        env.undo.append(self.close)
+
+    def write(self, name, value):
+        with open(os.path.join(self.path, name), "w") as f:
+            f.write(str(value))
+
+    def stat(self, name):
+        with open(os.path.join(self.path, name)) as f:
+            return {key: int(value) for key, value in (line.split() for line in f)}
+
+    def close(self):
+        def removed():
+            try:
+                os.rmdir(self.path)
+            except OSError:
+                return False
+            return True
+        until(removed, 5, f"end of {self.path}")

@@ -92,6 +92,15 @@ def get(port, path, headers=None, timeout=5):
     return status, head, body.decode(errors="replace")
 
 
+def parts_add_up(t):
+    """What is known of a transaction's waits and what is not are its duration."""
+    waits, on = t["waits_ns"], t["blocked_on"] or {}
+    if sum(ns or 0 for ns in waits.values()) != t["duration_ns"] or waits["unknown"] is None:
+        raise Failure(f"parts of {t['duration_ns']} ns are {waits}")
+    if sum(ns or 0 for ns in on.values()) > (waits["blocked"] or 0):
+        raise Failure(f"blocked for {waits['blocked']} ns, on {on}")
+
+
 class Sonde:
     """One observing process."""
 
@@ -108,6 +117,7 @@ class Sonde:
             args += ["--capture-tier", env.tier]
         self.proc = env.procs.start([*prefix, env.sonde, command, *args], **kw)
         self._partial, self._offset, self.transactions = b"", 0, []
+        self.keeps_waits = False
         self.only = None  # what a line must contain to be of interest: a busy host has many
 
     def wait_ready(self, seconds=10):
@@ -132,7 +142,8 @@ class Sonde:
                 t = json.loads(line)
             except ValueError:
                 raise Failure(f"not JSON: {line[:200]!r}")
-            for bulky in ("waits_ns", "blocked_on", "time"):
+            parts_add_up(t)
+            for bulky in () if self.keeps_waits else ("waits_ns", "blocked_on", "time"):
                 t.pop(bulky)
             self.transactions.append(t)
         return len(lines)

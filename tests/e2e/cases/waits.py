@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Where a request's time went, against what the server measured of itself while it spent the time:
+every request of each case within 5 % or 1 ms.
+"""
+import json
+import os
+import subprocess
+import time
+
+from harness.case import case
+from harness.cgroup import V1
+from harness.env import PYTHON, quiet, tool
+from harness.proc import Failure, free_port
+from harness.raw import Raw
+from harness.sonde import Sonde
+
+from .redis import Redis
+
+MS = 1_000_000
+TIMES = 200
+LIMIT = 60
+
+
+class Watched:
+    """A server of which all is known: requests to it, what it measured, what sonde says."""
+
+    def __init__(self, e, port, *more):
+        self.e, self.port = e, port
+        ports = ",".join(map(str, (port, *more)))
+        self.tail = Sonde(e, "tail", "--json", "--port", ports)
+        self.tail.keeps_waits = True
+        self.tail.wait_ready()
+
+    def ask(self, path, times=TIMES, pause=0.0):
+        """[(truth, transaction)] of the server, in order. The first two warm it up."""
+        truths = []
+        with Raw(self.port) as c:
+            for _ in range(times + 2):
+                truths.append(json.loads(c.ask("GET", path).body))
+                time.sleep(pause)
+        quiet()
+        self.tail.settle()
+        seen = [t for t in self.tail.transactions if t["role"] == "server"
+                and t["protocol"] == "http" and t["target"] == path
+                and t["local"].endswith(f":{self.port}")]
+        if len(seen) != len(truths):
+            raise Failure(f"{len(seen)} transactions of {len(truths)} requests to {path}")
+        return list(zip(truths, seen))[2:]
+
+
+def check(pairs, name, told, truth):
+    """
+    told(waits, blocked_on) is truth(measured), in each request. A server cannot measure itself
+    while it reads and sends: what passed then may be in any part. On a machine that is itself a
+    guest, moments are stolen that are in no account of its kernel: one request in a hundred may
+    be off.
+    """
+    off = []
+    for measured, t in pairs:
+        is_, should = told(t["waits_ns"], t["blocked_on"]), truth(measured)
+        beside = t["duration_ns"] - t["waits_ns"]["receive_queue"] - measured["wall"]
+        near = max(0.05 * should, MS)
+        if is_ is None or not should - near <= is_ <= should + near + beside:
+            off.append(f"{is_} of {should} ns: {t['waits_ns']} {t['blocked_on']} {measured}")
+    if len(off) > len(pairs) // 100:
+        raise Failure(f"{name}: {len(off)} of {len(pairs)} are off: {off[0]}")
+
+
+def alone(pairs):
+    shared = sum(t["shared"] for _, t in pairs)
+    if shared:
+        raise Failure(f"{shared} of {len(pairs)} are said to be shared")
+
+
+def slept(m):
+    return m["wall"] - m["cpu"] - m["delay"]
+
+
+def burns(pairs):
+    check(pairs, "cpu", lambda w, _: w["cpu"], lambda m: m["cpu"])
+    check(pairs, "run queue", lambda w, _: w["runqueue"] + w["throttled"], lambda m: m["delay"])
+    check(pairs, "blocked", lambda w, _: w["blocked"], slept)
+    alone(pairs)
+
+
+def sleeps(pairs):
+    check(pairs, "blocked", lambda w, _: w["blocked"], slept)
+    check(pairs, "for nothing but time", lambda w, on: sum(n or 0 for n in on.values()),
+          lambda _: 0)
+    check(pairs, "cpu", lambda w, _: w["cpu"], lambda m: m["cpu"])
+    alone(pairs)
+
+
+def on_lock(pairs):
+    check(pairs, "blocked", lambda w, _: w["blocked"], slept)
+    check(pairs, "on lock", lambda _, on: on["lock"], slept)
+
+
+def calls(pairs):
+    check(pairs, "downstream", lambda w, _: w["downstream"], slept)
+    check(pairs, "blocked", lambda w, _: w["blocked"], lambda _: 0)
+    if min(t["waits_ns"]["downstream"] for _, t in pairs) < 19 * MS:
+        raise Failure("the database took less than 20 ms")
+    alone(pairs)
+
+
+def threaded(e, serve):
+    redis = Redis(e)
+    w = Watched(e, serve(redis.port), redis.port)
+    for path, judge in (("/burn", burns), ("/sleep", sleeps), ("/lock", on_lock),
+                        ("/call", calls)):
+        judge(w.ask(path))
+
+
+@case(group=None, limit=LIMIT)
+def waits_of_c(e):
+    """20 ms each of CPU, sleep, a lock that another thread holds, a database."""
+    threaded(e, lambda redis: e.c("waits", "-", redis))
+
+
+@case(group=None, limit=LIMIT)
+def waits_of_python(e):
+    threaded(e, lambda redis: e.python("waits.py", redis))
+
+
+@case(group=None, limit=LIMIT)
+def waits_of_node(e):
+    """One thread for everything, with one request at a time: its time is the request's."""
+    redis = Redis(e)
+    w = Watched(e, e.node("waits.js", redis.port), redis.port)
+    pairs = w.ask("/burn")
+    check(pairs, "cpu", lambda w, _: w["cpu"], lambda m: m["wall"] - m["delay"])
+    alone(pairs)
+    pairs = w.ask("/sleep")
+    check(pairs, "blocked and cpu", lambda w, _: w["blocked"] + w["cpu"],
+          lambda m: m["wall"] - m["delay"])
+    check(pairs, "blocked", lambda w, _: w["blocked"], lambda m: m["wall"] - m["delay"])
+    alone(pairs)
+    pairs = w.ask("/call")
+    check(pairs, "downstream and cpu", lambda w, _: w["downstream"] + w["cpu"],
+          lambda m: m["wall"] - m["delay"])
+    check(pairs, "blocked", lambda w, _: w["blocked"], lambda _: 0)
+    alone(pairs)
+
+
+@case(group=None, limit=LIMIT)
+def waits_when_read_late(e):
+    """The request was there for 20 ms, and nobody read it."""
+    w = Watched(e, e.c("waits", "-", "-", 1))
+    pairs = w.ask("/plain", pause=0.001)
+    check(pairs, "receive queue", lambda w, _: w["receive_queue"],
+          lambda m: m["late"] + m["woken"])
+    sooner = [t for m, t in pairs if t["waits_ns"]["receive_queue"] < m["late"]]
+    if sooner:
+        raise Failure(f"{len(sooner)} were read sooner than they were: {sooner[0]}")
+
+
+@case(group=None, limit=LIMIT)
+def waits_beside_spinners(e):
+    """Two others on its CPU: it is ready, and waits for its turn."""
+    server = e.serve([tool("taskset"), "-c", "0", e.program("waits"), port := free_port(), "-", "-"],
+                     port)
+    for _ in range(2):
+        e.procs.start([tool("taskset"), "-c", "0", PYTHON, "-c", "while True: pass"])
+    w = Watched(e, port)
+    pairs = w.ask("/burn")
+    check(pairs, "run queue", lambda w, _: w["runqueue"], lambda m: m["delay"])
+    check(pairs, "cpu", lambda w, _: w["cpu"], lambda m: m["cpu"])
+    waited = sum(t["waits_ns"]["runqueue"] for _, t in pairs)
+    if waited < len(pairs) * 20 * MS:
+        raise Failure(f"{server.argv} waited {waited} ns for its CPU, beside two that are busy")
+
+
+@case(group=None, limit=LIMIT)
+def waits_under_a_quota(e):
+    """Half a CPU: what its group's quota kept it from is told from what others did."""
+    group = V1("cpu", f"sonde-waits-{os.getpid()}", e)
+    group.write("cpu.shares", 262144)  # nobody but its quota keeps it from its CPU
+    group.write("cpu.cfs_period_us", 40000)
+    group.write("cpu.cfs_quota_us", 20000)
+    port = free_port()
+    server = e.serve([tool("taskset"), "-c", "1", e.program("waits"), port, "-", "-"], port)
+    group.write("cgroup.procs", server.pid)
+    w = Watched(e, port)
+    before = group.stat("cpu.stat")["throttled_time"]
+    pairs = w.ask("/burn")
+    throttled = group.stat("cpu.stat")["throttled_time"] - before
+    check(pairs, "without a CPU", lambda w, _: w["runqueue"] + w["throttled"],
+          lambda m: m["delay"])
+    check(pairs, "cpu", lambda w, _: w["cpu"], lambda m: m["cpu"])
+    told = sum(t["waits_ns"]["throttled"] for _, t in pairs)
+    if abs(told - throttled) > 0.05 * throttled or told < len(pairs) * 10 * MS:
+        raise Failure(f"throttled for {told / MS:.1f} ms, by the group's own account for "
+                      f"{throttled / MS:.1f} ms")
+
+
+def slow_disk(e, group):
+    """A loop device that gives the group 64 KiB in 20 ms."""
+    image = e.path("disk")
+    with open(image, "wb") as f:
+        f.truncate(8 << 20)
+    p = e.procs.run([tool("losetup"), "--direct-io=on", "--find", "--show", image])
+    device = p.stdout().strip()
+    if not device:
+        raise Failure(f"losetup: {p.stderr().strip()}")
+    e.undo.append(lambda: subprocess.run([tool("losetup"), "--detach", device], timeout=10,
+                                         check=False))
+    number = os.stat(device).st_rdev
+    group.write("blkio.throttle.read_bps_device",
+                f"{os.major(number)}:{os.minor(number)} {64 * 1024 * 50}")
+    return device
+
+
+@case(group=None, limit=LIMIT)
+def waits_for_a_slow_disk(e):
+    group = V1("blkio", f"sonde-waits-{os.getpid()}", e)
+    device = slow_disk(e, group)
+    port = free_port()
+    server = e.serve([e.program("waits"), port, device, "-"], port)
+    group.write("cgroup.procs", server.pid)
+    w = Watched(e, port)
+    pairs = w.ask("/disk")
+    check(pairs, "on disk", lambda _, on: on["disk"], slept)
+    check(pairs, "blocked", lambda w, _: w["blocked"], slept)
+    waited = sum(t["blocked_on"]["disk"] for _, t in pairs)
+    if waited < len(pairs) * 15 * MS:
+        raise Failure(f"{waited / len(pairs) / MS:.1f} ms for each read of a slow disk")

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * waits PORT DEVICE REDIS LATE: an HTTP server that spends 20 ms on each request as its path says,
+ * and answers what it measured itself, as JSON, in nanoseconds: wall, cpu, delay (ready without a
+ * CPU, from schedstat), late, woken. LATE is 1: a request is read 20 ms after it is there.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <time.h>
+#include "net.h"
+
+enum { MS = 1000 * 1000, BLOCK = 64 * 1024, BLOCKS = 64 };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static sem_t is_held;
+static const char *device, *redis;
+static int is_late;
+
+struct measure {
+	uint64_t wall, cpu, delay;
+};
+
+static uint64_t now(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* Opened once for each thread: the measuring itself is to take no time. */
+static uint64_t delay(void)
+{
+	static __thread int fd;
+	char line[128] = "";
+	unsigned long long ran, waited = 0;
+
+	if (!fd)
+		fd = open("/proc/thread-self/schedstat", O_RDONLY);
+	if (pread(fd, line, sizeof(line) - 1, 0) > 0)
+		sscanf(line, "%llu %llu", &ran, &waited);
+	return waited;
+}
+
+/* All at one moment: again, if the CPU was lost in between. */
+static struct measure measure(void)
+{
+	struct measure m;
+
+	do
+		m = (struct measure){ now(CLOCK_MONOTONIC), now(CLOCK_THREAD_CPUTIME_ID), delay() };
+	while (now(CLOCK_MONOTONIC) - m.wall > MS / 5);
+	return m;
+}
+
+static void burn(void)
+{
+	uint64_t end = now(CLOCK_THREAD_CPUTIME_ID) + 20 * MS;
+
+	while (now(CLOCK_THREAD_CPUTIME_ID) < end)
+		;
+}
+
+static void doze(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 20 * MS }, NULL);
+}
+
+static void *hold(void *arg)
+{
+	pthread_mutex_lock(&lock);
+	sem_post(&is_held);
+	doze();
+	pthread_mutex_unlock(&lock);
+	return arg;
+}
+
+static void contend(void)
+{
+	pthread_t holder;
+
+	pthread_create(&holder, NULL, hold, NULL);
+	sem_wait(&is_held);
+	pthread_mutex_lock(&lock);
+	pthread_mutex_unlock(&lock);
+	pthread_join(holder, NULL);
+}
+
+static void read_disk(void)
+{
+	static _Alignas(4096) char block[BLOCK];
+	static int fd, n;
+
+	if (!fd)
+		fd = open(device, O_RDONLY | O_DIRECT);
+	if (pread(fd, block, BLOCK, (off_t)(n++ % BLOCKS) * BLOCK) != BLOCK)
+		perror(device);
+}
+
+static void call(void)
+{
+	static const char debug[] = "*3\r\n$5\r\nDEBUG\r\n$5\r\nSLEEP\r\n$4\r\n0.02\r\n";
+	static __thread int fd;
+	struct sockaddr_in a = net_loopback(redis);
+	char answer[64];
+
+	if (!fd) {
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+		if (connect(fd, (struct sockaddr *)&a, sizeof(a)))
+			perror("redis");
+	}
+	if (send(fd, debug, sizeof(debug) - 1, 0) < 0 || recv(fd, answer, sizeof(answer), 0) <= 0)
+		perror("redis");
+}
+
+static void spend(const char *head)
+{
+	if (strstr(head, " /burn "))
+		burn();
+	else if (strstr(head, " /sleep "))
+		doze();
+	else if (strstr(head, " /lock "))
+		contend();
+	else if (strstr(head, " /disk "))
+		read_disk();
+	else if (strstr(head, " /call "))
+		call();
+	else if (strstr(head, " /stuck "))
+		sleep(60);
+}
+
+/* How late it is read, by intention: as long as the sleep took. `woken`: what went by before. */
+static uint64_t dally(int fd, uint64_t *woken)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t began = delay();
+
+	if (!is_late)
+		return 0;
+	poll(&p, 1, -1);
+	*woken = delay() - began;
+	began = now(CLOCK_MONOTONIC);
+	doze();
+	return now(CLOCK_MONOTONIC) - began;
+}
+
+static void *serve(void *arg)
+{
+	int fd = (intptr_t)arg;
+	char head[4096], body[512], answer[1024];
+
+	delay();
+	for (;;) {
+		uint64_t woken = 0, late = dally(fd, &woken);
+		ssize_t n = recv(fd, head, sizeof(head) - 1, 0);
+		struct measure a = measure(), b;
+		int len;
+
+		if (n <= 0)
+			break;
+		head[n] = '\0';
+		spend(head);
+		b = measure();
+		len = snprintf(
+			body, sizeof(body),
+			"{\"wall\":%lu,\"cpu\":%lu,\"delay\":%lu,\"late\":%lu,\"woken\":%lu}\n",
+			b.wall - a.wall, b.cpu - a.cpu, b.delay - a.delay, late, woken);
+		n = snprintf(answer, sizeof(answer),
+			     "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len, body);
+		if (send(fd, answer, n, MSG_NOSIGNAL) < 0)
+			break;
+	}
+	close(fd);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	int listener = net_listen(argv[1]), fd;
+	pthread_t thread;
+
+	device = argv[2];
+	redis = argv[3];
+	is_late = argc > 4 && atoi(argv[4]);
+	sem_init(&is_held, 0, 0);
+	while ((fd = net_accept(listener)) >= 0) {
+		pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd);
+		pthread_detach(thread);
+	}
+	return 0;
+}

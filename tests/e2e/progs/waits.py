@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""waits.py PORT REDIS: as waits.c, a thread for each connection, in Python."""
+import json
+import socket
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+DEBUG = b"*3\r\n$5\r\nDEBUG\r\n$5\r\nSLEEP\r\n$4\r\n0.02\r\n"
+local = threading.local()
+
+
+def burn():
+    end = time.thread_time_ns() + 20_000_000
+    while time.thread_time_ns() < end:
+        pass
+
+
+def lock():
+    held, mutex = threading.Event(), threading.Lock()
+
+    def hold():
+        with mutex:
+            held.set()
+            time.sleep(0.02)
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    with mutex:
+        pass
+    holder.join()
+
+
+def call():
+    if not hasattr(local, "redis"):
+        local.redis = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+    local.redis.sendall(DEBUG)
+    local.redis.recv(64)
+
+
+def measure():
+    """All at one moment: again, if the CPU was lost in between."""
+    while True:
+        wall = time.monotonic_ns()
+        with open("/proc/thread-self/schedstat") as f:
+            delay = int(f.read().split()[1])
+        cpu = time.thread_time_ns()
+        if time.monotonic_ns() - wall < 300_000:
+            return wall, cpu, delay
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one send for each response
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        before = measure()
+        {"/burn": burn, "/sleep": lambda: time.sleep(0.02), "/lock": lock,
+         "/call": call}[self.path]()
+        names = ("wall", "cpu", "delay")
+        body = json.dumps(dict(zip(names, (b - a for a, b in zip(before, measure()))))).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
