@@ -360,7 +360,7 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 	}
 	ev = &s->ev;
 	ev->h.kind = SONDE_EV_DATA;
-	ev->h.flags = op->marks;
+	ev->h.flags = op->marks | (task->signal->nr_threads <= 1 ? SONDE_F_ALONE : 0);
 	ev->h.ts_ns = bpf_ktime_get_ns();
 	ev->dir = dir;
 	ev->seq = op->seq;

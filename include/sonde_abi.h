@@ -107,6 +107,8 @@ enum {
 	SONDE_F_RACED = 1 << 5,	  /* several threads at once: seq is not certain */
 	SONDE_F_FAULT = 1 << 6,	  /* the user's memory could not be read: length only */
 	SONDE_F_SKIPPED = 1 << 7, /* operations before this one were left out by verdict */
+	SONDE_F_ALONE =
+		1 << 8, /* its process has one thread: what it did before it was told before */
 };
 
 /*

@@ -190,6 +190,73 @@ static void test_unseen(void **state)
 	}
 }
 
+static void of_one_thread(struct sim *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->recs[i]->kind == SONDE_EV_DATA)
+			s->recs[i]->flags |= SONDE_F_ALONE;
+}
+
+/* The same of programs of one thread: what is missing is known to be at once, without a tick. */
+static void test_unseen_of_one_thread(void **state)
+{
+	uint32_t seed = 11;
+
+	for (int round = 0; round < 300; round++) {
+		enum sonde_role role = round % 2 ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
+		struct sim_play p = { 0 };
+		size_t sent, removed = 0, i = 0;
+		struct sim s;
+
+		sent = workload(&s, role, &seed);
+		of_one_thread(&s);
+		while (i < s.n) {
+			if (s.recs[i]->kind != SONDE_EV_DATA || rnd(&seed) % 10) {
+				i++;
+				continue;
+			}
+			sim_remove(&s, i);
+			removed++;
+		}
+		sim_play_init(&p);
+		sim_play(&p, &s, 0, s.n);
+		assert_pairs(p.out);
+		assert_true(p.n_txns + removed >= sent);
+		assert_true(loss(&p, LOSS_STREAM_GAP) > 0);
+		assert_true(loss(&p, LOSS_STREAM_GAP) <= removed);
+		sim_play_free(&p);
+		sim_free(&s);
+	}
+}
+
+/* One record that nobody speaks of costs one exchange, and all others go on. */
+static void test_one_unseen(void **state)
+{
+	enum { EXCHANGES = 6 };
+
+	for (size_t unseen = 0; unseen < 4 * EXCHANGES; unseen++) {
+		enum sonde_role role = unseen % 2 ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
+		struct sim_play p = { 0 };
+		struct sim s;
+
+		sim_init(&s);
+		sim_open(&s, 1, role);
+		for (int i = 0; i < EXCHANGES; i++)
+			exchange(&s, 1, i);
+		of_one_thread(&s);
+		sim_remove(&s, 1 + unseen / 2);
+		sim_close(&s, 1, SONDE_CLOSE_DONE, 0);
+		sim_wait(&s, 20000000000ULL);
+		sim_play_init(&p);
+		sim_play(&p, &s, 0, s.n);
+		assert_pairs(p.out);
+		assert_int_equal(p.n_txns, EXCHANGES - 1);
+		assert_int_equal(loss(&p, LOSS_STREAM_GAP), 1);
+		sim_play_free(&p);
+		sim_free(&s);
+	}
+}
+
 /* With several requests under way, a hole leaves nobody able to tell whose the answers are. */
 static void test_pipelined_hole(void **state)
 {
@@ -463,7 +530,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ring_full),	cmocka_unit_test(test_ring_full_for_long),
-		cmocka_unit_test(test_unseen),		cmocka_unit_test(test_pipelined_hole),
+		cmocka_unit_test(test_unseen),		cmocka_unit_test(test_unseen_of_one_thread),
+		cmocka_unit_test(test_one_unseen),	cmocka_unit_test(test_pipelined_hole),
 		cmocka_unit_test(test_hole_in_body),	cmocka_unit_test(test_lost_end_of_body),
 		cmocka_unit_test(test_sendfile),	cmocka_unit_test(test_no_bytes),
 		cmocka_unit_test(test_truncated_head),	cmocka_unit_test(test_truncated_request),

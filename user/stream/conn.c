@@ -238,7 +238,6 @@ void conns_data(struct conns *cs, const struct sonde_ev_data *ev)
 	}
 	touch(cs, c, ev->h.ts_ns);
 	c->slot = ev->slot;
-	c->tgid = ev->tgid;
 	count_lost(cs, c, ev->dir, ev->lost);
 	record_take(cs, c, ev);
 	if (settle_again(cs, c, false))

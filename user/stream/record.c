@@ -155,6 +155,7 @@ void record_expire(struct conns *cs, struct conn *c, uint64_t now_ns)
 void record_take(struct conns *cs, struct conn *c, const struct sonde_ev_data *ev)
 {
 	struct stream *s = &c->s[ev->dir];
+	bool is_next; /* what its process did before has been told: none of it comes later */
 	uint64_t pos;
 
 	stream_begin(s, ev->seq);
@@ -163,8 +164,10 @@ void record_take(struct conns *cs, struct conn *c, const struct sonde_ev_data *e
 		return;
 	s->is_ended = false; /* a receive into no room returns 0 too */
 	pos = stream_pos(s->next, ev->seq);
+	is_next = (ev->h.flags & SONDE_F_ALONE) && ev->tgid == c->tgid;
+	c->tgid = ev->tgid;
 	/* behind one that waits, also a hole that is certain has to wait its turn */
-	if (is_early(c, s, pos, ev) || (s->parked && pos >= s->parked->pos)) {
+	if ((!is_next && is_early(c, s, pos, ev)) || (s->parked && pos >= s->parked->pos)) {
 		if (stream_park(s, pos, ev) == 0) {
 			conn_wait(cs, c);
 			return;
