@@ -7,6 +7,7 @@
 #define CAPTURE_BPF_H
 
 #include "copy.bpf.h"
+#include "hold.bpf.h"
 #include "open.bpf.h"
 #include "thread.bpf.h"
 
@@ -69,24 +70,6 @@ static __always_inline bool call_is_for(struct task_struct *task, struct pt_regs
 		return false;
 	entry = bpf_rdonly_cast(fdt->fd + fd, bpf_core_type_id_kernel(struct hlist_head));
 	return own && (void *)entry->first == own;
-}
-
-/* Since Linux 7.0 a program at a tracepoint can lose its CPU to another thread, which then runs the
- * same program: what belongs to a CPU is used between these two. Older kernels without the calls
- * never let that happen. */
-extern void bpf_preempt_disable(void) __ksym __weak;
-extern void bpf_preempt_enable(void) __ksym __weak;
-
-static __always_inline void cpu_hold(void)
-{
-	if (bpf_preempt_disable)
-		bpf_preempt_disable();
-}
-
-static __always_inline void cpu_release(void)
-{
-	if (bpf_preempt_enable)
-		bpf_preempt_enable();
 }
 
 static __always_inline void user_bytes_of(const struct op *op, struct pt_regs *regs,
@@ -343,7 +326,7 @@ static __always_inline u64 goroutine_of(struct task_struct *task)
 	return g == GO_G(regs) ? g : 0;
 }
 
-/* Makes the record of an operation, in the CPU's own scratch space. */
+/* Makes the record of an operation, in the scratch space of the CPU, which is held. */
 static __always_inline void capture(struct op *op, const struct actor *by)
 {
 	u32 from, want, dir = op->dir & 1, at = bpf_get_smp_processor_id() * 2 + dir;

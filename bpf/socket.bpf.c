@@ -79,13 +79,11 @@ static __noinline int datagram(struct sock *sk, struct conn *c, struct datagram 
 		d->arrival_ns = datagram_arrival(c, sk);
 	if (!d->len && !d->error)
 		return 0;
-	cpu_hold();
 	datagram_capture(d, &by);
-	cpu_release();
 	return 0;
 }
 
-static __always_inline int operation(struct sock *sk, int ret, int flags, u32 dir)
+static __always_inline void operation(struct sock *sk, int ret, int flags, u32 dir)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct actor by = { .sk = sk, .task = task };
@@ -96,36 +94,34 @@ static __always_inline int operation(struct sock *sk, int ret, int flags, u32 di
 	struct tcp_sock *tp;
 
 	if (c && c->tgid == tgid && (c->flags & (CONN_DECIDED | CONN_OBSERVED)) == CONN_DECIDED)
-		return 0;
+		return;
 	is_stream = is_tcp(sk) || is_unix_stream(sk);
 	if (!is_stream && !is_udp(sk))
-		return 0;
+		return;
 	if (sk->__sk_common.skc_state == TCP_LISTEN || sk->sk_kern_sock)
-		return 0;
+		return;
 	if (!c) {
 		c = conn_new(sk);
 		if (!c)
-			return 0;
+			return;
 	}
 	if (!conn_is_observed(c, task, tgid))
-		return 0;
+		return;
 	by.c = c;
 	by.regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	op.msg = message_of(task, by.regs, sk);
 	if (!is_stream) {
 		struct datagram d = { .msg = op.msg, .len = ret, .dir = dir, .flags = flags };
 
-		return datagram(sk, c, &d);
+		datagram(sk, c, &d);
+		return;
 	}
-	cpu_hold();
 	tp = c->flags & CONN_OWN_SEQ ? NULL : tcp_of(sk);
 	if (tp && tcp_has_own_framing(tp))
 		c->flags |= CONN_OWN_SEQ;
 	else if (tp)
 		place_tcp(&op, &by, tp);
 	capture(&op, &by);
-	cpu_release();
-	return 0;
 }
 
 /* A multi-message call ended early: its next one starts at its first message. */
@@ -154,28 +150,40 @@ static __always_inline void failed(int flags, u32 dir, struct sock *sk, int ret)
 	}
 }
 
+static __always_inline void sent(struct sock *sk, int ret, int flags)
+{
+	if (ret < 0)
+		failed(flags, SONDE_TX, sk, ret);
+	else if ((ret || is_udp(sk)) && !(flags & MSG_OOB))
+		operation(sk, ret, flags, SONDE_TX);
+}
+
+static __always_inline void received(struct sock *sk, int ret, int flags)
+{
+	if (ret < 0)
+		failed(flags, SONDE_RX, sk, ret);
+	else if (!(flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
+		operation(sk, ret, flags, SONDE_RX);
+}
+
 SEC("?tp_btf/sock_send_length")
 int BPF_PROG(sonde_send, struct sock *sk, int ret, int flags)
 {
-	if (ret < 0) {
-		failed(flags, SONDE_TX, sk, ret);
-		return 0;
-	}
-	if ((ret == 0 && !is_udp(sk)) || flags & MSG_OOB)
-		return 0;
-	return operation(sk, ret, flags, SONDE_TX);
+	bool is_held = cpu_hold();
+
+	sent(sk, ret, flags);
+	cpu_release(is_held);
+	return 0;
 }
 
 SEC("?tp_btf/sock_recv_length")
 int BPF_PROG(sonde_recv, struct sock *sk, int ret, int flags)
 {
-	if (ret < 0) {
-		failed(flags, SONDE_RX, sk, ret);
-		return 0;
-	}
-	if (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
-		return 0;
-	return operation(sk, ret, flags, SONDE_RX);
+	bool is_held = cpu_hold();
+
+	received(sk, ret, flags);
+	cpu_release(is_held);
+	return 0;
 }
 
 /* Under the socket's lock, once per segment of a send: the first says where and when it began. A

@@ -164,6 +164,7 @@ struct placed {
 __noinline int capture_found(struct placed *p)
 {
 	struct actor by = { .task = bpf_get_current_task_btf() };
+	bool is_held;
 
 	if (!p)
 		return 0;
@@ -172,9 +173,9 @@ __noinline int capture_found(struct placed *p)
 	if (!by.c)
 		return 0;
 	by.regs = (struct pt_regs *)bpf_task_pt_regs(by.task);
-	cpu_hold();
+	is_held = cpu_hold();
 	capture(&p->op, &by);
-	cpu_release();
+	cpu_release(is_held);
 	return 0;
 }
 
@@ -226,40 +227,54 @@ static __always_inline void call_failed(const struct call *call, struct sock *sk
 		c->tx_start_ns = 0;
 }
 
-/* Global: see capture_found. */
-__noinline int syscall_ended(struct call *call)
+/* To what and where in its streams; leaves as many messages as there are to capture. */
+static __noinline void call_find(const struct call *call, struct messages *m)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct messages m = {};
 	struct found f = {};
 	struct conn *c;
 
-	if (!call)
-		return 0;
-	m.at.op.dir = call->dir & 1;
+	m->at.op.dir = call->dir & 1;
 	if (!socket_of(task, call->fd, &f)) {
 		if (call->nr != NR_SPLICE || !socket_of(task, call->other_fd, &f))
-			return 0;
-		m.at.op.dir = SONDE_RX;
+			return;
+		m->at.op.dir = SONDE_RX;
 	}
 	if (call->ret < 0) {
 		call_failed(call, f.sk, task->pid);
-		return 0;
+		return;
 	}
 	c = conn_found(&f);
 	if (!c || !conn_is_observed(c, task, task->tgid))
-		return 0;
-	m.at.sk = (u64)f.sk;
-	m.at.op.flags = call->flags;
-	if (!call->is_many) {
-		m.at.op.len = call->ret;
-		place_found(&m.at.op, f.sk, c, call->ret);
-		return capture_found(&m.at);
+		return;
+	m->at.sk = (u64)f.sk;
+	m->at.op.flags = call->flags;
+	m->at.op.len = m->total = call->ret;
+	m->n = 1;
+	if (call->is_many) {
+		m->vec = call->vec;
+		m->n = call->ret;
+		m->total = 0;
+		bpf_loop(MESSAGES_MAX, message_add, m, 0);
 	}
-	m.vec = call->vec;
-	m.n = call->ret;
-	bpf_loop(MESSAGES_MAX, message_add, &m, 0);
-	place_found(&m.at.op, f.sk, c, m.total);
+	place_found(&m->at.op, f.sk, c, m->total);
+}
+
+/* Global: see capture_found. The CPU is held twice, for no global function may be called so. */
+__noinline int syscall_ended(struct call *call)
+{
+	struct messages m = {};
+	bool is_held;
+
+	if (!call)
+		return 0;
+	is_held = cpu_hold();
+	call_find(call, &m);
+	cpu_release(is_held);
+	if (!m.n)
+		return 0;
+	if (!call->is_many)
+		return capture_found(&m.at);
 	bpf_loop(MESSAGES_MAX, message_capture, &m, 0);
 	return 0;
 }

@@ -188,8 +188,10 @@ static void say_missed(const char *name)
 
 static void tail(char *tier)
 {
-	char name[64], *argv[] = { "/sonde", "tail", "--json", "--capture-tier", tier, NULL };
+	char name[64], *argv[] = { "/sonde", "tail",	 "--json",	   "--capture-tier",
+				   tier,     "--record", "/tmp/recording", NULL };
 	char *load[] = { "/load", "client", NULL };
+	char *replay[] = { "/sonde", "replay", "--metrics", "/tmp/recording", NULL };
 	long begin = now_ms();
 	int status = 0, left;
 	pid_t pid;
@@ -224,6 +226,10 @@ static void tail(char *tier)
 		pause_ms(100);
 	snprintf(name, sizeof(name), "left-%s", tier);
 	say(name, "%d", left);
+	/* the same pipeline over the same records: what it could not use */
+	snprintf(name, sizeof(name), "replay-%s", tier);
+	command(name, replay);
+	unlink("/tmp/recording");
 }
 
 int main(void)

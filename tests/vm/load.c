@@ -167,6 +167,7 @@ static int server(void)
 
 struct client {
 	int fd;
+	const char *transport;
 	size_t have;
 	char buf[BUF];
 };
@@ -180,7 +181,7 @@ static void expect(struct client *c, const char *method, const char *path)
 		fprintf(stderr, "no answer to %s %s\n", method, path);
 		exit(1);
 	}
-	printf("%s %s %d\n", method, path, status);
+	printf("%s %s %s %d\n", c->transport, method, path, status);
 }
 
 static void ask(struct client *c, const char *method, const char *path, size_t body)
@@ -226,6 +227,7 @@ static void use(enum place place)
 	socklen_t n = address_of(place, &a);
 
 	c.have = 0;
+	c.transport = place == UNIX ? "unix" : "tcp";
 	c.fd = socket(a.any.sa_family, SOCK_STREAM, 0);
 	if (connect(c.fd, &a.any, n)) {
 		perror("connect");

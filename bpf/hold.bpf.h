@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Holding the CPU. Since Linux 7.0 a program at a tracepoint can lose it to another thread; until
+ * it is given back the kernel leaves out every run of that program there, and the operations of
+ * those threads are not seen. Older kernels never let that happen and are asked for nothing.
+ */
+#ifndef HOLD_BPF_H
+#define HOLD_BPF_H
+
+#include "sonde.bpf.h"
+
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+extern void bpf_local_irq_save(unsigned long *flags) __ksym __weak;
+extern void bpf_local_irq_restore(unsigned long *flags) __ksym __weak;
+
+/* A program stays on its CPU because nothing may interrupt it, or, where that is not so, because
+ * its thread may not move to another. */
+static __always_inline bool can_lose_cpu(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return !bpf_core_field_exists(task->migration_disabled) || task->migration_disabled;
+}
+
+/* To be given to cpu_release(): is there something to give back? */
+static __always_inline bool cpu_hold(void)
+{
+	if (!bpf_preempt_disable || !can_lose_cpu())
+		return false;
+	bpf_preempt_disable();
+	return true;
+}
+
+/* Whoever gives the CPU back is asked on the spot to leave it to others, still in the program: not
+ * so with interrupts off. The thread then goes on to its way out of the kernel, and leaves it
+ * there. */
+static __always_inline void cpu_release(bool is_held)
+{
+	unsigned long irqs;
+
+	if (!is_held)
+		return;
+	if (!bpf_local_irq_save) {
+		bpf_preempt_enable();
+		return;
+	}
+	bpf_local_irq_save(&irqs);
+	bpf_preempt_enable();
+	bpf_local_irq_restore(&irqs);
+}
+
+#endif
