@@ -138,6 +138,11 @@ static void found_response(struct http1 *st, const struct http1_head *h, bool is
 	enum body body = response_body(h, answers_head);
 
 	out->status = h->status;
+	if (h->status == 101 && h->is_h2c) { /* RFC 7540 3.2 */
+		out->flags |= MSG_INTERIM | MSG_END;
+		out->next = PROTO_HTTP2;
+		return;
+	}
 	if (h->status >= 500 && h->status < 600)
 		out->flags |= MSG_ERROR;
 	if (is_interim)

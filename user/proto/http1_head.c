@@ -222,6 +222,7 @@ static void set_field(struct http1_head *h, enum http_field field, uint8_t rank,
 	case HTTP_FIELD_UPGRADE:
 		h->is_upgrade = value.n > 0;
 		h->is_websocket = slice_ieq(value, SLICE("websocket"));
+		h->is_h2c = slice_ieq(value, SLICE("h2c"));
 		break;
 	case HTTP_FIELD_CONNECTION:
 		if (value.n)

@@ -52,7 +52,7 @@ struct http1_head {
 	int status;
 	uint8_t request_id_rank;
 	bool has_length, is_length_bad;
-	bool is_upgrade, is_websocket, is_event_stream, has_two_parents;
+	bool is_upgrade, is_websocket, is_h2c, is_event_stream, has_two_parents;
 };
 
 /* start */

@@ -525,6 +525,19 @@ static void http2_joined(void *state)
 	}
 }
 
+/* RFC 7540 3.2: what was asked in HTTP/1.1 is stream 1. */
+static void http2_upgraded(void *state, struct msg *out)
+{
+	struct http2 *st = state;
+	struct http2_stream *s = ask(st, 1);
+
+	if (s)
+		s->ended[PROTO_REQUEST] = true;
+	out->id = 1;
+	out->version = SLICE("2");
+	out->proto = PROTO_HTTP1;
+}
+
 static void http2_close(void *state)
 {
 	struct http2 *st = state;
@@ -544,8 +557,9 @@ const struct proto proto_http2 = {
 	.parse = http2_parse,
 	.gap = http2_gap,
 	.resync = http2_resync,
-	.resync_keep = 4096,
+	.resync_keep = HTTP2_RESYNC_KEEP,
 	.end = http2_end,
 	.joined = http2_joined,
+	.upgraded = http2_upgraded,
 	.close = http2_close,
 };

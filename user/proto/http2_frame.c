@@ -176,8 +176,8 @@ size_t http2_find_frame(struct slice in, enum proto_dir dir, uint32_t frame_max,
 	for (size_t at = least; at + HTTP2_FRAME_HEAD <= in.n; at++) {
 		struct chain c;
 
-		if (in.p[at + 3] >= TYPES)
-			continue;
+		if (in.p[at] || in.p[at + 3] >= TYPES || in.p[at + 5])
+			continue; /* so long a frame, so high a stream, and none of these */
 		c = follow(in, at, dir, frame_max);
 		if (!c.is_broken && c.n && (c.is_exact || c.n >= CHAIN_MIN))
 			return at;

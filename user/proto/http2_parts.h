@@ -24,6 +24,7 @@ enum {
 	HTTP2_TABLE_MAX = 64 * 1024, /* of a dynamic table */
 	HTTP2_TABLE_FIRST = 4096,    /* its size until the encoder says otherwise */
 	HTTP2_STREAMS_MAX = 2048,    /* open on a connection */
+	HTTP2_RESYNC_KEEP = 1024,    /* frames of heads are shorter */
 	HTTP2_ID_MASK = 0x7fffffff,
 };
 

@@ -56,9 +56,9 @@ enum {
 	MSG_QUIET = 1 << 12,	 /* a request that silence may answer, its status_text then: see
 				    `silent` */
 	MSG_VOID = 1 << 13,	 /* responses: this and its request turn out to be no exchange */
-	MSG_RESET = 1 << 14,	 /* MATCH_MULTIPLEXED: the exchange is broken off here, by the end that
-				    sends this way. In the way of requests without MSG_ERROR: who
-				    asked gave up. */
+	MSG_RESET = 1 << 14, /* MATCH_MULTIPLEXED: the exchange is broken off here, by the end that
+				sends this way. In the way of requests without MSG_ERROR: who
+				asked gave up. */
 };
 
 /*
@@ -75,7 +75,8 @@ enum { MSG_ROOM = 3072 };
 struct msg {
 	uint32_t flags;
 	int status;  /* responses: the protocol's status, 0 none */
-	uint64_t id; /* MATCH_BY_ID; MATCH_MULTIPLEXED: of the message that any part belongs to, 0 none */
+	uint64_t id; /* MATCH_BY_ID; MATCH_MULTIPLEXED: of the message that any part belongs to, 0
+			none */
 	/* MATCH_FIFO, responses: so many of the oldest requests outstanding, all of them MSG_QUIET,
 	 * are answered by the silence before this one. */
 	uint32_t silent;
@@ -88,6 +89,8 @@ struct msg {
 	uint64_t body_bytes; /* of the consumed and skipped bytes, those that are body */
 	uint64_t timeout_ns; /* requests: whoever sent it waits no longer; 0 not known */
 	uint32_t messages;   /* RPC: that begin in the consumed and skipped bytes */
+	enum proto_id next;  /* responses, interim: the request is answered in this protocol, which
+				both directions speak from here on */
 	enum proto_id proto; /* whose exchange it is, where the connection carries several's;
 				PROTO_UNKNOWN: the connection's own */
 	struct slice version;
@@ -171,6 +174,10 @@ struct proto {
 	/* The connection was joined in the middle: what only its beginning tells (a user, a
 	 * database) is not known. Called once, before the first parse(). NULL: nothing is. */
 	void (*joined)(void *state);
+
+	/* The connection spoke another protocol until now, and its request is still to be answered:
+	 * as which one, id and version say. NULL: nothing leads here. */
+	void (*upgraded)(void *state, struct msg *out);
 
 	/* Frees what the state owns, not the state. NULL: it owns nothing. */
 	void (*close)(void *state);

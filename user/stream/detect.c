@@ -58,6 +58,24 @@ static void decide(struct conns *cs, struct conn *c, const struct proto *proto, 
 	conn_set_state(cs, c, CONN_PARSED);
 }
 
+void detect_switch(struct conns *cs, struct conn *c, enum proto_id id)
+{
+	const struct proto *proto = proto_get(id);
+	struct msg as;
+	void *state = is_enabled(cs, id) ? calloc(1, proto->state_size) : NULL;
+
+	if (!state) {
+		conn_give_up(cs, c, CONN_PARSED, LOSS_MAX);
+		return;
+	}
+	conn_free_state(c);
+	c->proto = proto;
+	c->proto_state = state;
+	msg_clear(&as);
+	proto->upgraded(state, &as);
+	match_rename(c, &as);
+}
+
 /* 1: decided; 0: more bytes may tell; -1: nothing we know. */
 static int ask_all(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice in)
 {

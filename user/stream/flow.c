@@ -291,6 +291,8 @@ static bool parse(struct conns *cs, struct conn *c, enum sonde_dir d, struct win
 		s->skip = msg.skip; /* the rest of what belongs to no message */
 	if (!c->is_raw && msg.withdrawn)
 		match_withdraw(cs, c, msg.withdrawn);
+	if (!c->is_raw && msg.next)
+		detect_switch(cs, c, msg.next);
 	s->is_resync = msg.flags & MSG_CUT; /* where it ends is where the next one begins */
 	window_advance(w, (size_t)n);
 	return true;

@@ -76,6 +76,8 @@ uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum los
 
 /* MATCH_MULTIPLEXED: takes the open message of `id` in hand, or none where there is none. */
 void match_select(struct conn *c, enum proto_dir d, uint64_t id);
+/* The oldest request is answered as another one: id, version, protocol. */
+void match_rename(struct conn *c, const struct msg *as);
 /* The exchange that a part with MSG_RESET breaks off at `ts_ns`. */
 void match_reset(struct conns *cs, struct conn *c, enum proto_dir d, const struct msg *msg,
 		 uint64_t ts_ns);

@@ -50,6 +50,18 @@ void match_select(struct conn *c, enum proto_dir d, uint64_t id)
 		select_response(&c->match, id);
 }
 
+void match_rename(struct conn *c, const struct msg *as)
+{
+	struct match *m = &c->match;
+	struct request *r = m->head;
+
+	if (!r)
+		return;
+	m->first_id = r->id = as->id;
+	r->proto = (uint8_t)as->proto;
+	slice_copy(r->version, sizeof(r->version), as->version);
+}
+
 struct response *match_next_open(const struct match *m, const struct response *r)
 {
 	if (!r)
