@@ -12,9 +12,10 @@ from .proc import Failure
 HERE = os.path.join(PROGS, "node")
 
 
-def modules(e):
-    """The folder of the packages, for NODE_PATH; installs them where they are missing."""
-    with open(os.path.join(HERE, "package-lock.json"), "rb") as f:
+def modules(e, here=HERE):
+    """The folder of the packages that a lock file in `here` pins, for NODE_PATH; installs them where
+    they are missing."""
+    with open(os.path.join(here, "package-lock.json"), "rb") as f:
         version = hashlib.sha256(f.read()).hexdigest()[:16]
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = os.path.join(cache, "sonde-e2e", version)
@@ -25,7 +26,7 @@ def modules(e):
     made = tempfile.mkdtemp(dir=os.path.dirname(folder))
     try:
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(os.path.join(HERE, name), made)
+            shutil.copy(os.path.join(here, name), made)
         p = e.procs.run([tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
                         seconds=60, cwd=made)
         if p.code:
