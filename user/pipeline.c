@@ -65,7 +65,11 @@ static void deliver(void *ctx, const struct txn *t)
 
 static struct unit *on_request(void *ctx, const struct conn_request *r)
 {
-	return trace_request(((struct pipeline *)ctx)->trace, r);
+	struct pipeline *p = ctx;
+	struct conn_request known = *r;
+
+	known.is_go = process_get(p->procs, r->tgid, p->now_ns)->is_go;
+	return trace_request(p->trace, &known);
 }
 
 static void on_request_gone(void *ctx, struct unit *u)

@@ -177,6 +177,9 @@ struct process *process_get(struct processes *ps, uint32_t tgid, uint64_t now_ns
 	}
 	if (!e->is_resolved)
 		process_identify(ps, e, now_ns);
+	/* at once: whose call a call is depends on it */
+	if (ps->opts.is_live && !e->is_go_known && !e->p.gone_ns)
+		process_check_go(ps, e);
 	if (!e->is_announced) {
 		e->is_announced = true;
 		if (ps->opts.on_identity)

@@ -24,8 +24,7 @@ static bool is_alive(struct processes *ps, struct process_entry *e)
 	return procfs_same_start(e->p.start_ns, st.start_ns);
 }
 
-/* Returns how many files had to be read: 0 or 1. */
-static int check_go(struct processes *ps, struct process_entry *e)
+int process_check_go(struct processes *ps, struct process_entry *e)
 {
 	int fd = procfs_open(ps->opts.proc_root, e->p.tgid, "exe");
 	bool is_slow = false;
@@ -62,6 +61,6 @@ void process_check_some(struct processes *ps, uint64_t now_ns)
 		}
 		list_push(&ps->checked, &e->check);
 		if (!e->is_go_known)
-			files += check_go(ps, e);
+			files += process_check_go(ps, e);
 	}
 }

@@ -49,6 +49,8 @@ void process_bind(struct process_entry *e, struct service *s);
 void process_unbind(struct process_entry *e); /* whoever it is now has to be found anew */
 void process_gone(struct processes *ps, struct process_entry *e, uint64_t ts_ns);
 
+/* Is it a Go program? Returns how many files had to be read: 0 or 1, none for one seen before. */
+int process_check_go(struct processes *ps, struct process_entry *e);
 /* The tick's slow work: a few living processes each time. */
 void process_check_some(struct processes *ps, uint64_t now_ns);
 

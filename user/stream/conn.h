@@ -28,6 +28,7 @@ struct conn_request {
 	enum sonde_family family;
 	bool is_tcp;
 	bool is_by_id; /* several at once on a connection */
+	bool is_go;    /* its process is: not known to the stream */
 	bool is_late;  /* further operations have been seen since its head's last */
 	struct slice request_id;
 	const struct context *context;

@@ -97,6 +97,8 @@ void work_begin(struct trace *tr, struct unit *u, const struct conn_request *r)
 	p->n++;
 	p->has_served = true;
 	list_push(&p->units, &u->open);
+	if (r->is_go && !r->goroutine) /* threads say nothing there */
+		return;
 	u->worker = worker_new(tr, worker_key(r->tgid, r->tid, r->goroutine));
 	if (!u->worker)
 		return;
@@ -168,7 +170,7 @@ static struct unit *at_work(struct trace *tr, const struct proc *p, const struct
 {
 	bool is_thread = !r->goroutine;
 
-	if (r->is_late)
+	if (r->is_late || (r->is_go && is_thread))
 		return NULL;
 	/* others may be at work there whom nobody sees; a goroutine has one connection to serve */
 	if (is_thread && (p->is_opaque || tr->is_blind || (p->is_mixed && p->n != 1)))
