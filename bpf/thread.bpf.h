@@ -9,6 +9,8 @@
 
 #include "sonde.bpf.h"
 
+#define E2BIG 7
+
 struct thread {
 	u64 on_ns;	  /* got the CPU it is on */
 	u64 off_ns;	  /* lost its CPU; 0: has one */
@@ -29,6 +31,16 @@ struct {
 	__type(value, struct thread);
 } threads SEC(".maps") __weak;
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, struct sonde_offcpu);
+} offcpus SEC(".maps") __weak;
+
+static const u64 delay_bounds[SONDE_DELAYS - 1] = { SONDE_DELAY_BOUNDS };
+
 /* Switches are watched; written by user space once they are. */
 __u32 switches_seen __weak;
 
@@ -43,6 +55,41 @@ static __always_inline u64 quota_of(struct task_struct *task, struct cfs_rq **qu
 	q = task->se.cfs_rq;
 	*queue = q;
 	return q->throttled_clock_self_time;
+}
+
+static __always_inline void offcpu_delay(struct sonde_offcpu *o, u64 ns)
+{
+	u32 i = 0;
+
+	while (i < SONDE_DELAYS - 1 && ns > delay_bounds[i])
+		i++;
+	__sync_fetch_and_add(&o->delays[i], 1);
+	__sync_fetch_and_add(&o->wait_ns[SONDE_WAIT_RUNQUEUE], ns);
+}
+
+/* The same for the whole process, for whoever asks for no request. */
+static __always_inline void offcpu_add(u32 tgid, u32 why, u64 slept, u64 throttled, u64 delay)
+{
+	struct sonde_offcpu *o = bpf_map_lookup_elem(&offcpus, &tgid);
+
+	if (!o)
+		return;
+	if (slept)
+		__sync_fetch_and_add(&o->wait_ns[why & (SONDE_WAIT_MAX - 1)], slept);
+	if (throttled)
+		__sync_fetch_and_add(&o->wait_ns[SONDE_WAIT_THROTTLED], throttled);
+	if (delay)
+		offcpu_delay(o, delay);
+}
+
+/* An account is opened, maybe the first of its process. */
+static __always_inline void thread_open(struct thread *t, u32 tgid, u64 now)
+{
+	struct sonde_offcpu none = {};
+
+	t->on_ns = now;
+	if (bpf_map_update_elem(&offcpus, &tgid, &none, BPF_NOEXIST) == -E2BIG)
+		count(SONDE_CNT_NO_STORAGE);
 }
 
 /* The switch that gave it its CPU was not seen: nobody says that a tracepoint never is passed by.
@@ -93,6 +140,7 @@ static __always_inline void thread_settle(struct thread *t, struct task_struct *
 	t->wait_ns[SONDE_WAIT_THROTTLED] += throttled;
 	t->wait_ns[SONDE_WAIT_RUNQUEUE] += ready - throttled;
 	t->wait_ns[t->why & (SONDE_WAIT_MAX - 1)] += away - ready;
+	offcpu_add(task->tgid, t->why, away - ready, throttled, ready - throttled);
 }
 
 /* The accounts of the thread that runs, for a record made now. */
@@ -107,7 +155,7 @@ static __always_inline void read_sched(struct task_struct *task, u64 now, struct
 		return;
 	}
 	if (!t->on_ns)
-		t->on_ns = now;
+		thread_open(t, task->tgid, now);
 	thread_settle(t, task, now);
 	out->on_ns = t->on_ns;
 	__builtin_memcpy(out->wait_ns, t->wait_ns, sizeof(out->wait_ns));

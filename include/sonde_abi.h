@@ -347,6 +347,21 @@ enum {
 	SONDE_P_GO = 1 << 2, /* set by user space */
 };
 
+/* Value of the map `offcpus`, key tgid: what the observed threads of a process waited for, in all. */
+enum { SONDE_DELAYS = 20 };
+
+struct sonde_offcpu {
+	__u64 wait_ns[SONDE_WAIT_MAX];
+	__u64 delays[SONDE_DELAYS]; /* waits for a CPU: up to each of SONDE_DELAY_BOUNDS, then
+				       longer */
+};
+
+/* Those of the duration histograms, in nanoseconds. */
+#define SONDE_DELAY_BOUNDS                                                                         \
+	100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 25000000, 50000000, 75000000, \
+		100000000, 250000000, 500000000, 750000000, 1000000000, 2500000000, 5000000000,    \
+		7500000000, 10000000000
+
 /* Index into the per-CPU counters: what no record tells. The reasons for loss are exported under
  * the names in user/capture/losses.def, always all of them. */
 enum sonde_counter {

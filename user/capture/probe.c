@@ -514,6 +514,28 @@ int probe_set_process(struct probe *p, uint32_t tgid, uint32_t flags)
 	return bpf_map_update_elem(fd, &tgid, &known, BPF_ANY) < 0 ? -errno : 0;
 }
 
+void probe_each_offcpu(struct probe *p,
+		       void (*fn)(void *ctx, uint32_t tgid, const struct sonde_offcpu *o),
+		       void *ctx)
+{
+	int fd = bpf_map__fd(p->skel->maps.offcpus);
+	struct sonde_offcpu figures;
+	uint32_t tgid, next;
+	bool has_next = bpf_map_get_next_key(fd, NULL, &next) == 0;
+
+	while (has_next) {
+		tgid = next;
+		has_next = bpf_map_get_next_key(fd, &tgid, &next) == 0;
+		if (bpf_map_lookup_elem(fd, &tgid, &figures) == 0)
+			fn(ctx, tgid, &figures);
+	}
+}
+
+void probe_forget_offcpu(struct probe *p, uint32_t tgid)
+{
+	bpf_map_delete_elem(bpf_map__fd(p->skel->maps.offcpus), &tgid);
+}
+
 int probe_each_cookie(struct probe *p, void (*fn)(void *ctx, uint64_t cookie), void *ctx)
 {
 	struct sonde_bpf *skel = p->skel;

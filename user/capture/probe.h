@@ -74,6 +74,12 @@ void probe_verdict(struct probe *p, uint32_t slot, const struct sonde_verdict *v
  * the Go runtime. */
 int probe_set_process(struct probe *p, uint32_t tgid, uint32_t flags);
 
+/* Calls fn for every process whose threads' waits are counted, with what they have come to. */
+void probe_each_offcpu(struct probe *p,
+		       void (*fn)(void *ctx, uint32_t tgid, const struct sonde_offcpu *o),
+		       void *ctx);
+void probe_forget_offcpu(struct probe *p, uint32_t tgid); /* from fn too */
+
 /* Calls fn for the cookie of every socket that still has state. 0 or -errno. */
 int probe_each_cookie(struct probe *p, void (*fn)(void *ctx, uint64_t cookie), void *ctx);
 

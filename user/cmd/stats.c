@@ -28,6 +28,28 @@ static const struct service *service_of(void *ctx, uint32_t tgid)
 	return process_get(s->pipeline->procs, tgid, s->pipeline->now_ns)->service;
 }
 
+static void on_offcpu(void *ctx, uint32_t tgid, const struct sonde_offcpu *figures)
+{
+	struct stats *s = ctx;
+	struct process *proc = process_get(s->pipeline->procs, tgid, s->pipeline->now_ns);
+
+	offcpu_take(&s->offcpu, red_store(s->red), proc->service, tgid, figures, s->now_ns);
+	if (!proc->gone_ns)
+		return;
+	probe_forget_offcpu(s->probe, tgid);
+	offcpu_forget(&s->offcpu, tgid);
+}
+
+/* Often enough that who a process was is still known when it is gone. */
+static void on_tick(void *ctx, uint64_t now_ns)
+{
+	struct stats *s = ctx;
+
+	s->now_ns = now_ns;
+	if (s->probe)
+		probe_each_offcpu(s->probe, on_offcpu, s);
+}
+
 int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const struct config *c,
 	       uint64_t now_ns)
 {
@@ -55,6 +77,7 @@ int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const s
 	}
 	red_exporter(s->red, &e);
 	pipeline_add(p, &e);
+	pipeline_add(p, &(struct exporter){ .name = "offcpu", .self = s, .tick = on_tick });
 	return 0;
 }
 
@@ -62,6 +85,7 @@ void stats_close(struct stats *s)
 {
 	red_free(s->red);
 	s->red = NULL;
+	offcpu_free(&s->offcpu);
 }
 
 const struct self *stats_self(struct stats *s, uint64_t now_ns)
@@ -84,6 +108,7 @@ struct series_store *stats_collect(struct stats *s, uint64_t now_ns)
 	struct series_store *store = red_store(s->red);
 
 	self_publish(stats_self(s, now_ns), store, SONDE_VERSION, SONDE_COMMIT, now_ns);
+	on_tick(s, now_ns);
 	red_collect(s->red, now_ns);
 	return store;
 }

@@ -5,6 +5,7 @@
 #define STATS_H
 
 #include "config.h"
+#include "metrics/offcpu.h"
 #include "metrics/red.h"
 #include "metrics/self.h"
 #include "pipeline.h"
@@ -13,7 +14,9 @@ struct stats {
 	struct pipeline *pipeline; /* borrowed */
 	struct probe *probe;	   /* borrowed; NULL: a replay */
 	struct red *red;
+	struct offcpu offcpu;
 	uint64_t began_ns;
+	uint64_t now_ns;  /* of the tick, for its callbacks */
 	struct self self; /* as of the last stats_self() or stats_collect() */
 	char host[256];
 };

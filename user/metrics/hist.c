@@ -159,23 +159,30 @@ static int hist_cover(struct hist *h, int32_t first, int32_t last)
 	return 0;
 }
 
-void hist_record(struct hist *h, uint64_t value)
+void hist_record_many(struct hist *h, uint64_t value, uint64_t n, uint64_t sum)
 {
 	int32_t i;
 
+	if (!n)
+		return;
 	h->min = h->count == 0 || value < h->min ? value : h->min;
 	h->max = value > h->max ? value : h->max;
-	h->count++;
-	h->sum += value;
+	h->count += n;
+	h->sum += sum;
 	if (h->bounds)
-		h->explicit_counts[hist_explicit_index(h->bounds, value)]++;
+		h->explicit_counts[hist_explicit_index(h->bounds, value)] += n;
 	if (value == 0) {
-		h->zero_count++;
+		h->zero_count += n;
 		return;
 	}
 	i = hist_bucket(h, value);
 	if (hist_cover(h, i, i) == 0)
-		h->exp_counts[i - h->exp_first]++;
+		h->exp_counts[i - h->exp_first] += n;
+}
+
+void hist_record(struct hist *h, uint64_t value)
+{
+	hist_record_many(h, value, 1, value);
 }
 
 int hist_merge(struct hist *h, const struct hist *from)

@@ -46,7 +46,9 @@ int hist_init(struct hist *h, const struct hist_bounds *bounds); /* 0, -ENOMEM *
 void hist_free(struct hist *h);
 void hist_record(struct hist *h,
 		 uint64_t value); /* never fails: out of memory counts in explicit only */
-void hist_clear(struct hist *h);  /* empty again, its memory kept */
+/* n of them at once, about `value` each, `sum` together. */
+void hist_record_many(struct hist *h, uint64_t value, uint64_t n, uint64_t sum);
+void hist_clear(struct hist *h); /* empty again, its memory kept */
 
 /* Adds what `from` counted to `h`, which has the same bounds: exact, both have one scale. 0, or
  * -ENOMEM with `h` unchanged. */

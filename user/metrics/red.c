@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "identity/process.h"
+#include "metrics/request_time.h"
 #include "proto/http1.h"
 
 /* The order of HTTP_SERVER_LABELS in catalogue.def, checked by a test. */
@@ -263,6 +264,7 @@ static void red_on_txn(void *self, const struct txn *t)
 	} else {
 		red_connect(r, t);
 	}
+	request_time_add(r->store, t);
 	live_stats_txn(r->live, t);
 }
 

@@ -11,7 +11,7 @@ import time
 from harness.case import case
 from harness.cgroup import V1
 from harness.env import PYTHON, quiet, tool
-from harness.proc import Failure, free_port
+from harness.proc import Failure, free_port, until
 from harness.raw import Raw
 from harness.sonde import Sonde
 
@@ -226,3 +226,67 @@ def waits_for_a_slow_disk(e):
     waited = sum(t["blocked_on"]["disk"] for _, t in pairs)
     if waited < len(pairs) * 15 * MS:
         raise Failure(f"{waited / len(pairs) / MS:.1f} ms for each read of a slow disk")
+
+
+def parts_of(metrics, name, **labels):
+    """Seconds by the one label that tells, of the series that have these."""
+    out = {}
+    for have, value in metrics.of(name):
+        if all(have.get(k) == v for k, v in labels.items()):
+            key = have.get("state") or have.get("reason")
+            out[key] = out.get(key, 0) + value
+    return out
+
+
+@case(group=None, limit=LIMIT)
+def waits_in_metrics(e):
+    """What requests took adds up by state; what threads slept for is what they did."""
+    port = e.c("waits", "-", "-")
+    run = Sonde(e, "run", "--port", port).wait_ready()
+    with Raw(port) as c:
+        for path in ("/sleep", "/burn", "/lock"):
+            for _ in range(50):
+                c.ask("GET", path)
+    quiet()
+    m = run.settled_metrics()
+    for path, state in (("/sleep", "blocked"), ("/burn", "cpu"), ("/lock", "blocked")):
+        took = sum(v for have, v in m.of("http_server_request_duration_seconds_sum")
+                   if have.get("http_route") == path)
+        parts = parts_of(m, "sonde_request_time_seconds_total", http_route=path, protocol="http")
+        if abs(sum(parts.values()) - took) > 1e-6 or not 0.95 <= parts.get(state, 0) <= took:
+            raise Failure(f"50 x {path}, which took {took} s, are {parts}")
+    # the thread that served has slept, and waited for another and for its client
+    asleep = parts_of(m, "sonde_offcpu_seconds_total", service_name="waits")
+    if not 0.99 <= asleep.get("sleep", 0) <= 1.5 or not 0.99 <= asleep.get("lock", 0) <= 3:
+        raise Failure(f"slept 1 s and waited 1 s for a lock, and is said to have {asleep}")
+    waited = [v for have, v in m.of("sonde_runqueue_latency_seconds_count")
+              if have["service_name"] == "waits"]
+    if not waited or waited[0] < 100:  # it was woken that often
+        raise Failure(f"waits for a CPU: {waited}")
+
+
+@case(group=None, limit=LIMIT)
+def stuck_request_is_seen(e):
+    """A request without any answer is in flight, and grows old, as long as its server lives."""
+    port = free_port()
+    server = e.serve([e.program("waits"), port, "-", "-"], port)
+    run = Sonde(e, "run", "--port", port).wait_ready()
+
+    def figures():
+        m = run.metrics()
+        active = sum(v for have, v in m.of("http_server_active_requests")
+                     if have["http_request_method"] == "GET" and have["service_name"] == "waits")
+        oldest = max((v for have, v in m.of("sonde_oldest_active_request_seconds")
+                      if have["protocol"] == "http" and have["service_name"] == "waits"), default=0)
+        return active, oldest
+    with Raw(port) as stuck, Raw(port) as other:
+        began = time.monotonic()
+        stuck.send("GET /stuck HTTP/1.1\r\nHost: a\r\n\r\n")
+        other.ask("GET", "/plain")
+        time.sleep(1)
+        least = time.monotonic() - began
+        active, oldest = figures()
+        if active != 1 or not least - 0.2 <= oldest <= time.monotonic() - began:
+            raise Failure(f"{active} in flight, the oldest for {oldest} s, after {least} s")
+    server.stop()
+    until(lambda: figures() == (0, 0), 5, "end of what was in flight")
