@@ -19,15 +19,16 @@ ERRORS = {"NXDOMAIN": "host_not_found", "NOERROR": None}
 class Dnsmasq:
     """A private server that knows what it is told here and asks nobody else."""
 
-    def __init__(self, e):
-        self.e, self.port, self.log = e, free_port(), e.path("queries.log")
+    def __init__(self, e, *more, port=None, prefix=()):
+        self.e, self.port, self.log = e, port or free_port(), e.path("queries.log")
         e.write("queries.log", "")
         e.serve([tool("dnsmasq"), "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv",
                  "--no-hosts", "--port", self.port, "--listen-address=127.0.0.1",
                  "--bind-interfaces", "--user=root", "--group=root", "--pid-file", "--log-queries",
                  f"--log-facility={self.log}", "--host-record=www.example,192.0.2.7",
                  "--host-record=six.example,2001:db8::7", "--txt-record=txt.example," + "x" * 200,
-                 "--mx-host=example,mail.example,10", "--local=/example/"], self.port)
+                 "--mx-host=example,mail.example,10", "--local=/example/", *more],
+                self.port, prefix)
 
     def logged(self, n):
         """Questions by (type, name) as the server wrote them down, once there are n."""
@@ -50,8 +51,8 @@ def questions(asked):
     return out
 
 
-def expect(port, asked, client, check=None):
-    return Expect(port, truth_of(asked), "dnsmasq", client, kind="names", check=check)
+def expect(port, asked, client, check=None, server="dnsmasq"):
+    return Expect(port, truth_of(asked), server, client, kind="names", check=check)
 
 
 @case()
@@ -81,11 +82,15 @@ def dns_dig_over_tcp(e):
     return expect(d.port, asked, "dig")
 
 
-def question(name, kind, n):
+def message(name, kind, n):
     labels = b"".join(bytes([len(p)]) + p.encode() for p in name.split("."))
-    message = struct.pack(">HHHHHH", n, 0x100, 1, 0, 0, 0) + labels + b"\0" + \
+    return struct.pack(">HHHHHH", n, 0x100, 1, 0, 0, 0) + labels + b"\0" + \
         struct.pack(">HH", TYPES[kind], 1)
-    return struct.pack(">H", len(message)) + message
+
+
+def question(name, kind, n):
+    """As TCP has it."""
+    return struct.pack(">H", len(message(name, kind, n))) + message(name, kind, n)
 
 
 @case()

@@ -73,12 +73,22 @@ class Shared:
 
     def agree(self):
         """/metrics of the one sonde equals the truth that the other's transactions equal."""
-        found = []
+        found, lookups = [], {}
         for c in self.cases:
             for e in c.expects:
                 found += self.metrics_problems(e) if e.in_metrics else []
+                if e.kind == "names" and e.services["client"]:
+                    lookups.setdefault(e.services["client"], Counter()).update(
+                            {self.metrics_key(e, k): n for k, n in e.counts("client").items()})
+        for service, truth in lookups.items():  # they do not say whom they asked
+            found += difference("/metrics client", truth, self.metrics.lookups(service))
         if found:
             raise Failure("; ".join(found[:6]))
+
+    @staticmethod
+    def metrics_key(e, key):
+        method = key[1] if e.kind != "web" or key[1] in KNOWN_METHODS else "_OTHER"
+        return (key[0], method, *key[2:])
 
     def metrics_problems(self, e):
         found = []
@@ -89,16 +99,13 @@ class Shared:
             for key, n in e.counts(role).items():
                 if key[1] == "connect":
                     continue
-                method = key[1] if e.kind != "web" or key[1] in KNOWN_METHODS else "_OTHER"
-                truth[(key[0], method, *key[2:])] += n
+                truth[self.metrics_key(e, key)] += n
             if e.kind == "web":
                 seen = self.metrics.requests(role, e.where)
             elif e.kind == "database":
                 seen = self.metrics.operations(role, e.where)
-            elif role == "client":
-                seen = self.metrics.lookups(service)
             else:
-                continue  # a name server's own answers are no lookups
+                continue  # a name server's own answers are no lookups; see agree() for a client's
             found += difference(f"/metrics {role}", truth, seen)
         return found
 
