@@ -14,6 +14,10 @@
 #define GO_G(regs)	((regs)->r14)
 /* runtime.tlsg of programs: the word below the thread pointer */
 #define GO_TLS_G(task) ((task)->thread.fsbase - 8)
+/* Inside a function that was entered with this much stack in use: is it still under way? Its return
+ * address lies where it was, and what runs uses more. */
+#define STACK_OF(regs)	       ((regs)->sp)
+#define HAS_RETURN_ON_STACK    1
 #define NR_READ	       0
 #define NR_WRITE       1
 #define NR_READV       19
@@ -55,6 +59,8 @@
 #define CALL_ARG5(regs)	     ((regs)->regs[4])
 #define GO_G(regs)	     ((regs)->regs[28])
 #define GO_TLS_G(task)	     0
+#define STACK_OF(regs)	     ((regs)->sp)
+#define HAS_RETURN_ON_STACK  0
 #define NR_READ		     63
 #define NR_WRITE	     64
 #define NR_READV	     65

@@ -9,6 +9,7 @@
 #include "copy.bpf.h"
 #include "hold.bpf.h"
 #include "open.bpf.h"
+#include "session.bpf.h"
 #include "thread.bpf.h"
 
 #define PF_KTHREAD   0x00200000
@@ -156,7 +157,7 @@ static __always_inline u64 rx_arrival(struct conn *c, struct sock *sk, u32 seq, 
 
 		if (c->marks_out == c->marks_in)
 			break;
-		if (c->flags & CONN_OWN_SEQ) {
+		if (sk && c->flags & CONN_OWN_SEQ) {
 			/* no positions: what waited, waited since the oldest mark */
 			arrival = arrival ?: c->mark_ns[at];
 			if (sk->sk_receive_queue.qlen)
@@ -220,7 +221,7 @@ static __always_inline bool obey_verdict(struct sonde_ev_data *ev, struct conn *
 	struct sonde_verdict *v = bpf_map_lookup_elem(&verdicts, &slot);
 
 	*from = 0;
-	if (v && v->cookie == c->cookie) {
+	if (v && v->cookie == (c->flags & CONN_TLS ? c->cookie | SONDE_VERDICT_TLS : c->cookie)) {
 		u64 until = v->until[dir];
 
 		cap = v->copy[dir];
@@ -326,6 +327,9 @@ static __always_inline u64 goroutine_of(struct task_struct *task)
 	return g == GO_G(regs) ? g : 0;
 }
 
+/* Is the operation's ciphertext told as plaintext, here or elsewhere? In tls.bpf.h. */
+int tls_takes(struct op *op, struct conn *c);
+
 /* Makes the record of an operation, in the scratch space of the CPU, which is held. */
 static __always_inline void capture(struct op *op, const struct actor *by)
 {
@@ -336,6 +340,8 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 	struct conn *c = by->c;
 
 	if (!s)
+		return;
+	if (is_tls_wanted && c->tls != TLS_NO && op->is_tcp && tls_takes(op, c))
 		return;
 	if (!op->is_tcp) {
 		op->seq = __sync_fetch_and_add(&c->own_seq[dir], op->len);

@@ -2,6 +2,7 @@
 /* Connection life: who connects, what was accepted, how it ended; and the sweep over what is left,
  * for the sockets whose end no tracepoint tells. */
 #include "conn.bpf.h"
+#include "session.bpf.h"
 
 static __always_inline void connect_failed(struct sock *sk, struct conn *c)
 {
@@ -32,6 +33,8 @@ static __always_inline void connect_failed(struct sock *sk, struct conn *c)
 static __noinline void conn_ended(struct sock *sk, struct conn *c, u32 how, u32 error)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	const struct tls_session *t = c->flags & CONN_TLS ? tls_session_at(c) : NULL;
+	const struct conn *of = t ? &t->c : c; /* whose streams are told */
 	struct sonde_ev_close *ev;
 	u32 written;
 
@@ -48,22 +51,38 @@ static __noinline void conn_ended(struct sock *sk, struct conn *c, u32 how, u32 
 	if (!ev)
 		return;
 	ev->cookie = c->cookie;
-	ev->last_tx_ns = c->skipped_ns[SONDE_TX];
-	ev->last_rx_ns = c->skipped_ns[SONDE_RX];
+	ev->last_tx_ns = of->skipped_ns[SONDE_TX];
+	ev->last_rx_ns = of->skipped_ns[SONDE_RX];
 	ev->slot = c->slot;
-	if (c->flags & CONN_OWN_SEQ) {
-		ev->tx_seq = c->own_seq[SONDE_TX];
-		ev->rx_seq = c->own_seq[SONDE_RX];
+	if (c->flags & (CONN_OWN_SEQ | CONN_TLS)) {
+		ev->tx_seq = of->own_seq[SONDE_TX];
+		ev->rx_seq = of->own_seq[SONDE_RX];
+		if (c->flags & CONN_TLS)
+			ev->h.flags |= SONDE_F_TLS;
 	} else {
 		ev->tx_seq = c->flags & CONN_FIN_SENT ? c->fin_tx_seq : written;
 		ev->rx_seq = tcp_rx_next(tp);
 	}
-	ev->lost_tx = c->lost[SONDE_TX];
-	ev->lost_rx = c->lost[SONDE_RX];
+	ev->lost_tx = of->lost[SONDE_TX];
+	ev->lost_rx = of->lost[SONDE_RX];
 	ev->error = error;
 	ev->tgid = c->tgid;
 	ev->how = how;
 	control_submit(ev);
+}
+
+/* Its plaintext: nobody reads what is left once the socket is let go; else the object's end ends
+ * it, or the observer, in time. */
+static __always_inline void plaintext_over(struct sock *sk, struct conn *c)
+{
+	struct tls_session *t = tls_session_at(c);
+
+	if (!t)
+		return;
+	if (t->is_freed || !sk->sk_socket)
+		tls_session_drop(c->tls_ssl, c->tgid);
+	else
+		t->is_over = 1;
 }
 
 /* In the syscall tier a connection can live and end unseen: served by io_uring, or by a program of
@@ -144,6 +163,7 @@ static __always_inline int state_changed(struct sock *sk, int from, int to)
 				   ? SONDE_CLOSE_RESET
 				   : SONDE_CLOSE_DONE,
 			   sk->sk_err);
+		plaintext_over(sk, c);
 		break;
 	}
 	return 0;

@@ -5,6 +5,7 @@
  * buffer; the registers the thread entered the kernel with still do.
  */
 #include "datagram.bpf.h"
+#include "tls.bpf.h"
 
 /* sendmmsg and recvmmsg: which of its messages a thread has reached. */
 struct mmsg {
@@ -133,9 +134,12 @@ static __always_inline void failed(int flags, u32 dir, struct sock *sk, int ret)
 
 	if (nr == NR_SENDMMSG || nr == NR_RECVMMSG)
 		mmsg_at(task, 0, 0, 0);
+	if (dir == SONDE_RX)
+		tls_failed(dir, NULL);
 	if (dir == SONDE_TX && is_tcp(sk)) {
 		struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 
+		tls_failed(dir, c);
 		if (c && c->tx_tid == (u32)bpf_get_current_pid_tgid())
 			c->tx_start_ns = 0;
 	}

@@ -24,6 +24,7 @@ enum {
 	CONN_PORT_OFF = 1 << 4, /* its ports are not asked for */
 	CONN_FIN_SENT = 1 << 5,
 	CONN_OWN_SEQ = 1 << 6, /* no usable TCP sequence numbers: unix, kernel TLS */
+	CONN_TLS = 1 << 7,     /* its plaintext is told, and its ciphertext is not */
 };
 
 enum { CONN_MARKS = 4, CONN_READERS = 4 };
@@ -46,7 +47,10 @@ struct conn {
 	u8 flags;
 	u8 role;
 	u8 family;
-	u8 reserved[5];
+	u8 tls;		  /* TLS_*: does it look encrypted? */
+	u8 tls_tries;	  /* operations that did not */
+	u8 tls_is_memory; /* its records are handed over in memory */
+	u8 reserved[2];
 	u32 generation; /* syscall tier: the socket's inode, 0 until a descriptor named it */
 	u32 seen;	/* syscall tier: the sweep that last found it in use */
 
@@ -70,6 +74,7 @@ struct conn {
 	u32 reader_tid[CONN_READERS]; /* programs of several threads: where a reader's read ended */
 	u32 reader_seq[CONN_READERS];
 	u32 rx_next; /* where the last read known ended */
+	u64 tls_ssl; /* the TLS library's object, key of its session; 0: none is known */
 };
 
 struct {
@@ -141,6 +146,8 @@ struct {
 const volatile struct sonde_filter filter __weak = {};
 /* The tier: operations come from their tracepoints, or from the ends of system calls. */
 const volatile __u32 is_syscall_tier __weak = 0;
+/* Plaintext of TLS is asked for. */
+const volatile __u32 is_tls_wanted __weak = 0;
 const volatile __u32 n_rings __weak = 1;
 const volatile __u32 ring_bytes __weak = 64 * 1024;
 /* The observer itself, in the root pid namespace; written by sonde_self at start. */

@@ -12,6 +12,7 @@
 #define SYSCALL_BPF_H
 
 #include "capture.bpf.h"
+#include "tls.bpf.h"
 
 #define S_IFMT	 0170000
 #define S_IFSOCK 0140000
@@ -223,6 +224,7 @@ static __always_inline void call_failed(const struct call *call, struct sock *sk
 {
 	struct conn *c = conn_of(sk);
 
+	tls_failed(SONDE_TX, c);
 	if (c && call->dir == SONDE_TX && c->tx_tid == tid)
 		c->tx_start_ns = 0;
 }
@@ -292,8 +294,10 @@ int BPF_PROG(sonde_syscall, struct pt_regs *regs, long ret)
 		return 0;
 	if (ret == 0 && !call.asks_bytes)
 		return 0;
-	if (ret < 0 && call.dir == SONDE_RX)
+	if (ret < 0 && call.dir == SONDE_RX) {
+		tls_failed(SONDE_RX, NULL);
 		return 0;
+	}
 	return syscall_ended(&call);
 }
 

@@ -99,7 +99,9 @@ struct sonde_sched {
 };
 
 enum {
-	SONDE_F_TLS = 1 << 0,	     /* plaintext of an encrypted connection, from a uprobe */
+	/* Plaintext of an encrypted connection, from a uprobe: seq and other_seq are running counts
+	 * of it from here on. In a close record: tx_seq, rx_seq and what was lost are of it too. */
+	SONDE_F_TLS = 1 << 0,
 	SONDE_F_NO_BYTES = 1 << 1,   /* length only: sendfile, splice, io_uring, zero copy */
 	SONDE_F_EOF = 1 << 2,	     /* a receive that returned 0: the peer will send no more */
 	SONDE_F_START_LATE = 1 << 3, /* start_ns is that of the last segment or of the completion */
@@ -109,6 +111,7 @@ enum {
 	SONDE_F_SKIPPED = 1 << 7, /* operations before this one were left out by verdict */
 	SONDE_F_ALONE =
 		1 << 8, /* its process has one thread: what it did before it was told before */
+	SONDE_F_TLS_FRESH = 1 << 9, /* with SONDE_F_TLS: counted from the connection's first byte */
 };
 
 /*
@@ -305,6 +308,9 @@ struct sonde_ev_shed {
  * only verdict there is on a socket of datagrams. */
 #define SONDE_SHED (1ULL << 33)
 
+/* In a verdict's cookie: it speaks of the connection's plaintext, and of that alone. */
+#define SONDE_VERDICT_TLS (1ULL << 62)
+
 struct sonde_verdict {
 	__u64 cookie; /* of the connection meant; another's is ignored */
 	__u64 until[2];
@@ -375,6 +381,7 @@ enum sonde_counter {
 	SONDE_CNT_COMPAT = 7,	     /* a 32-bit task's: length only */
 	SONDE_CNT_RACED = 8, /* two threads raced on a socket and the order is not certain */
 	SONDE_CNT_LOST_DATAGRAM = 9, /* ring full: records of datagrams */
+	SONDE_CNT_TLS_UNBOUND = 10,  /* plaintext whose socket is not certain */
 	SONDE_CNT_MAX = 16,
 };
 

@@ -40,6 +40,14 @@ static void on_go(void *ctx, uint32_t tgid)
 		p->opts.on_go(p->opts.ctx, tgid);
 }
 
+static void on_encrypted(void *ctx, uint32_t tgid)
+{
+	struct pipeline *p = ctx;
+
+	if (p->opts.on_encrypted)
+		p->opts.on_encrypted(p->opts.ctx, tgid);
+}
+
 static void on_txn(void *ctx, struct txn *t)
 {
 	struct pipeline *p = ctx;
@@ -116,6 +124,7 @@ int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts)
 	p->conns = conns_new(&(struct conns_opts){
 		.protocols = opts->protocols,
 		.on_txn = on_txn,
+		.on_encrypted = on_encrypted,
 		.on_stream = on_stream,
 		.on_request = on_request,
 		.on_request_gone = on_request_gone,
@@ -204,6 +213,11 @@ static void dispatch(struct pipeline *p, union decoded d)
 	}
 }
 
+static bool is_life(const struct sonde_ev_hdr *h)
+{
+	return h->kind == SONDE_EV_EXEC || h->kind == SONDE_EV_FORK || h->kind == SONDE_EV_EXIT;
+}
+
 int pipeline_record(struct pipeline *p, const void *rec, size_t size)
 {
 	union decoded d;
@@ -225,6 +239,8 @@ int pipeline_record(struct pipeline *p, const void *rec, size_t size)
 		recorder_write(p->opts.recorder, rec, d.h->size);
 	dispatch(p, d);
 	trace_time(p->trace, p->now_ns);
+	if (p->opts.on_life && is_life(d.h))
+		p->opts.on_life(p->opts.ctx, d.h);
 	return 0;
 }
 

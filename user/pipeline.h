@@ -29,6 +29,9 @@ struct pipeline_opts {
 	struct sampler sampler;
 	uint32_t protocols;
 	void (*on_go)(void *ctx, uint32_t tgid);
+	void (*on_encrypted)(void *ctx, uint32_t tgid); /* it was seen to speak TLS */
+	/* exec, fork and exit, after identity knows; NULL: not interested */
+	void (*on_life)(void *ctx, const struct sonde_ev_hdr *h);
 	void *ctx;
 };
 

@@ -61,7 +61,6 @@ says 2 '--filter: .*expected =, !=' tail --filter 'status is 5'
 says 2 '--filter: a closing parenthesis is missing' tail --filter '(status=5'
 # what this build does not do
 says 2 'this build does not export OTLP' --otlp-endpoint http://127.0.0.1:4318
-says 2 'this build does not see inside TLS' --tls on
 says 2 'this build does not propagate trace context' --propagate http
 says 2 'this build does not serve TLS or authentication' --web-config web.yml
 says 2 'this build does not know Kubernetes' --namespace shop

@@ -77,8 +77,8 @@ static void defaults_are_those_of_the_table(void **state)
 	assert_int_equal(c.command, CMD_RUN);
 	assert_string_equal(c.listen_addr, "127.0.0.1");
 	assert_int_equal(c.listen_port, 9464);
-	assert_true(c.routes);
-	assert_false(c.sizes || c.server_address || c.tls || c.log_json || c.stats);
+	assert_true(c.routes && c.tls);
+	assert_false(c.sizes || c.server_address || c.log_json || c.stats);
 	assert_int_equal(c.tier, PROBE_TIER_AUTO);
 	assert_int_equal(c.log_level, LOG_INFO);
 	assert_int_equal(c.ring_size, 16 << 20);
@@ -230,7 +230,6 @@ static void what_is_not_built_is_refused_when_asked_for(void **state)
 {
 	struct config c;
 
-	REFUSED("--tls: this build does not", "", ARGS("--tls", "on"));
 	REFUSED("--otlp-endpoint: this build does not", "", ARGS("--otlp-endpoint", "http://x"));
 	REFUSED("--propagate: this build does not", "", ARGS("--propagate", "http"));
 	REFUSED("--web-config: this build does not", "", ARGS("--web-config", "x"));
@@ -239,7 +238,7 @@ static void what_is_not_built_is_refused_when_asked_for(void **state)
 	REFUSED("--spans: not together", "", ARGS("replay", "f", "--spans", "--json"));
 	REFUSED("top: this build does not", "sonde top --once", ARGS("top"));
 	/* said in a shared environment, it is not asked of a command that has no use for it */
-	assert_int_equal(ASK(&c, ARGS("check"), ENV("SONDE_TLS=on")), 0);
+	assert_int_equal(ASK(&c, ARGS("check"), ENV("SONDE_PROPAGATE=http")), 0);
 	config_free(&c);
 	assert_int_equal(ASK(&c, ARGS("--tls", "off", "--propagate=off")), 0);
 	config_free(&c);

@@ -18,6 +18,9 @@
 
 enum { RING_DEFAULT = 16 << 20, PROGRAMS_MAX = 32 };
 
+/* enum bpf_attach_type of Linux 6.6; the build's own headers may be older */
+#define TRACE_UPROBE_MULTI ((enum bpf_attach_type)48)
+
 enum {
 	SOCKET = 1 << PROBE_TIER_SOCKET,
 	SYSCALL = 1 << PROBE_TIER_SYSCALL,
@@ -67,6 +70,19 @@ struct probe {
 	int ring_fd;
 	int stats_fd;
 	size_t ring_size;
+	bool is_tls;
+	char tls_off[160]; /* why not */
+};
+
+static const char *const tls_programs[PROBE_TLS_MAX] = {
+	[PROBE_TLS_READ] = "sonde_tls_read",
+	[PROBE_TLS_WRITE] = "sonde_tls_write",
+	[PROBE_TLS_READ_EX] = "sonde_tls_read_ex",
+	[PROBE_TLS_WRITE_EX] = "sonde_tls_write_ex",
+	[PROBE_TLS_HANDSHAKE] = "sonde_tls_handshake",
+	[PROBE_TLS_FREE] = "sonde_tls_free",
+	[PROBE_TLS_READ_END] = "sonde_tls_read_end",
+	[PROBE_TLS_WRITE_END] = "sonde_tls_write_end",
 };
 
 /* libbpf speaks through a callback without context: the last complaint is kept for the reason. */
@@ -117,8 +133,26 @@ static struct sonde_bpf *configured(const struct probe *p, const struct probe_op
 	skel->rodata->filter = opts->filter;
 	skel->rodata->ring_bytes = (uint32_t)p->ring_size;
 	skel->rodata->is_syscall_tier = p->tier == PROBE_TIER_SYSCALL;
+	skel->rodata->is_tls_wanted = p->is_tls;
 	bpf_map__set_max_entries(skel->maps.scratches, 2 * (uint32_t)libbpf_num_possible_cpus());
+	bpf_map__set_max_entries(skel->maps.tls_scratches,
+				 (p->is_tls ? (uint32_t)libbpf_num_possible_cpus() : 0) + 3);
+	for (size_t i = 0; i < PROBE_TLS_MAX; i++)
+		bpf_program__set_autoload(
+			bpf_object__find_program_by_name(skel->obj, tls_programs[i]), false);
 	return skel;
+}
+
+/* Loaded for attaching many at once: a kernel that does not know that takes them for any uprobe. */
+static void load_tls(const struct sonde_bpf *skel)
+{
+	for (size_t i = 0; i < PROBE_TLS_MAX; i++) {
+		struct bpf_program *prog =
+			bpf_object__find_program_by_name(skel->obj, tls_programs[i]);
+
+		bpf_program__set_expected_attach_type(prog, TRACE_UPROBE_MULTI);
+		bpf_program__set_autoload(prog, true);
+	}
 }
 
 static struct sonde_bpf *open_with(const struct probe *p, const struct probe_opts *opts)
@@ -134,6 +168,8 @@ static struct sonde_bpf *open_with(const struct probe *p, const struct probe_opt
 	bpf_program__set_autoload(skel->progs.sonde_sweep, p->tier == PROBE_TIER_SOCKET);
 	bpf_program__set_autoload(skel->progs.sonde_sweep_files, p->tier == PROBE_TIER_SYSCALL);
 	bpf_program__set_autoload(skel->progs.sonde_sweep_conns, p->tier == PROBE_TIER_SYSCALL);
+	if (p->is_tls)
+		load_tls(skel);
 	return skel;
 }
 
@@ -170,6 +206,14 @@ static int load(struct probe *p, const struct probe_opts *opts)
 	err = sonde_bpf__load(p->skel);
 	if (!err)
 		return 0;
+	if (p->is_tls) { /* the rest may do without */
+		snprintf(p->tls_off, sizeof(p->tls_off), "%s: %.120s", strerror(-err),
+			 last_complaint[0] ? last_complaint : "the kernel refused it");
+		p->is_tls = false;
+		sonde_bpf__destroy(p->skel);
+		p->skel = NULL;
+		return load(p, opts);
+	}
 	/* one of the programs is not for this kernel: find which, go on without them */
 	sonde_bpf__destroy(p->skel);
 	for (size_t i = 0; i < FEATURES; i++)
@@ -297,6 +341,8 @@ static enum probe_error load_tier(struct probe *p, const struct probe_opts *opts
 	int rc;
 
 	p->tier = tier;
+	p->is_tls = opts->tls;
+	snprintf(p->tls_off, sizeof(p->tls_off), "not asked for");
 	rc = load(p, opts);
 	verdict = missing_hook(p, err, size);
 	if (!verdict && rc) {
@@ -426,6 +472,21 @@ size_t probe_programs(struct probe *p, struct probe_program *out, size_t max)
 		n++;
 	}
 	return n;
+}
+
+int probe_tls_program(const struct probe *p, enum probe_tls which)
+{
+	return bpf_program__fd(bpf_object__find_program_by_name(p->skel->obj, tls_programs[which]));
+}
+
+const char *probe_tls_off(const struct probe *p)
+{
+	return p->is_tls ? NULL : p->tls_off;
+}
+
+int probe_tls_sessions(const struct probe *p)
+{
+	return bpf_map__fd(p->skel->maps.tls_sessions);
 }
 
 enum probe_tier probe_tier(const struct probe *p)

@@ -19,6 +19,7 @@ struct probe_opts {
 	size_t ring_size;	    /* bytes, 0: 16 MiB; rounded up to a power of two of pages */
 	enum probe_tier tier;
 	bool stats; /* kernel.bpf_stats for the life of the probe */
+	bool tls;   /* load the programs for plaintext of TLS libraries */
 };
 
 enum probe_error {
@@ -66,6 +67,24 @@ void probe_counters(const struct probe *p, uint64_t out[SONDE_CNT_MAX]);
  * they are attached at once; where few are, when the first open record asks for them.
  */
 void probe_needs_of(struct probe *p, const struct sonde_ev_open *ev);
+
+/* The programs of TLS libraries' functions: tls_attach.c attaches them, file by file. */
+enum probe_tls {
+	PROBE_TLS_READ,
+	PROBE_TLS_WRITE,
+	PROBE_TLS_READ_EX,
+	PROBE_TLS_WRITE_EX,
+	PROBE_TLS_HANDSHAKE,
+	PROBE_TLS_FREE,
+	PROBE_TLS_READ_END,
+	PROBE_TLS_WRITE_END,
+	PROBE_TLS_MAX
+};
+
+int probe_tls_program(const struct probe *p, enum probe_tls which); /* its descriptor */
+/* NULL: loaded. Else why they are not: not asked for, or what the kernel said. */
+const char *probe_tls_off(const struct probe *p);
+int probe_tls_sessions(const struct probe *p); /* descriptor of the map */
 
 /* The verdicts, shared with the kernel. */
 void probe_verdict(struct probe *p, uint32_t slot, const struct sonde_verdict *v);

@@ -79,7 +79,7 @@ static void print_process(FILE *out, const struct check_report *r)
 		p->is_go ? "Go" : "not Go");
 	fprintf(out, "  TLS        %s%s\n",
 		p->tls_library[0] ? p->tls_library : "no library mapped",
-		p->tls_library[0] ? ": this build does not see inside" : "");
+		p->tls_library[0] ? ": its plaintext is read where it is OpenSSL or GnuTLS" : "");
 	print_traffic(out, r);
 }
 

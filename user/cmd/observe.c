@@ -9,6 +9,7 @@
 #include "capture/confine.h"
 #include "capture/live.h"
 #include "capture/recording.h"
+#include "capture/tls.h"
 #include "cmd/sweep.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -115,6 +116,7 @@ static void on_second(void *ctx)
 
 	tell_lost(o, now_ns);
 	pipeline_tick(&o->pipeline, now_ns);
+	tls_tick(o->tls, now_ns);
 	watch_cpu(o, now_ns);
 	if (o->on_turn)
 		o->on_turn(o->ctx);
@@ -149,6 +151,26 @@ static void on_go(void *ctx, uint32_t tgid)
 	probe_set_process(o->probe, tgid, SONDE_P_GO);
 }
 
+static void on_encrypted(void *ctx, uint32_t tgid)
+{
+	struct observer *o = ctx;
+
+	tls_seen(o->tls, tgid, clock_mono_ns());
+}
+
+static void on_life(void *ctx, const struct sonde_ev_hdr *h)
+{
+	struct observer *o = ctx;
+
+	if (h->kind == SONDE_EV_FORK)
+		tls_forked(o->tls, ((const struct sonde_ev_fork *)h)->ppid,
+			   ((const struct sonde_ev_fork *)h)->tgid);
+	else if (h->kind == SONDE_EV_EXIT)
+		tls_exited(o->tls, ((const struct sonde_ev_exit *)h)->tgid);
+	else
+		tls_exited(o->tls, ((const struct sonde_ev_exec *)h)->tgid);
+}
+
 /* Before anything is attached, so that a signal from then on ends us in order. */
 static int open_loop(struct observer *o)
 {
@@ -173,6 +195,7 @@ static int open_probe(struct observer *o)
 		.ring_size = c->ring_size,
 		.tier = c->tier,
 		.stats = c->stats,
+		.tls = c->tls,
 	};
 	char err[512];
 
@@ -185,6 +208,9 @@ static int open_probe(struct observer *o)
 		log_error("cannot read the ring: %s", strerror(errno));
 		return EXIT_CANNOT;
 	}
+	o->tls = tls_open(o->probe);
+	if (!o->tls && c->tls)
+		log_warn("no plaintext of TLS: %s", probe_tls_off(o->probe));
 	return 0;
 }
 
@@ -215,6 +241,8 @@ static int open_pipeline(struct observer *o)
 		.sampler = sampler_env(),
 		.protocols = o->config->protocol_mask,
 		.on_go = on_go,
+		.on_encrypted = on_encrypted,
+		.on_life = on_life,
 		.ctx = o,
 	};
 
@@ -356,6 +384,7 @@ void observer_close(struct observer *o)
 	close_recorder(o);
 	if (o->source)
 		o->source->ops->close(o->source);
+	tls_close(o->tls);
 	probe_close(o->probe);
 	loop_free(o->loop);
 }

@@ -16,6 +16,7 @@
 
 struct recorder;
 struct sweeper;
+struct tls;
 
 struct observer {
 	struct config *config;
@@ -24,6 +25,7 @@ struct observer {
 	struct source *source;
 	struct recorder *recorder;
 	struct sweeper *sweeper;
+	struct tls *tls; /* NULL: no plaintext of TLS */
 	struct pipeline pipeline;
 	struct loop *loop;
 	/* Set by the command before observer_run(); NULL: not interested. on_turn: after

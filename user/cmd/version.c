@@ -20,7 +20,7 @@ int cmd_version(const struct cmd_args *a)
 	printf("libraries: libbpf %s, libmicrohttpd %s, libyaml %s, jansson %s, zlib %s, %s\n",
 	       libbpf_version_string(), MHD_get_version(), yaml_get_version_string(),
 	       jansson_version_str(), zlibVersion(), pcapfile_library());
-	printf("not built: tls, otlp, traces, propagation, kubernetes, web-config, top's live "
+	printf("not built: otlp, traces, propagation, kubernetes, web-config, top's live "
 	       "view\n");
 	return EXIT_DONE;
 }

@@ -154,7 +154,7 @@ void watch_why(const struct watched *p, char *out, size_t size)
 		uint32_t n;
 		const char *why;
 	} states[] = {
-		{ p->encrypted, "encrypted: this build does not see inside TLS" },
+		{ p->encrypted, "encrypted, by no TLS library that is watched" },
 		{ p->unknown, "of a protocol this build does not parse" },
 		{ p->parsed, "open, and no request on them ended meanwhile" },
 		{ p->undecided, "of which too little was seen to tell the protocol" },

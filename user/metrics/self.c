@@ -38,6 +38,7 @@ static void self_kernel_losses(struct self *s)
 	n[LOSS_UNKNOWN_CALL] += s->counters[SONDE_CNT_UNKNOWN_CALL];
 	n[LOSS_RACED] += s->counters[SONDE_CNT_RACED];
 	n[LOSS_DATAGRAM] += s->counters[SONDE_CNT_LOST_DATAGRAM];
+	n[LOSS_TLS_UNBOUND] += s->counters[SONDE_CNT_TLS_UNBOUND];
 	for (size_t i = 0; i < s->n_programs; i++)
 		if (!s->programs[i].is_aid)
 			n[LOSS_RECURSION] += s->programs[i].recursion_misses;

@@ -225,6 +225,47 @@ static void count_lost(struct conns *cs, const struct conn *c, enum sonde_dir d,
 		cs->stats.lost_requests += n;
 }
 
+/* From now on the streams are of the plaintext: what its ciphertext was taken for is forgotten. */
+static void see_plaintext(struct conns *cs, struct conn *c, const struct sonde_ev_data *ev)
+{
+	match_drop(cs, c, LOSS_MAX);
+	c->match = (struct match){ 0 };
+	conn_set_state(cs, c, CONN_UNDECIDED);
+	conn_free_state(c);
+	c->proto = NULL;
+	for (int d = SONDE_TX; d <= SONDE_RX; d++) {
+		stream_free(&c->s[d]);
+		c->s[d] = (struct stream){ 0 };
+	}
+	c->is_tls = true;
+	c->is_raw = c->wants_all = false;
+	c->is_fresh = ev->h.flags & SONDE_F_TLS_FRESH;
+	c->tries = 0;
+	c->head_max = 0;
+	c->hold_since_ns = 0;
+	c->told = (struct sonde_verdict){ .cookie = c->cookie | SONDE_VERDICT_TLS };
+	if (!c->is_fresh)
+		return;
+	stream_begin(&c->s[SONDE_TX], 0);
+	stream_begin(&c->s[SONDE_RX], 0);
+}
+
+/* Is the record one of the connection's streams as they are now? */
+static bool is_of_streams(struct conns *cs, struct conn *c, const struct sonde_ev_data *ev)
+{
+	if (ev->h.flags & SONDE_F_TLS) {
+		if (!c->is_tls)
+			see_plaintext(cs, c, ev);
+		return true;
+	}
+	if (!c->is_tls)
+		return true;
+	/* ciphertext that was still under way; its end is that of the plaintext too */
+	if (ev->h.flags & SONDE_F_EOF)
+		settle_eof(cs, c, ev->dir, ev->h.ts_ns);
+	return false;
+}
+
 void conns_data(struct conns *cs, const struct sonde_ev_data *ev)
 {
 	struct conn *c = map_get(&cs->by_cookie, ev->cookie);
@@ -239,6 +280,8 @@ void conns_data(struct conns *cs, const struct sonde_ev_data *ev)
 	touch(cs, c, ev->h.ts_ns);
 	c->slot = ev->slot;
 	count_lost(cs, c, ev->dir, ev->lost);
+	if (!is_of_streams(cs, c, ev))
+		return;
 	record_take(cs, c, ev);
 	if (settle_again(cs, c, false))
 		conn_free(cs, c);

@@ -73,6 +73,7 @@ struct conn {
 	bool is_impatient;   /* responses are no longer held back for their requests */
 	bool is_eof;	     /* we read the peer's end */
 	bool is_shed;	     /* observed no longer; raw */
+	bool is_tls;	     /* the streams are of its plaintext */
 	bool wants_all;	     /* responses of this connection cannot be understood by their heads */
 };
 

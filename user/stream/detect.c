@@ -106,6 +106,8 @@ int detect_run(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice 
 
 	if (is_tls_record(in) || is_tls_asked_for(in)) {
 		conn_give_up(cs, c, CONN_ENCRYPTED, LOSS_MAX);
+		if (cs->opts.on_encrypted)
+			cs->opts.on_encrypted(cs->opts.ctx, c->tgid);
 		return -1;
 	}
 	/* in the middle of something, whoever begins a message begins it with an operation */

@@ -164,7 +164,21 @@ static bool wait_for_rest(struct conns *cs, struct conn *c, const struct sonde_e
 	return true;
 }
 
-bool settle_close(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev)
+/* Where the streams end is told of the plaintext or of what was on the wire; of the other one it
+ * says nothing. */
+static struct sonde_ev_close as_of_streams(const struct conn *c, const struct sonde_ev_close *ev)
+{
+	struct sonde_ev_close own = *ev;
+
+	if (c->is_tls == !!(ev->h.flags & SONDE_F_TLS))
+		return own;
+	own.tx_seq = (uint32_t)c->s[SONDE_TX].next;
+	own.rx_seq = (uint32_t)c->s[SONDE_RX].next;
+	own.lost_tx = own.lost_rx = 0;
+	return own;
+}
+
+static bool close_ends(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev)
 {
 	if (ev->how == SONDE_CLOSE_PEER) {
 		/* what it sent before may still be unread: the end of that stream comes later */
@@ -179,6 +193,13 @@ bool settle_close(struct conns *cs, struct conn *c, const struct sonde_ev_close 
 	free(c->leaving);
 	c->leaving = NULL;
 	return settle_now(cs, c, ev);
+}
+
+bool settle_close(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev)
+{
+	struct sonde_ev_close own = as_of_streams(c, ev);
+
+	return close_ends(cs, c, &own);
 }
 
 bool settle_again(struct conns *cs, struct conn *c, bool is_tick)

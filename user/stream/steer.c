@@ -49,7 +49,9 @@ static uint32_t want_copy(const struct conn *c)
 
 void steer(struct conns *cs, struct conn *c)
 {
-	struct sonde_verdict v = { .cookie = c->cookie };
+	struct sonde_verdict v = {
+		.cookie = c->is_tls ? c->cookie | SONDE_VERDICT_TLS : c->cookie,
+	};
 
 	for (int d = SONDE_TX; d <= SONDE_RX && !c->is_shed; d++) {
 		struct stream *s = &c->s[d];

@@ -188,7 +188,7 @@ def dark_is_said_and_why(e):
     for c in held:
         c.sock.close()
     s.end()
-    for words in (" encrypted (this build does not see inside TLS)", " of a protocol this build does "
+    for words in (" encrypted (no TLS library that is watched)", " of a protocol this build does "
                   "not parse", "sonde check"):
         if words not in dark:
             raise Failure(f"{words!r} is not in {dark!r}")

@@ -1,0 +1,738 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Plaintext of encrypted connections, from the calls of TLS libraries. Which socket a plaintext
+ * belongs to is told by the socket operation nested in the call, on the same thread:
+ *
+ *     SSL_write(ssl, buf, n)            entry: what is about to be written
+ *        send(fd, 17 03 03 LL LL ...)   a record of application data: so much of it, and this socket
+ *     SSL_read(ssl, buf, n)             entry
+ *        recv(fd, ...)                  this socket
+ *     = m                               return: what was read
+ *
+ * A write needs its entry alone, for it has succeeded as far as its records were sent; that it is
+ * still under way is told by its return address, which lies untouched on the stack. Programs that
+ * take records from memory nest no operation: there the receive that the thread did last before the
+ * call is the one, and what was written is taken when the call returns.
+ *
+ * Positions in plaintext are running counts. Plaintext whose socket is not certain is counted, and
+ * given to none.
+ *
+ * Not a file of its own for the compiler: bpftool can link only one object that calls kernel
+ * functions.
+ */
+#ifndef TLS_BPF_H
+#define TLS_BPF_H
+
+#include "capture.bpf.h"
+
+/* RFC 8446, 5.1 and 5.2; RFC 5246, 6.2 */
+enum {
+	TLS_HEAD = 5,
+	TLS_CHANGE_CIPHER_SPEC = 0x14,
+	TLS_APPLICATION_DATA = 0x17,
+	TLS_CHUNK_MAX = 16384,	 /* plaintext of a record */
+	TLS_EXPANSION_LEAST = 8, /* what protection adds to it */
+	TLS_EXPANSION_MAX = 2048,
+	TLS_TRIES = 16, /* operations of a connection that may come before its first record */
+};
+
+enum tls_call { TLS_NONE, TLS_READ, TLS_WRITE, TLS_HANDSHAKE };
+
+/* What a thread is doing, and the encrypted receive that it did last. */
+struct tls_thread {
+	u64 ssl; /* of the call under way, or of the write that was last */
+	u64 buf;
+	u64 length_at; /* where the call puts how much it moved; 0: it returns it */
+	u64 attached_ns;
+	u64 since_ns;
+	u64 stack, returns_to;
+	u32 call;
+	u32 num;  /* bytes asked for */
+	u32 done; /* of a write: bytes told of */
+	u32 is_nested;
+	u64 rx_cookie;
+	u64 rx_established_ns;
+	u64 rx_arrival_ns;
+	u32 rx_slot;
+	u32 rx_len;
+	u8 rx_family, rx_role, rx_flags;
+	u8 rx_is_used; /* a call followed it */
+	u32 reserved;
+	u64 bound_ssl; /* bound by such a receive: the connection learns it at its next operation */
+	u64 bound_cookie;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tls_thread);
+} tls_threads SEC(".maps");
+
+/* Never written: what a connection's plaintext begins as. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct tls_session);
+} tls_blanks SEC(".maps");
+
+/* For uprobes, which may lose their CPU to another thread that runs one: who takes it owns it. */
+enum { TLS_SCRATCH_TRIES = 4 };
+
+struct tls_scratch {
+	struct scratch s;
+	u32 is_taken;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TLS_SCRATCH_TRIES); /* and the number of CPUs, set at load */
+	__type(key, u32);
+	__type(value, struct tls_scratch);
+} tls_scratches SEC(".maps");
+
+static __always_inline u32 tls_record_len(const u8 *head)
+{
+	u32 len = head[3] << 8 | head[4];
+
+	if (head[0] < TLS_CHANGE_CIPHER_SPEC || head[0] > TLS_APPLICATION_DATA || head[1] != 3 ||
+	    head[2] > 4 || len > TLS_CHUNK_MAX + TLS_EXPANSION_MAX)
+		return 0;
+	return len;
+}
+
+/* --- who belongs to whom --- */
+
+struct tls_bond {
+	u64 ssl, cookie, established_ns, attached_ns;
+	u32 slot;
+	u8 family, role, flags, is_memory;
+};
+
+static __noinline struct tls_session *tls_bind(const struct tls_bond *b, u32 tgid)
+{
+	struct tls_key key = { .ssl = b->ssl, .tgid = tgid };
+	struct tls_session *t, *blank;
+	u32 zero = 0;
+
+	blank = bpf_map_lookup_elem(&tls_blanks, &zero);
+	if (!blank || bpf_map_update_elem(&tls_sessions, &key, blank, BPF_ANY)) {
+		count(SONDE_CNT_NO_STORAGE);
+		return NULL;
+	}
+	t = bpf_map_lookup_elem(&tls_sessions, &key);
+	if (!t)
+		return NULL;
+	t->c.cookie = b->cookie;
+	t->c.slot = b->slot;
+	t->c.role = b->role;
+	t->c.family = b->family;
+	t->c.tgid = tgid;
+	t->c.last_dir = 2; /* neither */
+	t->c.flags = CONN_OWN_SEQ | CONN_OPENED | CONN_TLS;
+	/* known from its first byte: the library was watched before the connection was there */
+	if (b->flags & CONN_FRESH && b->established_ns > b->attached_ns)
+		t->c.flags |= CONN_FRESH;
+	t->is_memory = b->is_memory;
+	return t;
+}
+
+/* The session of the call under way, bound to this connection: now, if it was not. */
+static __noinline struct tls_session *tls_bound(const struct tls_thread *th, struct conn *c,
+						u32 tgid)
+{
+	struct tls_session *t = tls_session_of(th->ssl, tgid);
+
+	if (!t || t->c.cookie != c->cookie) {
+		struct tls_bond b = {
+			.ssl = th->ssl,
+			.cookie = c->cookie,
+			.established_ns = c->established_ns,
+			.attached_ns = th->attached_ns,
+			.slot = c->slot,
+			.family = c->family,
+			.role = c->role,
+			.flags = c->flags,
+		};
+
+		t = tls_bind(&b, tgid);
+		if (!t)
+			return NULL;
+	}
+	t->is_memory = 0;
+	c->tls_ssl = th->ssl;
+	c->tls_is_memory = 0;
+	c->tgid = tgid;
+	return t;
+}
+
+/* Is the operation at hand part of the call? Of reads the return is watched. */
+static __always_inline bool tls_is_inside(const struct tls_thread *th, struct pt_regs *regs)
+{
+	u64 returns_to = 0, page;
+
+	if (th->call == TLS_READ)
+		return true;
+	if (STACK_OF(regs) >= th->stack)
+		return false;
+	if (!HAS_RETURN_ON_STACK)
+		return true;
+	bpf_probe_read_user(&returns_to, sizeof(returns_to), (void *)th->stack);
+	if (returns_to == th->returns_to)
+		return true;
+	/* its return is watched, by whomever: then it leads to the kernel's own page */
+	page = BPF_CORE_READ(bpf_get_current_task_btf(), mm, uprobes_state.xol_area, vaddr);
+	return page && returns_to >> 12 == page >> 12;
+}
+
+/* --- telling --- */
+
+struct tls_text {
+	u64 base;
+	u64 start_ns, sent_ns, arrival_ns;
+	u32 len, dir;
+};
+
+/* Global: as tls_takes(). */
+__noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_text *x)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct sonde_ev_data *ev;
+	u32 from, want, dir;
+	struct conn *c;
+
+	if (!s || !t || !x)
+		return 0;
+	ev = &s->ev;
+	c = &t->c;
+	dir = x->dir & 1;
+	ev->h.kind = SONDE_EV_DATA;
+	ev->h.flags = SONDE_F_TLS | (c->flags & CONN_FRESH ? SONDE_F_TLS_FRESH : 0) |
+		      (task->signal->nr_threads <= 1 ? SONDE_F_ALONE : 0);
+	ev->h.ts_ns = bpf_ktime_get_ns();
+	ev->dir = dir;
+	ev->seq = __sync_fetch_and_add(&c->own_seq[dir], x->len);
+	ev->other_seq = c->own_seq[!dir];
+	ev->len = x->len;
+	ev->copied = ev->tail = 0;
+	ev->start_ns = x->start_ns;
+	ev->sent_ns = x->sent_ns;
+	ev->arrival_ns = x->arrival_ns;
+	if (!x->len)
+		ev->h.flags |= SONDE_F_EOF | SONDE_F_NO_BYTES;
+	if (!obey_verdict(ev, c, &from, &want)) {
+		c->skipped_ns[dir] = ev->h.ts_ns;
+		count(SONDE_CNT_SKIPPED);
+		return 0;
+	}
+	ev->cookie = c->cookie;
+	ev->slot = c->slot;
+	ev->lost = c->lost[dir];
+	ev->skipped_ns = c->skipped_ns[dir];
+	if (ev->skipped_ns)
+		ev->h.flags |= SONDE_F_SKIPPED;
+	ev->tgid = task->tgid;
+	ev->tid = task->pid;
+	ev->reserved = 0;
+	ev->goroutine = 0;
+	ev->syscall = 0;
+	read_sched(task, ev->h.ts_ns, &ev->sched);
+	if (want && copy_buffer(s, x->base, from, want, x->len)) {
+		ev->h.flags |= SONDE_F_FAULT;
+		ev->copied = ev->tail = 0;
+		count(SONDE_CNT_FAULT);
+	}
+	if (from && ev->copied) {
+		ev->seq += from;
+		ev->len -= from;
+	}
+	submit(s, c, dir);
+	return 0;
+}
+
+/* --- socket operations of connections that look encrypted --- */
+
+/* Where the operation's first bytes are in the process. */
+static __always_inline u64 tls_base(const struct op *op, struct pt_regs *regs)
+{
+	struct user_bytes ub = {};
+	struct iovec iov;
+
+	user_bytes_of(op, regs, &ub);
+	if (!ub.n_iov)
+		return ub.base;
+	if (bpf_probe_read_user(&iov, sizeof(iov), (void *)ub.base))
+		return 0;
+	return (u64)iov.iov_base;
+}
+
+/* A record was sent within a write: which part of the plaintext it has in it. */
+static __always_inline void tls_sent(struct tls_thread *th, struct conn *c, const struct op *op,
+				     const u8 *head, struct tls_text *x)
+{
+	u32 record = tls_record_len(head), chunk, tgid = bpf_get_current_pid_tgid() >> 32;
+	struct tls_session *t = NULL;
+
+	if (c->tls_ssl == th->ssl)
+		t = tls_session_at(c);
+	if (t && (t->tx_left || t->is_blocked)) {
+		/* tried again, the library goes on where it stopped */
+		if (th->done < t->tx_done)
+			th->done = t->tx_done;
+		th->is_nested = 1;
+		t->is_blocked = 0;
+	}
+	if (t && t->tx_left) {
+		t->tx_left -= op->len < t->tx_left ? op->len : t->tx_left;
+		if (!t->tx_left && th->done >= th->num)
+			th->call = TLS_NONE;
+		return;
+	}
+	if (head[0] != TLS_APPLICATION_DATA || !record || th->done >= th->num)
+		return;
+	chunk = th->num - th->done;
+	if (chunk > TLS_CHUNK_MAX)
+		chunk = TLS_CHUNK_MAX;
+	/* smaller pieces than the standard's were agreed on: what is added to each is known by then
+	 */
+	if (record < chunk + TLS_EXPANSION_LEAST && t && t->expansion && record > t->expansion)
+		chunk = record - t->expansion;
+	if (record < chunk + TLS_EXPANSION_LEAST || record > chunk + TLS_EXPANSION_MAX)
+		return;
+	t = tls_bound(th, c, tgid);
+	if (!t)
+		return;
+	c->flags |= CONN_TLS;
+	x->base = th->buf + th->done;
+	x->len = chunk;
+	th->is_nested = 1;
+	th->done += chunk;
+	t->expansion = record - chunk;
+	t->tx_done = th->done;
+	t->tx_left = op->len < TLS_HEAD + record ? TLS_HEAD + record - op->len : 0;
+	if (!t->tx_left && th->done >= th->num)
+		th->call = TLS_NONE;
+}
+
+/* Ciphertext came: for the read under way, or for one that takes it from memory. True: it need not
+ * be told. */
+static __always_inline bool tls_received(struct tls_thread *th, struct conn *c, const struct op *op,
+					 struct task_struct *task, struct pt_regs *regs,
+					 const u8 *head)
+{
+	struct tls_session *t = NULL;
+	u64 arrival = 0;
+	u32 tgid = task->tgid;
+
+	if (c->flags & CONN_TLS && !is_syscall_tier)
+		arrival = rx_arrival(c, NULL, op->seq, op->seq + op->len);
+	if (th->call == TLS_READ) {
+		th->is_nested = 1;
+		if (c->flags & CONN_TLS && c->tls_ssl == th->ssl)
+			t = tls_session_at(c);
+		if (!t && tls_record_len(head) && head[0] == TLS_APPLICATION_DATA) {
+			t = tls_bound(th, c, tgid);
+			c->flags |= CONN_TLS;
+			if (!is_syscall_tier)
+				arrival = rx_arrival(c, NULL, op->seq, op->seq + op->len);
+		}
+		if (t) {
+			t->is_memory = c->tls_is_memory = 0;
+			if (!t->arrival_ns)
+				t->arrival_ns = arrival ?: bpf_ktime_get_ns();
+		}
+		return c->flags & CONN_TLS;
+	}
+	if (th->call == TLS_HANDSHAKE && tls_is_inside(th, regs)) {
+		t = tls_bound(th, c, tgid);
+		/* the first plaintext may be in what was read with the handshake's end */
+		if (t)
+			t->arrival_ns = bpf_ktime_get_ns();
+		return c->flags & CONN_TLS;
+	}
+	if (th->bound_ssl && th->bound_cookie == c->cookie) {
+		c->tls_ssl = th->bound_ssl;
+		c->tls_is_memory = 1;
+		c->flags |= CONN_TLS;
+	}
+	if (c->tls_ssl && !c->tls_is_memory) {
+		t = tls_session_at(c);
+		if (t && !t->arrival_ns)
+			t->arrival_ns = arrival ?: bpf_ktime_get_ns();
+		return c->flags & CONN_TLS;
+	}
+	if (th->rx_cookie != c->cookie || th->rx_is_used) {
+		th->rx_arrival_ns = arrival ?: bpf_ktime_get_ns();
+		th->rx_len = 0;
+	}
+	th->rx_cookie = c->cookie;
+	th->rx_established_ns = c->established_ns;
+	th->rx_len += op->len;
+	th->rx_slot = c->slot;
+	th->rx_family = c->family;
+	th->rx_role = c->role;
+	th->rx_flags = c->flags;
+	th->rx_is_used = 0;
+	return c->flags & CONN_TLS;
+}
+
+static __always_inline void tls_mirror(struct conn *c, const struct tls_session *t)
+{
+	c->own_seq[SONDE_TX] = t->c.own_seq[SONDE_TX];
+	c->own_seq[SONDE_RX] = t->c.own_seq[SONDE_RX];
+}
+
+/* What the kernel knows of when a send began and ended, as capture() has it. */
+static __always_inline void tls_send_times(struct tls_text *x, const struct op *op)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	x->start_ns = op->start_ns ?: op->wstamp_ns && op->wstamp_ns < now ? op->wstamp_ns : now;
+	x->sent_ns = now;
+	if (op->is_sent && op->wstamp_ns < now)
+		x->sent_ns = op->wstamp_ns > x->start_ns ? op->wstamp_ns : x->start_ns;
+}
+
+/* Global, as those in syscall.bpf.h are: the verifier walks it once. */
+__noinline int tls_takes(struct op *op, struct conn *c)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	struct tls_text x = {};
+	struct tls_session *t;
+	struct tls_thread *th;
+	u8 head[TLS_HEAD] = {};
+	struct scratch *s;
+	u32 dir, at;
+
+	if (!op || !c)
+		return false;
+	dir = op->dir & 1;
+	at = bpf_get_smp_processor_id() * 2 + dir;
+	s = bpf_map_lookup_elem(&scratches, &at);
+	if (!s)
+		return false;
+	x.dir = dir;
+	if (!op->len) {
+		t = c->flags & CONN_TLS ? tls_session_at(c) : NULL;
+		if (t)
+			tls_tell(s, t, &x);
+		return c->flags & CONN_TLS;
+	}
+	if (!(c->flags & CONN_TLS) || dir == SONDE_TX)
+		bpf_probe_read_user(head, sizeof(head), (void *)tls_base(op, regs));
+	if (c->tls != TLS_YES) {
+		if (!tls_record_len(head)) {
+			if (++c->tls_tries >= TLS_TRIES)
+				c->tls = TLS_NO;
+			return false;
+		}
+		c->tls = TLS_YES;
+	}
+	th = bpf_task_storage_get(&tls_threads, task, NULL,
+				  dir == SONDE_RX ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	if (!th)
+		return c->flags & CONN_TLS;
+	if (dir == SONDE_RX)
+		return tls_received(th, c, op, task, regs, head);
+	if (th->bound_ssl && th->bound_cookie == c->cookie) {
+		c->tls_ssl = th->bound_ssl;
+		c->tls_is_memory = 1;
+		c->flags |= CONN_TLS;
+	}
+	if (th->call == TLS_HANDSHAKE && !c->tls_ssl && tls_is_inside(th, regs))
+		tls_bound(th, c, task->tgid);
+	if (th->call == TLS_WRITE && tls_is_inside(th, regs))
+		tls_sent(th, c, op, head, &x);
+	t = tls_session_at(c);
+	if (t && x.len) {
+		tls_send_times(&x, op);
+		tls_tell(s, t, &x);
+	}
+	if (t)
+		tls_mirror(c, t);
+	return c->flags & CONN_TLS;
+}
+
+/* An operation that moved nothing: the read it was nested in was no read of memory; the write will
+ * be tried again. */
+static __always_inline void tls_failed(u32 dir, const struct conn *c)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tls_thread *th;
+	struct tls_session *t;
+
+	if (!is_tls_wanted)
+		return;
+	th = bpf_task_storage_get(&tls_threads, task, NULL, 0);
+	if (!th || th->call == TLS_NONE)
+		return;
+	if (dir == SONDE_RX) {
+		th->is_nested = 1;
+		return;
+	}
+	t = c && c->tls_ssl == th->ssl ? tls_session_at(c) : NULL;
+	if (t && th->call == TLS_WRITE) {
+		th->is_nested = 1;
+		t->is_blocked = 1;
+		t->tx_done = th->done;
+	}
+}
+
+/* --- calls of the library --- */
+
+static __noinline void tls_tell_here(struct tls_session *t, struct tls_text *x)
+{
+	bool is_held = cpu_hold();
+	u32 cpu = bpf_get_smp_processor_id();
+
+	for (u32 i = 0; i < TLS_SCRATCH_TRIES; i++) {
+		u32 at = cpu + i;
+		struct tls_scratch *s = bpf_map_lookup_elem(&tls_scratches, &at);
+
+		if (!s || __sync_lock_test_and_set(&s->is_taken, 1))
+			continue;
+		tls_tell(&s->s, t, x);
+		__sync_lock_test_and_set(&s->is_taken, 0);
+		cpu_release(is_held);
+		return;
+	}
+	cpu_release(is_held);
+	count(SONDE_CNT_TLS_UNBOUND);
+}
+
+static __always_inline void tls_unbound(struct task_struct *task)
+{
+	if (!filter.n_ports && filter_wants(task->tgid, task, NULL))
+		count(SONDE_CNT_TLS_UNBOUND);
+}
+
+static __always_inline int tls_enter(struct pt_regs *ctx, u64 stack, u64 ssl, u64 buf, s64 num,
+				     u64 length_at, u32 call)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 cookie = bpf_get_attach_cookie(ctx);
+	struct tls_thread *th;
+
+	if (!ssl || num <= 0 || task->tgid == self_tgid)
+		return 0;
+	th = bpf_task_storage_get(&tls_threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!th) {
+		count(SONDE_CNT_NO_STORAGE);
+		return 0;
+	}
+	/* a write whose records were never seen to leave, nor its return watched */
+	if (th->call == TLS_WRITE && !th->is_nested &&
+	    (th->ssl != ssl || th->buf != buf || th->num != num))
+		tls_unbound(task);
+	th->ssl = ssl;
+	th->buf = buf;
+	th->num = num > __INT_MAX__ ? __INT_MAX__ : num;
+	th->length_at = length_at;
+	th->attached_ns = cookie;
+	th->call = call;
+	th->done = 0;
+	th->is_nested = 0;
+	th->since_ns = bpf_ktime_get_ns();
+	th->stack = stack;
+	if (HAS_RETURN_ON_STACK && call != TLS_READ)
+		bpf_probe_read_user(&th->returns_to, sizeof(th->returns_to), (void *)stack);
+	return 0;
+}
+
+/* How much the call that returns has moved. */
+static __always_inline u64 tls_moved(const struct tls_thread *th, s64 ret)
+{
+	u64 n = 0;
+
+	if (ret <= 0)
+		return 0;
+	if (!th->length_at)
+		n = ret;
+	else
+		bpf_probe_read_user(&n, sizeof(n), (void *)th->length_at);
+	return n > th->num ? th->num : n;
+}
+
+/* No operation nested in the read: it took what the thread received before. */
+static __always_inline struct tls_session *tls_by_memory(struct tls_thread *th,
+							 struct tls_session *t, u32 tgid)
+{
+	if (th->rx_is_used || !th->rx_cookie)
+		return t;
+	th->rx_is_used = 1;
+	if (!t && !(th->rx_flags & CONN_TLS)) {
+		struct tls_bond b = {
+			.ssl = th->ssl,
+			.cookie = th->rx_cookie,
+			.established_ns = th->rx_established_ns,
+			.attached_ns = th->attached_ns,
+			.slot = th->rx_slot,
+			.family = th->rx_family,
+			.role = th->rx_role,
+			.flags = th->rx_flags,
+			.is_memory = 1,
+		};
+
+		t = tls_bind(&b, tgid);
+	}
+	if (!t || !t->is_memory)
+		return t;
+	if (t->c.cookie != th->rx_cookie) {
+		tls_session_drop(th->ssl, tgid); /* not certain any more */
+		return NULL;
+	}
+	th->bound_ssl = th->ssl;
+	th->bound_cookie = t->c.cookie;
+	t->cipher_rx += th->rx_len;
+	if (!t->arrival_ns)
+		t->arrival_ns = th->rx_arrival_ns;
+	return t;
+}
+
+static __always_inline int tls_read_ends(struct tls_thread *th, s64 ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 n = tls_moved(th, ret), tgid = task->tgid;
+	struct tls_session *t = tls_session_of(th->ssl, tgid);
+	struct tls_text x = { .base = th->buf, .len = n, .dir = SONDE_RX };
+
+	if (t && t->is_freed && t->is_memory)
+		t = NULL; /* of an object that was at this address before */
+	if (!th->is_nested)
+		t = tls_by_memory(th, t, tgid);
+	if (!n)
+		return 0;
+	/* what came out of memory must have come in */
+	if (t && t->is_memory &&
+	    (u64)t->c.own_seq[SONDE_RX] + n + TLS_HEAD + TLS_EXPANSION_LEAST > t->cipher_rx)
+		t = NULL;
+	if (!t) {
+		tls_unbound(task);
+		return 0;
+	}
+	x.arrival_ns = t->arrival_ns;
+	t->arrival_ns = 0;
+	tls_tell_here(t, &x);
+	return 0;
+}
+
+static __always_inline int tls_write_ends(struct tls_thread *th, s64 ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 n = tls_moved(th, ret);
+	struct tls_session *t;
+	struct tls_text x = { .base = th->buf + th->done, .dir = SONDE_TX };
+
+	if (n <= th->done || th->is_nested)
+		return 0;
+	x.len = n;
+	x.start_ns = th->since_ns;
+	x.sent_ns = bpf_ktime_get_ns();
+	t = tls_session_of(th->ssl, task->tgid);
+	if (!t || t->is_freed)
+		tls_unbound(task);
+	else
+		tls_tell_here(t, &x);
+	return 0;
+}
+
+static __noinline int tls_leave(s64 ret, u32 call)
+{
+	struct tls_thread *th =
+		bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0);
+
+	if (!th || th->call != call)
+		return 0;
+	if (call == TLS_READ)
+		tls_read_ends(th, ret);
+	else
+		tls_write_ends(th, ret);
+	th->call = TLS_NONE;
+	return 0;
+}
+
+/* SSL_read, SSL_write of OpenSSL and its kin; gnutls_record_recv, gnutls_record_send. */
+SEC("?uprobe")
+int sonde_tls_read(struct pt_regs *ctx)
+{
+	u64 ssl = PT_REGS_PARM1(ctx), buf = PT_REGS_PARM2(ctx);
+	u64 stack = PT_REGS_SP(ctx);
+	s64 num = (s32)PT_REGS_PARM3(ctx);
+
+	return tls_enter(ctx, stack, ssl, buf, num, 0, TLS_READ);
+}
+
+SEC("?uprobe")
+int sonde_tls_write(struct pt_regs *ctx)
+{
+	u64 ssl = PT_REGS_PARM1(ctx), buf = PT_REGS_PARM2(ctx);
+	u64 stack = PT_REGS_SP(ctx);
+	s64 num = (s32)PT_REGS_PARM3(ctx);
+
+	return tls_enter(ctx, stack, ssl, buf, num, 0, TLS_WRITE);
+}
+
+SEC("?uprobe")
+int sonde_tls_read_ex(struct pt_regs *ctx)
+{
+	u64 ssl = PT_REGS_PARM1(ctx), buf = PT_REGS_PARM2(ctx);
+	u64 stack = PT_REGS_SP(ctx);
+	s64 num = (s32)PT_REGS_PARM3(ctx);
+	u64 length_at = PT_REGS_PARM4(ctx);
+
+	return tls_enter(ctx, stack, ssl, buf, num, length_at, TLS_READ);
+}
+
+SEC("?uprobe")
+int sonde_tls_write_ex(struct pt_regs *ctx)
+{
+	u64 ssl = PT_REGS_PARM1(ctx), buf = PT_REGS_PARM2(ctx);
+	u64 stack = PT_REGS_SP(ctx);
+	s64 num = (s32)PT_REGS_PARM3(ctx);
+	u64 length_at = PT_REGS_PARM4(ctx);
+
+	return tls_enter(ctx, stack, ssl, buf, num, length_at, TLS_WRITE);
+}
+
+SEC("?uretprobe")
+int sonde_tls_read_end(struct pt_regs *ctx)
+{
+	return tls_leave((s32)PT_REGS_RC(ctx), TLS_READ);
+}
+
+SEC("?uretprobe")
+int sonde_tls_write_end(struct pt_regs *ctx)
+{
+	return tls_leave((s32)PT_REGS_RC(ctx), TLS_WRITE);
+}
+
+/* SSL_do_handshake, within SSL_accept and SSL_connect too; gnutls_handshake. */
+SEC("?uprobe")
+int sonde_tls_handshake(struct pt_regs *ctx)
+{
+	u64 ssl = PT_REGS_PARM1(ctx), stack = PT_REGS_SP(ctx);
+
+	return tls_enter(ctx, stack, ssl, 0, 1, 0, TLS_HANDSHAKE);
+}
+
+/* SSL_free, gnutls_deinit: another object may get this address. */
+SEC("?uprobe")
+int sonde_tls_free(struct pt_regs *ctx)
+{
+	u64 ssl = PT_REGS_PARM1(ctx);
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct tls_session *t = tls_session_of(ssl, tgid);
+
+	if (!t)
+		return 0;
+	if (t->is_over)
+		tls_session_drop(ssl, tgid);
+	else
+		t->is_freed = 1;
+	return 0;
+}
+
+#endif

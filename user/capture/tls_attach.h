@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Uprobes on the functions of one file, for every process that maps it now or later: one link for
+ * each program where the kernel has uprobe_multi (Linux 6.6), else one perf event for each function.
+ */
+#ifndef TLS_ATTACH_H
+#define TLS_ATTACH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "capture/probe.h"
+#include "capture/tls_symbols.h"
+
+enum { TLS_LINKS_MAX = 12 };
+
+struct tls_links {
+	int fd[TLS_LINKS_MAX]; /* of links, or of perf events */
+	int n;
+};
+
+/* Attaches to the file at `path`. Returns of writes are watched for one process only, `tgid`, and
+ * nothing else then; 0: all but those, for all. 0, or -errno and nothing is attached. */
+int tls_attach(struct probe *p, const char *path, const struct tls_symbols *s, uint32_t tgid,
+	       struct tls_links *out);
+void tls_detach(struct tls_links *l);
+
+/* Does the kernel attach many uprobes at once? */
+bool tls_attach_has_multi(struct probe *p);
+
+#endif

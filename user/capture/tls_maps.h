@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files a process maps that may hold a TLS library. */
+#ifndef TLS_MAPS_H
+#define TLS_MAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "capture/tls_symbols.h"
+
+struct tls_mapped {
+	uint64_t dev, inode;
+	uint64_t start, end;	  /* of its code in the process */
+	enum tls_library library; /* by its name; TLS_LIB_NONE: the program itself */
+	bool is_deleted;	  /* the name now is another file's, or nobody's */
+	char path[256];		  /* as the process sees it; cut */
+};
+
+/* Calls fn for each, once per file; the program itself comes last and only if no library was found.
+ * 0, or -errno. */
+int tls_maps_each(uint32_t tgid, void (*fn)(void *ctx, const struct tls_mapped *m), void *ctx);
+
+/* Where the observer can open what a process has mapped: by the mapping itself, which also finds
+ * what was deleted; without the right to that, by the process's own root. */
+void tls_maps_path(uint32_t tgid, const struct tls_mapped *m, char *out, size_t size);
+
+#endif

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/tls_symbols.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	enum tls_library library;
+	enum tls_function fn;
+} functions[] = {
+	/* OpenSSL 1.1 and 3, BoringSSL, LibreSSL */
+	{ "SSL_read", TLS_LIB_OPENSSL, TLS_FN_READ },
+	{ "SSL_write", TLS_LIB_OPENSSL, TLS_FN_WRITE },
+	{ "SSL_read_ex", TLS_LIB_OPENSSL, TLS_FN_READ_EX },
+	{ "SSL_write_ex", TLS_LIB_OPENSSL, TLS_FN_WRITE_EX },
+	{ "SSL_do_handshake", TLS_LIB_OPENSSL, TLS_FN_HANDSHAKE },
+	{ "SSL_free", TLS_LIB_OPENSSL, TLS_FN_FREE },
+	{ "gnutls_record_recv", TLS_LIB_GNUTLS, TLS_FN_READ },
+	{ "gnutls_record_send", TLS_LIB_GNUTLS, TLS_FN_WRITE },
+	{ "gnutls_handshake", TLS_LIB_GNUTLS, TLS_FN_HANDSHAKE },
+	{ "gnutls_deinit", TLS_LIB_GNUTLS, TLS_FN_FREE },
+};
+
+enum { SEGMENTS_MAX = 64 };
+
+struct reader {
+	Elf *elf;
+	GElf_Phdr segments[SEGMENTS_MAX];
+	size_t n_segments;
+	struct tls_symbols found;
+};
+
+static void read_segments(struct reader *r)
+{
+	size_t n = 0;
+	GElf_Phdr ph;
+
+	if (elf_getphdrnum(r->elf, &n))
+		return;
+	for (size_t i = 0; i < n && r->n_segments < SEGMENTS_MAX; i++)
+		if (gelf_getphdr(r->elf, (int)i, &ph) && ph.p_type == PT_LOAD && ph.p_flags & PF_X)
+			r->segments[r->n_segments++] = ph;
+}
+
+/* Uprobes are put at offsets in the file, symbols say addresses. 0: in no segment of code. */
+static uint64_t file_offset(const struct reader *r, uint64_t address)
+{
+	for (size_t i = 0; i < r->n_segments; i++) {
+		const GElf_Phdr *ph = &r->segments[i];
+
+		if (address >= ph->p_vaddr && address - ph->p_vaddr < ph->p_filesz)
+			return address - ph->p_vaddr + ph->p_offset;
+	}
+	return 0;
+}
+
+static void take_symbol(struct reader *r, const char *name, const GElf_Sym *sym)
+{
+	uint64_t at;
+
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		if (strcmp(name, functions[i].name) != 0)
+			continue;
+		at = file_offset(r, sym->st_value);
+		if (!at)
+			return;
+		r->found.library = functions[i].library;
+		r->found.at[functions[i].fn] = at;
+		return;
+	}
+}
+
+static void read_table(struct reader *r, Elf_Scn *scn, const GElf_Shdr *sh)
+{
+	Elf_Data *data = elf_getdata(scn, NULL);
+	size_t n = data && sh->sh_entsize ? sh->sh_size / sh->sh_entsize : 0;
+	const char *name;
+	GElf_Sym sym;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!gelf_getsym(data, (int)i, &sym) || GELF_ST_TYPE(sym.st_info) != STT_FUNC ||
+		    sym.st_shndx == SHN_UNDEF)
+			continue;
+		name = elf_strptr(r->elf, sh->sh_link, sym.st_name);
+		/* most names are others' */
+		if (name && (strncmp(name, "SSL_", 4) == 0 || strncmp(name, "gnutls_", 7) == 0))
+			take_symbol(r, name, &sym);
+	}
+}
+
+static void read_tables(struct reader *r)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr sh;
+
+	while ((scn = elf_nextscn(r->elf, scn)))
+		if (gelf_getshdr(scn, &sh) &&
+		    (sh.sh_type == SHT_DYNSYM || sh.sh_type == SHT_SYMTAB))
+			read_table(r, scn, &sh);
+}
+
+/* One half of the functions alone would show half of each exchange. */
+static bool is_whole(const struct tls_symbols *s)
+{
+	return (s->at[TLS_FN_READ] || s->at[TLS_FN_READ_EX]) &&
+	       (s->at[TLS_FN_WRITE] || s->at[TLS_FN_WRITE_EX]);
+}
+
+int tls_symbols_read(const char *path, struct tls_symbols *out)
+{
+	struct reader r = { 0 };
+	int fd, err = 0;
+
+	elf_version(EV_CURRENT);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r.elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	if (!r.elf || elf_kind(r.elf) != ELF_K_ELF) {
+		err = -ENOEXEC;
+		goto out;
+	}
+	read_segments(&r);
+	read_tables(&r);
+	if (!is_whole(&r.found))
+		r.found = (struct tls_symbols){ 0 };
+	*out = r.found;
+out:
+	elf_end(r.elf);
+	close(fd);
+	return err;
+}
+
+enum tls_library tls_library_of(const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	base = base ? base + 1 : path;
+	if (!strstr(base, ".so"))
+		return TLS_LIB_NONE;
+	/* also as wheels and other bundles rename them: libssl-1a2b3c4d.so.1.1 */
+	if (strncmp(base, "libssl.", 7) == 0 || strncmp(base, "libssl-", 7) == 0)
+		return TLS_LIB_OPENSSL;
+	if (strncmp(base, "libgnutls.", 10) == 0 || strncmp(base, "libgnutls-", 10) == 0)
+		return TLS_LIB_GNUTLS;
+	return TLS_LIB_NONE;
+}
+
+const char *tls_library_name(enum tls_library l)
+{
+	switch (l) {
+	case TLS_LIB_OPENSSL: return "openssl";
+	case TLS_LIB_GNUTLS: return "gnutls";
+	case TLS_LIB_NONE: break;
+	}
+	return "unknown";
+}
