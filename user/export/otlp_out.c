@@ -58,6 +58,11 @@ static inline bool room(struct otlp_out *o, size_t more)
 	return o->cap - o->n >= more || room_grow(o, more);
 }
 
+uint8_t *otlp_reserve(struct otlp_out *o, size_t n)
+{
+	return room(o, n) ? o->p + o->n : NULL;
+}
+
 static void put(struct otlp_out *o, const void *bytes, size_t n)
 {
 	if (n == 0 || !room(o, n))

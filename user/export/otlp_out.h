@@ -33,6 +33,9 @@ void otlp_out_init(struct otlp_out *o, enum otlp_form form, size_t max);
 void otlp_out_free(struct otlp_out *o);
 void otlp_out_clear(struct otlp_out *o); /* empty again, its memory kept */
 
+/* Room for n more bytes, which count when they are added to o->n. NULL: there is none. */
+uint8_t *otlp_reserve(struct otlp_out *o, size_t n);
+
 /* Messages: one that is a field, one that is an element of a list. What begin returns goes to end.
  * JSON needs the list itself, too; in protobuf its elements stand beside each other. The outermost
  * message is begun with otlp_root(). */

@@ -205,6 +205,25 @@ int hist_merge(struct hist *h, const struct hist *from)
 	return 0;
 }
 
+int hist_since(struct hist *out, const struct hist *h, const struct hist *before)
+{
+	hist_clear(out);
+	if (hist_merge(out, h) < 0)
+		return -ENOMEM;
+	/* what was recorded once has its bucket, in the later one too */
+	for (uint32_t i = 0; i < before->exp_n; i++)
+		if (before->exp_counts[i])
+			out->exp_counts[before->exp_first - out->exp_first + (int32_t)i] -=
+				before->exp_counts[i];
+	for (size_t i = 0; h->bounds && i <= h->bounds->n; i++)
+		out->explicit_counts[i] -= before->explicit_counts[i];
+	out->count -= before->count;
+	out->zero_count -= before->zero_count;
+	out->sum -= before->sum;
+	out->min = out->max = 0;
+	return 0;
+}
+
 double hist_quantile(const struct hist *h, double q)
 {
 	uint64_t total = h->zero_count, rank, seen = h->zero_count;

@@ -54,6 +54,10 @@ void hist_clear(struct hist *h); /* empty again, its memory kept */
  * -ENOMEM with `h` unchanged. */
 int hist_merge(struct hist *h, const struct hist *from);
 
+/* `out`, which has the same bounds, becomes what was recorded to `h` since it was as `before` is.
+ * min and max are not known of that: they are 0. 0, or -ENOMEM. */
+int hist_since(struct hist *out, const struct hist *h, const struct hist *before);
+
 /* Recorded unit; NaN when empty. Within 1.1 % of the value of that rank: the middle of its bucket,
  * never outside what was recorded. */
 double hist_quantile(const struct hist *h, double q);

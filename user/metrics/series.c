@@ -257,6 +257,8 @@ struct series *series_get_known(struct series_store *st, enum metric_id id,
 	} else if (!s) {
 		s = series_fold(st, id, service);
 	}
+	if (s && !s->created_ns)
+		s->created_ns = now_ns;
 	if (s)
 		s->updated_ns = now_ns;
 	return s;

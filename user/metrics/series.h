@@ -36,6 +36,7 @@ struct series_service {
 struct series {
 	uint64_t serial; /* ascends in the order of creation */
 	uint64_t hash;
+	uint64_t created_ns; /* when it was first asked for */
 	uint64_t updated_ns;
 	struct series_service *service; /* NULL: none; owned by the store */
 	enum metric_id metric;
