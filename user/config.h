@@ -75,8 +75,8 @@ int config_parse(struct config *c, int argc, char **argv, char **envp, char *err
 /* Reads everything again (SIGHUP). What can change while running is taken over into *c; what
  * cannot is named in a warning. A mistake is reported and leaves *c as it was. */
 void config_reload(struct config *c, int argc, char **argv);
-/* Warns of OTEL_ variables this build cannot honour and of values their specification does not
- * allow: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/ */
+/* Warns of values of OTEL_ variables that their specification does not allow:
+ * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/ */
 void config_warn_otel(char **envp);
 void config_free(struct config *c); /* leaves it zeroed */
 

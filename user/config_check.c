@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "export/otlp_config.h"
 #include "proto/proto.h"
 #include "sonde_abi.h"
 #include "util/clock.h"
@@ -199,5 +200,13 @@ int check_protocol(const char *s, char *expected, size_t size)
 	nearest_say(&n, "", hint, sizeof(hint));
 	if (len < size)
 		snprintf(expected + len, size - len, "%s", hint);
+	return -EINVAL;
+}
+
+int check_url(const char *s, char *expected, size_t size)
+{
+	if (otlp_is_url(s))
+		return 0;
+	snprintf(expected, size, "a URL, such as http://127.0.0.1:4318");
 	return -EINVAL;
 }

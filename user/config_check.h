@@ -20,5 +20,6 @@ int check_port(const char *s, char *expected, size_t size);
 int check_comm(const char *s, char *expected, size_t size);
 int check_glob(const char *s, char *expected, size_t size);
 int check_protocol(const char *s, char *expected, size_t size);
+int check_url(const char *s, char *expected, size_t size); /* http or https */
 
 #endif

@@ -70,6 +70,13 @@ struct otel_var {
 	"parentbased_always_off|parentbased_traceidratio|"
 
 static const struct otel_var otel_vars[] = {
+	{ "OTEL_SDK_DISABLED", "|true|false|", "false" },
+	{ "OTEL_TRACES_EXPORTER", "|otlp|none|", "otlp" },
+	{ "OTEL_METRICS_EXPORTER", "|otlp|none|prometheus|", "otlp" },
+	{ "OTEL_METRIC_EXPORT_INTERVAL", "#", "60000" },
+	{ "OTEL_BSP_SCHEDULE_DELAY", "#", "5000" },
+	{ "OTEL_BSP_MAX_QUEUE_SIZE", "#", "as many as have room in 8 MiB" },
+	{ "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "#", "as many as have room in 1 MiB" },
 	{ "OTEL_EXPORTER_OTLP*_PROTOCOL", "|grpc|http/protobuf|http/json|", "http/protobuf" },
 	{ "OTEL_EXPORTER_OTLP*_COMPRESSION", "|none|gzip|", "none" },
 	{ "OTEL_EXPORTER_OTLP*_INSECURE", "|true|false|", "false" },
@@ -101,14 +108,6 @@ static bool is_otel_valid(const struct otel_var *v, const char *value)
 	       strcasestr(v->values, barred);
 }
 
-static void warn_otel(const struct otel_var *v, const char *name, const char *value)
-{
-	if (!is_otel_valid(v, value))
-		log_warn("%s: '%.100s' is not valid: the default, %s, stands", name, value, v->def);
-	else
-		log_warn("%s is set, but this build does not export OTLP: it has no effect", name);
-}
-
 void config_warn_otel(char **envp)
 {
 	const struct otel_var *end = otel_vars + sizeof(otel_vars) / sizeof(otel_vars[0]);
@@ -125,7 +124,9 @@ void config_warn_otel(char **envp)
 		for (const struct otel_var *v = otel_vars; v < end; v++) {
 			if (fnmatch(v->glob, name, 0) != 0)
 				continue;
-			warn_otel(v, name, *envp + n + 1);
+			if (!is_otel_valid(v, *envp + n + 1))
+				log_warn("%s: '%.100s' is not valid: the default, %s, stands", name,
+					 *envp + n + 1, v->def);
 			break;
 		}
 	}

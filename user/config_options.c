@@ -72,7 +72,7 @@ const struct option options[] = {
 	{ "server-address", ON_OFF, FIELD(server_address), .commands = PIPELINE, .def = "off",
 	  .help = "put server_address and server_port on server metrics" },
 	{ "otlp-endpoint", "URL", OPT_STRING, FIELD(otlp_endpoint), .commands = CMD(RUN),
-	  .missing = "export OTLP", .help = "export metrics and traces to an OTLP collector" },
+	  .check = check_url, .help = "export metrics and traces to an OTLP collector" },
 	{ "traces-keep", LIST("LIST"), FIELD(traces_keep), .commands = CMD(RUN),
 	  .missing = "make traces", .help = "traces kept whatever the sampler says: errors, slow" },
 	{ "propagate", "off|http", OPT_ENUM, FIELD(propagate), .commands = OBSERVING,

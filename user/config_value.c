@@ -151,7 +151,10 @@ static int set_value(struct config *c, const struct option *o, const char *value
 		else
 			*(int *)f = at;
 		return 0;
-	case OPT_STRING: return set_string(f, value);
+	case OPT_STRING:
+		if (o->check && o->check(value, expected, size))
+			return -EINVAL;
+		return set_string(f, value);
 	case OPT_LIST: return set_list(f, o, value, expected, size);
 	case OPT_LISTEN:
 		snprintf(expected, size, "ADDR:PORT such as 127.0.0.1:9464 or [::1]:9464, or off");

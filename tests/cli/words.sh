@@ -60,7 +60,7 @@ says 2 "--filter: status: 'x' is not valid: expected a whole number" tail --filt
 says 2 '--filter: .*expected =, !=' tail --filter 'status is 5'
 says 2 '--filter: a closing parenthesis is missing' tail --filter '(status=5'
 # what this build does not do
-says 2 'this build does not export OTLP' --otlp-endpoint http://127.0.0.1:4318
+says 2 "otlp-endpoint: 'collector:4318' .*expected a URL" --otlp-endpoint collector:4318
 says 2 'this build does not propagate trace context' --propagate http
 says 2 'this build does not serve TLS or authentication' --web-config web.yml
 says 2 'this build does not know Kubernetes' --namespace shop

@@ -230,7 +230,6 @@ static void what_is_not_built_is_refused_when_asked_for(void **state)
 {
 	struct config c;
 
-	REFUSED("--otlp-endpoint: this build does not", "", ARGS("--otlp-endpoint", "http://x"));
 	REFUSED("--propagate: this build does not", "", ARGS("--propagate", "http"));
 	REFUSED("--web-config: this build does not", "", ARGS("--web-config", "x"));
 	REFUSED("--namespace: this build does not", "", ARGS("--namespace", "x"));

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +30,8 @@
 #define HAS_FILTER
 #endif
 
+static bool connects; /* how the next child is confined */
+
 /* Runs fn in a confined child; its result, or 100 where confine() itself failed. */
 static int confined(int (*fn)(void))
 {
@@ -37,7 +41,7 @@ static int confined(int (*fn)(void))
 	if (pid == 0) {
 		char err[128];
 
-		_exit(confine(err, sizeof(err)) ? 100 : fn());
+		_exit(confine(connects, err, sizeof(err)) ? 100 : fn());
 	}
 	assert_true(pid > 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -142,6 +146,42 @@ static void test_cannot_reach_out(void **state)
 	assert_int_equal(confined(try_socket), EPERM);
 	assert_int_equal(confined(try_fork), EPERM);
 }
+
+/* Where it sends to a collector it may, and look up its name in a thread: but run nothing. */
+static int try_raw(void)
+{
+	return socket(AF_PACKET, SOCK_RAW, 0) < 0 ? errno : 0;
+}
+
+static void *do_nothing(void *arg)
+{
+	return arg;
+}
+
+static int try_lookup(void)
+{
+	struct addrinfo *found = NULL;
+	pthread_t thread;
+
+	if (getaddrinfo("localhost", "4318", NULL, &found))
+		return 1;
+	freeaddrinfo(found);
+	if (pthread_create(&thread, NULL, do_nothing, NULL))
+		return 2;
+	return pthread_join(thread, NULL);
+}
+
+static void test_connects_where_it_exports(void **state)
+{
+	connects = true;
+	assert_int_equal(confined(try_socket), 0);
+	assert_int_equal(confined(try_lookup), 0);
+	assert_int_equal(confined(try_raw), EPERM);
+	assert_int_equal(confined(try_fork), EPERM);
+	assert_int_equal(confined(try_exec), EPERM);
+	assert_int_equal(confined(try_work), 0);
+	connects = false;
+}
 #endif
 
 static void test_loses_capabilities(void **state)
@@ -164,9 +204,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #ifdef HAS_FILTER
-		cmocka_unit_test(test_cannot_execute),	   cmocka_unit_test(test_cannot_reach_out),
+		cmocka_unit_test(test_cannot_execute),
+		cmocka_unit_test(test_cannot_reach_out),
+		cmocka_unit_test(test_connects_where_it_exports),
 #endif
-		cmocka_unit_test(test_loses_capabilities), cmocka_unit_test(test_gains_nothing),
+		cmocka_unit_test(test_loses_capabilities),
+		cmocka_unit_test(test_gains_nothing),
 		cmocka_unit_test(test_can_work),
 	};
 

@@ -330,11 +330,11 @@ static void drain(struct observer *o)
 }
 
 /* Observing works without it; what is missing is said. */
-static void give_up_rights(void)
+static void give_up_rights(const struct observer *o)
 {
 	char err[128];
 
-	if (confine(err, sizeof(err)))
+	if (confine(o->connects, err, sizeof(err)))
 		log_warn("%s: going on with more rights than needed", err);
 }
 
@@ -344,7 +344,7 @@ int observer_run(struct observer *o, const char *where)
 
 	o->cpu_at_ns = clock_mono_ns();
 	o->cpu_used_ns = cpu_used_ns();
-	give_up_rights();
+	give_up_rights(o);
 	say_observing(o, where);
 	err = loop_run(o->loop);
 	if (err) {

@@ -34,6 +34,7 @@ struct observer {
 	void (*on_end)(void *ctx); /* before the rest of the ring is taken */
 	void (*on_tick)(void *ctx, uint64_t now_ns);
 	void *ctx;
+	bool connects; /* it goes on making connections to others, once it observes */
 
 	/* private */
 	int poll_timer;

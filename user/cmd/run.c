@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "cmd/observe.h"
+#include "cmd/send.h"
 #include "cmd/serve.h"
 #include "cmd/stats.h"
 #include "cmd/summary.h"
@@ -16,6 +17,7 @@ struct run {
 	struct observer observer;
 	struct stats stats;
 	struct serve serve;
+	struct send send;
 	uint64_t started_ns;
 	bool is_summary_due;
 };
@@ -51,6 +53,9 @@ static int start(struct run *r, const struct cmd_args *a)
 	r->is_summary_due = true;
 	if (stats_open(&r->stats, &o->pipeline, o->probe, a->config, r->started_ns))
 		return EXIT_CANNOT;
+	err = send_open(&r->send, a->config, o, &r->stats);
+	if (err)
+		return err;
 	err = serve_join(&r->serve, o->loop);
 	if (err) {
 		log_error("cannot serve %s: %s", r->serve.url, strerror(-err));
@@ -79,8 +84,10 @@ int cmd_run(const struct cmd_args *a)
 
 	if (!res)
 		res = observe(&r);
+	send_end(&r.send);
 	serve_close(&r.serve);
 	observer_close(&r.observer);
+	send_close(&r.send);
 	stats_close(&r.stats);
 	return res;
 }

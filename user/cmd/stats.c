@@ -110,5 +110,7 @@ struct series_store *stats_collect(struct stats *s, uint64_t now_ns)
 	self_publish(stats_self(s, now_ns), store, SONDE_VERSION, SONDE_COMMIT, now_ns);
 	on_tick(s, now_ns);
 	red_collect(s->red, now_ns);
+	if (s->publish)
+		s->publish(s->publish_ctx, store, now_ns);
 	return store;
 }

@@ -16,7 +16,10 @@ struct stats {
 	struct red *red;
 	struct offcpu offcpu;
 	uint64_t began_ns;
-	uint64_t now_ns;  /* of the tick, for its callbacks */
+	uint64_t now_ns; /* of the tick, for its callbacks */
+	/* Writes series of who else has some, before they are read; NULL: nobody has. */
+	void (*publish)(void *ctx, struct series_store *st, uint64_t now_ns);
+	void *publish_ctx;
 	struct self self; /* as of the last stats_self() or stats_collect() */
 	char host[256];
 };

@@ -7,6 +7,7 @@
 #include <zlib.h>
 #include "capture/pcapfile.h"
 #include "cmd/cmd.h"
+#include "export/otlp_post.h"
 #include "proto/proto.h"
 #include "version.h"
 
@@ -20,7 +21,10 @@ int cmd_version(const struct cmd_args *a)
 	printf("libraries: libbpf %s, libmicrohttpd %s, libyaml %s, jansson %s, zlib %s, %s\n",
 	       libbpf_version_string(), MHD_get_version(), yaml_get_version_string(),
 	       jansson_version_str(), zlibVersion(), pcapfile_library());
-	printf("not built: otlp, traces, propagation, kubernetes, web-config, top's live "
-	       "view\n");
+	if (otlp_post_library())
+		printf("otlp:      http/protobuf http/json grpc (libcurl %s)\n",
+		       otlp_post_library());
+	printf("not built: %spropagation, kubernetes, web-config, top's live view\n",
+	       otlp_post_library() ? "" : "otlp, ");
 	return EXIT_DONE;
 }
