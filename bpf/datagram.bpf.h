@@ -8,8 +8,6 @@
 
 #include "capture.bpf.h"
 
-enum { DATAGRAM_IOVECS = 4 }; /* of a vector, so many are copied from */
-
 /* As sockaddr_in, sockaddr_in6 begin. */
 struct user_sockaddr {
 	u16 family;
@@ -45,13 +43,11 @@ static __always_inline bool datagram_is_ignored(struct conn *c)
 }
 
 /* The peer as the process has it in its own memory. On an IPv6 socket an IPv4 address is a mapped
- * one (RFC 4291, 2.5.5.2). Global, so that the verifier walks it once. */
-__noinline int datagram_name(u64 at, u32 family, struct sonde_addr *out)
+ * one (RFC 4291, 2.5.5.2). */
+static __noinline int datagram_name(u64 at, u32 family, struct sonde_addr *out)
 {
 	struct user_sockaddr name = {};
 
-	if (!out)
-		return -1;
 	if (bpf_probe_read_user(&name, 8, (void *)at))
 		return -1;
 	if (name.family == AF_INET) {
@@ -105,30 +101,37 @@ static __always_inline int datagram_piece(struct sonde_ev_datagram *ev, u64 base
 	return 0;
 }
 
-/* Global, so that the verifier walks it once; so it finds the record by itself. */
-__noinline int datagram_bytes(u32 at, struct user_bytes *ub)
+/* A walk over a vector, one buffer each. */
+struct pieces {
+	struct sonde_ev_datagram *ev;
+	u64 vec;
+	u32 n, err;
+};
+
+static long datagram_next(u32 i, struct pieces *p)
 {
-	struct sonde_ev_datagram *ev = bpf_map_lookup_elem(&scratches, &at);
+	struct sonde_ev_datagram *ev = p->ev;
+	struct iovec iov;
 
-	if (!ev || !ub)
-		return -1;
-	if (!ub->n_iov)
-		return datagram_piece(ev, ub->base, ev->len);
-	for (u32 i = 0; i < DATAGRAM_IOVECS; i++) {
-		u64 vec = ub->base + i * sizeof(struct iovec);
-		struct iovec iov;
-
-		if (i >= ub->n_iov || ev->copied >= ev->len || ev->copied >= SONDE_DATAGRAM_MAX)
-			break;
-		if (bpf_probe_read_user(&iov, sizeof(iov), (void *)vec) ||
-		    datagram_piece(ev, (u64)iov.iov_base, iov.iov_len))
-			return -1;
-	}
-	return 0;
+	if (i >= p->n || ev->copied >= ev->len || ev->copied >= SONDE_DATAGRAM_MAX)
+		return 1;
+	p->err = bpf_probe_read_user(&iov, sizeof(iov), (void *)(p->vec + i * sizeof(iov))) ||
+		 datagram_piece(ev, (u64)iov.iov_base, iov.iov_len);
+	return p->err;
 }
 
-static __always_inline void datagram_copy(struct sonde_ev_datagram *ev, u32 at,
-					  const struct datagram *d, const struct actor *by)
+static __always_inline int datagram_bytes(struct sonde_ev_datagram *ev, const struct user_bytes *ub)
+{
+	struct pieces p = { .ev = ev, .vec = ub->base, .n = ub->n_iov };
+
+	if (!ub->n_iov)
+		return datagram_piece(ev, ub->base, ev->len);
+	bpf_loop(IOVECS_MAX, datagram_next, &p, 0);
+	return p.err;
+}
+
+static __always_inline void datagram_copy(struct sonde_ev_datagram *ev, const struct datagram *d,
+					  const struct actor *by)
 {
 	struct op op = { .msg = d->msg };
 	struct user_bytes ub = {};
@@ -140,7 +143,7 @@ static __always_inline void datagram_copy(struct sonde_ev_datagram *ev, u32 at,
 	datagram_ends(ev, by, &ub);
 	if (!ub.base || d->error || d->flags & MSG_TRUNC) /* then len may be more than there is */
 		ev->h.flags |= SONDE_F_NO_BYTES;
-	else if (datagram_bytes(at, &ub))
+	else if (datagram_bytes(ev, &ub))
 		ev->h.flags |= SONDE_F_FAULT;
 }
 
@@ -222,7 +225,7 @@ static __always_inline void datagram_capture(const struct datagram *d, const str
 	ev->family = c->family;
 	ev->syscall = CALL_NR(by->regs);
 	ev->reserved = 0;
-	datagram_copy(ev, at, d, by);
+	datagram_copy(ev, d, by);
 	if (filter_wants_ports(ev->local.port, ev->peer.port))
 		datagram_submit(s, ev, c);
 }

@@ -26,10 +26,14 @@ static __always_inline bool can_lose_cpu(void)
 /* To be given to cpu_release(): is there something to give back? */
 static __always_inline bool cpu_hold(void)
 {
-	if (!bpf_preempt_disable || !can_lose_cpu())
-		return false;
-	bpf_preempt_disable();
-	return true;
+	bool is_held = bpf_preempt_disable && can_lose_cpu();
+
+	/* else the compiler asks the thread again when it is to be given back, and the verifier
+	 * does not know that the answer is the same */
+	barrier_var(is_held);
+	if (is_held)
+		bpf_preempt_disable();
+	return is_held;
 }
 
 /* Whoever gives the CPU back is asked on the spot to leave it to others, still in the program: not
