@@ -39,6 +39,7 @@ struct {
 	__type(value, struct sonde_offcpu);
 } offcpus SEC(".maps") __weak;
 
+static const struct sonde_offcpu no_offcpu; /* too large for a stack */
 static const u64 delay_bounds[SONDE_DELAYS - 1] = { SONDE_DELAY_BOUNDS };
 
 /* Switches are watched; written by user space once they are. */
@@ -85,10 +86,8 @@ static __always_inline void offcpu_add(u32 tgid, u32 why, u64 slept, u64 throttl
 /* An account is opened, maybe the first of its process. */
 static __always_inline void thread_open(struct thread *t, u32 tgid, u64 now)
 {
-	struct sonde_offcpu none = {};
-
 	t->on_ns = now;
-	if (bpf_map_update_elem(&offcpus, &tgid, &none, BPF_NOEXIST) == -E2BIG)
+	if (bpf_map_update_elem(&offcpus, &tgid, &no_offcpu, BPF_NOEXIST) == -E2BIG)
 		count(SONDE_CNT_NO_STORAGE);
 }
 
