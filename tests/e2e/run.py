@@ -23,12 +23,16 @@ from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency", "waits",
          "load", "postgres", "mysql", "redis", "memcached", "dns", "udp", "lives", "churn", "namespaces",
-         "filters", "badinput", "rights", "captures", "traces")
+         "filters", "badinput", "rights", "captures", "traces", "host")
 
 
 def load_cases():
+    found = {name[:-3] for name in os.listdir(os.path.join(HERE, "cases")) if name.endswith(".py")}
+    left_out = found - set(ORDER) - {"__init__"}
+    if left_out:
+        sys.exit(f"run.py: no place in the order for {', '.join(sorted(left_out))}")
     for name in ORDER:
-        if os.path.exists(os.path.join(HERE, "cases", name + ".py")):
+        if name in found:
             importlib.import_module("cases." + name)
 
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <unistd.h>
+#include "pressure/host.h"
 #include "util/log.h"
 #include "version.h"
 
@@ -112,5 +113,7 @@ struct series_store *stats_collect(struct stats *s, uint64_t now_ns)
 	red_collect(s->red, now_ns);
 	if (s->publish)
 		s->publish(s->publish_ctx, store, now_ns);
+	if (s->probe)
+		host_publish("/proc", store, now_ns);
 	return store;
 }
