@@ -11,7 +11,7 @@
 #ifndef SYSCALL_BPF_H
 #define SYSCALL_BPF_H
 
-#include "capture.bpf.h"
+#include "datagram.bpf.h"
 #include "tls.bpf.h"
 
 #define S_IFMT	 0170000
@@ -79,9 +79,10 @@ struct found {
 	struct sock *sk;
 	u32 inode;
 	u16 family;
+	bool is_datagram;
 };
 
-/* The stream socket a descriptor names. */
+/* The socket a descriptor names, of a stream or of UDP. */
 static __always_inline bool socket_of(struct task_struct *task, u32 fd, struct found *out)
 {
 	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
@@ -89,7 +90,7 @@ static __always_inline bool socket_of(struct task_struct *task, u32 fd, struct f
 	struct socket *socket;
 	struct inode *inode;
 	struct sock *sk;
-	u16 type;
+	u16 type, protocol;
 
 	if (!fdt || fd >= BPF_CORE_READ(fdt, max_fds))
 		return false;
@@ -105,12 +106,13 @@ static __always_inline bool socket_of(struct task_struct *task, u32 fd, struct f
 	out->inode = BPF_CORE_READ(inode, i_ino);
 	out->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	type = BPF_CORE_READ(socket, type);
-	if (type != SOCK_STREAM)
-		return false;
 	if (out->family == AF_UNIX)
-		return true;
-	return (out->family == AF_INET || out->family == AF_INET6) &&
-	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP;
+		return type == SOCK_STREAM;
+	if (out->family != AF_INET && out->family != AF_INET6)
+		return false;
+	protocol = BPF_CORE_READ(sk, sk_protocol);
+	out->is_datagram = type == SOCK_DGRAM && protocol == IPPROTO_UDP;
+	return out->is_datagram || (type == SOCK_STREAM && protocol == IPPROTO_TCP);
 }
 
 /* Its state. One that was of another socket at this address makes room; the sweep finds it gone. */
@@ -159,6 +161,8 @@ static __noinline int place_found(struct op *op, struct sock *sk, struct conn *c
 struct placed {
 	u64 sk;
 	struct op op;
+	u32 is_datagram;
+	u32 error; /* of a datagram */
 };
 
 /* Global, so that the verifier walks it once and not for every caller; it is told no pointers. */
@@ -175,7 +179,17 @@ __noinline int capture_found(struct placed *p)
 		return 0;
 	by.regs = (struct pt_regs *)bpf_task_pt_regs(by.task);
 	is_held = cpu_hold();
-	capture(&p->op, &by);
+	if (!p->is_datagram) {
+		capture(&p->op, &by);
+	} else if (p->op.len || p->error) {
+		struct datagram d = { .msg = p->op.msg,
+				      .len = p->op.len,
+				      .dir = p->op.dir,
+				      .flags = p->op.flags,
+				      .error = p->error };
+
+		datagram_capture(&d, &by);
+	}
 	cpu_release(is_held);
 	return 0;
 }
@@ -219,6 +233,14 @@ static long message_capture(u32 i, struct messages *m)
 	return 0;
 }
 
+/* What a datagram sent before had met; other errors of a send are its own. */
+static __always_inline bool is_told(const struct call *call)
+{
+	if (call->ret == -ECONNREFUSED)
+		return true;
+	return call->dir == SONDE_RX && (call->ret == -EHOSTUNREACH || call->ret == -ENETUNREACH);
+}
+
 /* A send that failed leaves no start behind for the next. */
 static __always_inline void call_failed(const struct call *call, struct sock *sk, u32 tid)
 {
@@ -242,24 +264,33 @@ static __noinline void call_find(const struct call *call, struct messages *m)
 			return;
 		m->at.op.dir = SONDE_RX;
 	}
-	if (call->ret < 0) {
+	if (call->ret < 0 && !(f.is_datagram && is_told(call))) {
 		call_failed(call, f.sk, task->pid);
 		return;
 	}
 	c = conn_found(&f);
 	if (!c || !conn_is_observed(c, task, task->tgid))
 		return;
+	if (f.is_datagram && datagram_is_ignored(c))
+		return;
+	m->at.is_datagram = f.is_datagram;
 	m->at.sk = (u64)f.sk;
 	m->at.op.flags = call->flags;
 	m->at.op.len = m->total = call->ret;
 	m->n = 1;
+	if (call->ret < 0) {
+		m->at.error = -call->ret;
+		m->at.op.len = 0;
+		return;
+	}
 	if (call->is_many) {
 		m->vec = call->vec;
 		m->n = call->ret;
 		m->total = 0;
 		bpf_loop(MESSAGES_MAX, message_add, m, 0);
 	}
-	place_found(&m->at.op, f.sk, c, m->total);
+	if (!f.is_datagram)
+		place_found(&m->at.op, f.sk, c, m->total);
 }
 
 /* Global: see capture_found. The CPU is held twice, for no global function may be called so. */
@@ -275,7 +306,7 @@ __noinline int syscall_ended(struct call *call)
 	cpu_release(is_held);
 	if (!m.n)
 		return 0;
-	if (!call->is_many)
+	if (!call->is_many || m.at.error)
 		return capture_found(&m.at);
 	bpf_loop(MESSAGES_MAX, message_capture, &m, 0);
 	return 0;
@@ -296,7 +327,8 @@ int BPF_PROG(sonde_syscall, struct pt_regs *regs, long ret)
 		return 0;
 	if (ret < 0 && call.dir == SONDE_RX) {
 		tls_failed(SONDE_RX, NULL);
-		return 0;
+		if (!is_told(&call))
+			return 0;
 	}
 	return syscall_ended(&call);
 }

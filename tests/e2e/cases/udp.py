@@ -293,8 +293,7 @@ def udp_no_answer(e):
 @case(group=None)
 def udp_others_are_ignored(e):
     """What is nothing known is turned away in the kernel after a few datagrams."""
-    s = Sonde(e, "run", "--comm", os.path.basename(PYTHON) + "*", "--comm", "run.py",
-              "--comm", "python3*").wait_ready()
+    s = Sonde(e, "run", "--pid", os.getpid()).wait_ready()
     with udp_socket() as a, udp_socket() as b:
         a.bind(("127.0.0.1", 0))
         for n in range(3000):
