@@ -58,6 +58,7 @@ struct tls_thread {
 	u8 rx_family, rx_role, rx_flags;
 	u8 rx_is_used; /* a call followed it */
 	u32 reserved;
+	u64 rx_claim;  /* the object of the first call that followed it */
 	u64 bound_ssl; /* bound by such a receive: the connection learns it at its next operation */
 	u64 bound_cookie;
 };
@@ -365,6 +366,7 @@ static __always_inline bool tls_received(struct tls_thread *th, struct conn *c, 
 	if (th->rx_cookie != c->cookie || th->rx_is_used) {
 		th->rx_arrival_ns = arrival ?: bpf_ktime_get_ns();
 		th->rx_len = 0;
+		th->rx_claim = 0;
 	}
 	th->rx_cookie = c->cookie;
 	th->rx_established_ns = c->established_ns;
@@ -535,6 +537,8 @@ static __always_inline int tls_enter(struct pt_regs *ctx, u64 stack, u64 ssl, u6
 	th->call = call;
 	th->done = 0;
 	th->is_nested = 0;
+	if (!th->rx_claim)
+		th->rx_claim = ssl;
 	th->since_ns = bpf_ktime_get_ns();
 	th->stack = stack;
 	if (HAS_RETURN_ON_STACK && call != TLS_READ)
@@ -556,11 +560,11 @@ static __always_inline u64 tls_moved(const struct tls_thread *th, s64 ret)
 	return n > th->num ? th->num : n;
 }
 
-/* No operation nested in the read: it took what the thread received before. */
+/* No operation nested in the call: it took what the thread received before. */
 static __always_inline struct tls_session *tls_by_memory(struct tls_thread *th,
 							 struct tls_session *t, u32 tgid)
 {
-	if (th->rx_is_used || !th->rx_cookie)
+	if (th->rx_is_used || !th->rx_cookie || th->rx_claim != th->ssl)
 		return t;
 	th->rx_is_used = 1;
 	if (!t && !(th->rx_flags & CONN_TLS)) {
@@ -626,13 +630,18 @@ static __always_inline int tls_write_ends(struct tls_thread *th, s64 ret)
 	struct tls_session *t;
 	struct tls_text x = { .base = th->buf + th->done, .dir = SONDE_TX };
 
-	if (n <= th->done || th->is_nested)
+	if (th->is_nested)
+		return 0;
+	t = tls_session_of(th->ssl, task->tgid);
+	if (t && t->is_freed)
+		t = NULL; /* of an object that was at this address before */
+	t = tls_by_memory(th, t, task->tgid);
+	if (n <= th->done)
 		return 0;
 	x.len = n;
 	x.start_ns = th->since_ns;
 	x.sent_ns = bpf_ktime_get_ns();
-	t = tls_session_of(th->ssl, task->tgid);
-	if (!t || t->is_freed)
+	if (!t)
 		tls_unbound(task);
 	else
 		tls_tell_here(t, &x);

@@ -23,7 +23,7 @@ from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency", "waits",
          "load", "postgres", "mysql", "redis", "memcached", "dns", "udp", "lives", "churn", "namespaces",
-         "filters", "badinput", "rights", "captures", "traces", "host")
+         "filters", "badinput", "rights", "captures", "traces", "host", "tls")
 
 
 def load_cases():

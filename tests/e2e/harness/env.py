@@ -111,12 +111,13 @@ class Env:
         until(listens, 10, f"listener of {argv[0]}")
         return p
 
-    def nginx(self, server="", http="", listen=None, root=None, prefix=()):
+    def nginx(self, server="", http="", listen=None, root=None, prefix=(), tls=False):
         port = free_port() if listen is None else None
         n = len(self.procs.all)
         folder = os.path.join(self.tmp, f"nginx{n}")
         os.mkdir(folder)
-        conf = NGINX.format(dir=folder, listen=listen or f"127.0.0.1:{port}", server=server,
+        conf = NGINX.format(dir=folder, listen=(listen or f"127.0.0.1:{port}") + (" ssl" if tls else ""),
+                            server=server,
                             http=http, root=root or self.site())
         config = self.write(f"nginx{n}/nginx.conf", conf)
         where = listen[5:] if listen and listen.startswith("unix:") else port
