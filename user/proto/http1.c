@@ -16,6 +16,7 @@ struct http1 {
 	uint32_t connect_at; /* number of the last request that was CONNECT, and that */
 	uint32_t upgrade_at; /* may end HTTP on this connection */
 	bool has_connect, has_upgrade;
+	bool is_missed;				  /* the oldest outstanding was never seen */
 	uint64_t is_head[HTTP1_OUTSTANDING / 64]; /* ring by number: HEAD, no body in the answer */
 };
 
@@ -145,10 +146,12 @@ static void found_response(struct http1 *st, const struct http1_head *h, bool is
 	}
 	if (h->status >= 500 && h->status < 600)
 		out->flags |= MSG_ERROR;
-	if (is_interim)
+	if (is_interim) {
 		out->flags |= MSG_INTERIM;
-	else
+	} else {
 		forget_request(st);
+		st->is_missed = false;
+	}
 	if (h->status == 101 || (answers_connect && h->status >= 200 && h->status < 300)) {
 		/* RFC 9110 7.8 and 9.3.6 */
 		out->flags |= MSG_UPGRADE | MSG_END;
@@ -299,11 +302,16 @@ static int http1_gap(void *state, enum proto_dir dir, uint64_t len)
 
 static size_t http1_resync(void *state, enum proto_dir dir, struct slice in)
 {
-	struct http1_side *s = &((struct http1 *)state)->side[dir];
+	struct http1 *st = state;
+	struct http1_side *s = &st->side[dir];
 	size_t at = http1_find_start(in, dir, s->phase == HTTP1_FAILED);
 
 	if (at < in.n)
 		*s = (struct http1_side){ .phase = HTTP1_HEAD };
+	if (at < in.n && dir == PROTO_RESPONSE && st->is_missed) {
+		st->is_missed = false;
+		st->responses++;
+	}
 	return at;
 }
 
@@ -332,8 +340,9 @@ static void http1_miss_request(void *state)
 {
 	struct http1 *st = state;
 
-	if (st->requests - st->responses >= HTTP1_OUTSTANDING)
+	if (st->is_missed || st->requests - st->responses >= HTTP1_OUTSTANDING)
 		return;
+	st->is_missed = true;
 	st->responses--;
 	set_is_head(st, st->responses, false);
 }

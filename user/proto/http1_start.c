@@ -70,6 +70,15 @@ static bool has_controls(struct slice s)
 	return false;
 }
 
+/* Known methods cut at their front: all that is left of "POST" behind a hole may be "ST". */
+static bool is_method_rest(struct slice s)
+{
+	for (int m = 0; m < N_METHODS; m++)
+		if (s.n < methods[m].n && memcmp(s.p, methods[m].p + methods[m].n - s.n, s.n) == 0)
+			return true;
+	return false;
+}
+
 /*
  * Other protocols open with a word and a space too (Redis inline commands, memcached, SMTP, the
  * HTTP/2 preface): only the version at the end of the line tells. A request line too long for the
@@ -89,7 +98,9 @@ static int detect_request(struct slice first)
 	if (m <= 0)
 		return m;
 	if (http1_line(s, 0, &line, &next))
-		return http1_start_line(line, PROTO_REQUEST, &h) == 0 ? 1 : -1;
+		return http1_start_line(line, PROTO_REQUEST, &h) == 0 && !is_method_rest(h.method)
+			       ? 1
+			       : -1;
 	target = (struct slice){ s.p + m + 1, s.n - (size_t)m - 1 };
 	if (has_controls((struct slice){ target.p,
 					 target.n < HTTP1_LINE_MAX ? target.n : HTTP1_LINE_MAX }))
@@ -122,15 +133,6 @@ int http1_detect(struct slice first, enum proto_dir dir)
 	if (first.n == 0)
 		return 0;
 	return dir == PROTO_REQUEST ? detect_request(first) : detect_response(first);
-}
-
-/* Known methods cut at their front: all that is left of "POST" behind a hole may be "ST". */
-static bool is_method_rest(struct slice s)
-{
-	for (int m = 0; m < N_METHODS; m++)
-		if (s.n < methods[m].n && memcmp(s.p, methods[m].p + methods[m].n - s.n, s.n) == 0)
-			return true;
-	return false;
 }
 
 /* The known method at the end of a run of bytes, or nothing. */

@@ -67,6 +67,7 @@ static int answer(struct mc *st, const struct mc_reply *r, struct msg *out)
 	int i;
 
 	*s = (struct mc_side){ .phase = MC_HEAD, .is_open = true };
+	st->is_missed = false;
 	out->flags |= MSG_BEGIN;
 	if (st->requests == st->responses) {
 		s->kind = MC_UNKNOWN;
@@ -236,6 +237,10 @@ static size_t memcached_resync(void *state, enum proto_dir dir, struct slice in)
 
 	if (at < in.n)
 		*s = (struct mc_side){ .phase = MC_HEAD };
+	if (at < in.n && dir == PROTO_RESPONSE && st->is_missed) {
+		st->is_missed = false;
+		st->responses++;
+	}
 	return at;
 }
 
@@ -263,8 +268,9 @@ static void memcached_miss_request(void *state)
 {
 	struct mc *st = state;
 
-	if (st->requests - st->responses >= MC_OUTSTANDING)
+	if (st->is_missed || st->requests - st->responses >= MC_OUTSTANDING)
 		return;
+	st->is_missed = true;
 	st->responses--;
 	st->tags[st->responses % MC_OUTSTANDING] = (struct mc_tag){ .kind = MC_UNKNOWN };
 }

@@ -74,6 +74,7 @@ struct mc {
 	struct mc_side side[2];
 	uint32_t requests, responses; /* modulo 2^32, the difference outstanding */
 	bool is_binary, is_text;      /* once it is known */
+	bool is_missed;		      /* the oldest tag is of a request that was never seen */
 	struct mc_tag tags[MC_OUTSTANDING];
 };
 

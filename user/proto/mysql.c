@@ -103,6 +103,20 @@ static size_t resync_request(struct mysql *my, struct slice in)
 	return in.n;
 }
 
+/* Behind what may be kept from before. */
+static size_t resync_response(struct mysql *my, struct slice in)
+{
+	size_t at = 0, most = in.n < MY_HEADER ? in.n : MY_HEADER;
+
+	while (at <= most && !my_is_response((struct slice){ in.p + at, in.n - at }))
+		at++;
+	if (at > most)
+		return in.n;
+	my->is_responding = my->is_orphan = my->is_blind = my->is_continued = false;
+	my->expect = MY_EXPECT_FIRST;
+	return at;
+}
+
 /* An operation that begins with a message: nothing else is believed. */
 static size_t resync(void *state, enum proto_dir dir, struct slice in)
 {
@@ -112,13 +126,7 @@ static size_t resync(void *state, enum proto_dir dir, struct slice in)
 	my->has_failed &= ~(1 << dir);
 	if (has_failed)
 		return in.n;
-	if (dir == PROTO_REQUEST)
-		return resync_request(my, in);
-	if (!my_is_response(in))
-		return in.n;
-	my->is_responding = my->is_orphan = my->is_blind = my->is_continued = false;
-	my->expect = MY_EXPECT_FIRST;
-	return 0;
+	return dir == PROTO_REQUEST ? resync_request(my, in) : resync_response(my, in);
 }
 
 static bool end(void *state, enum proto_dir dir)

@@ -227,12 +227,14 @@ ssize_t my_request(struct mysql *my, struct slice in, struct msg *out)
 	size_t len, want;
 	uint8_t code;
 
+	if (in.n < MY_HEADER)
+		return 0;
+	if (in.p[3] == 0) /* its OK was in a hole */
+		my->is_authenticating = false;
 	if (my->is_opaque && !my->is_authenticating) {
 		out->skip = UINT64_MAX;
 		return 1;
 	}
-	if (in.n < MY_HEADER)
-		return 0;
 	len = my_u24(in.p);
 	if (my->is_authenticating || my->is_request_continued || in.p[3] ||
 	    my->expect == MY_EXPECT_FILE)

@@ -231,6 +231,7 @@ static ssize_t authentication(struct mysql *my, struct slice in, size_t len, str
 	} else if (want && (in.p[MY_HEADER] == 0 || in.p[MY_HEADER] == 0xff)) {
 		my->is_authenticating = false;
 	}
+	my->is_orphan = false;
 	out->skip = len - want;
 	return (ssize_t)(MY_HEADER + want);
 }
@@ -292,7 +293,6 @@ ssize_t my_response(struct mysql *my, struct slice in, struct msg *out)
 		if (len != EOF_LEN || !my_is_last(in.p + MY_HEADER, len, &more))
 			return -EBADMSG;
 		my->is_orphan = false;
-		out->flags |= MSG_BEGIN | MSG_END | MSG_INTERIM;
 		return (ssize_t)(MY_HEADER + want);
 	}
 	if (!my->is_continued) {

@@ -160,6 +160,7 @@ static size_t resync_response(struct postgres *pg, struct slice in)
 {
 	static const uint8_t ready[] = { 0, 0, 0, 5 };
 
+	pg->n_negotiating = 0; /* the byte that answers was in a hole */
 	if (is_response(in, pg->is_torn)) {
 		find_response(pg);
 		return 0;

@@ -271,6 +271,8 @@ ssize_t pg_response(struct postgres *pg, struct slice in, struct msg *out)
 	if (in.p[0] == 'Z' && (whole != PG_READY || !is_ready(in.p)))
 		return -EBADMSG;
 	typed(pg, in.p[0], (struct slice){ in.p + PG_HEADER, want - PG_HEADER }, out);
+	if (!pg->is_responding && !out->flags) /* a notice, a notification: nobody's answer */
+		pg->is_orphan = false;
 	if ((in.p[0] == 'D' || in.p[0] == 'd') && whole <= in.n)
 		return (ssize_t)more_rows(pg, in, whole);
 	out->skip = whole - want;

@@ -188,7 +188,8 @@ struct proto {
 	void (*drop_requests)(void *state, uint32_t n);
 
 	/* The next response to be parsed answers a request that was never seen, though later ones
-	 * are outstanding. NULL: nothing is remembered. */
+	 * are outstanding: said again behind bytes that belong to no message. NULL: nothing is
+	 * remembered. */
 	void (*miss_request)(void *state);
 };
 

@@ -149,24 +149,35 @@ static bool is_reply_type(uint8_t c)
 	return c && strchr("+-:$*>%_#,(!=~|", c);
 }
 
-/* An array of bulk strings whose first is a word: nothing else begins like that. */
+/*
+ * Arrays of bulk strings, one of them with the name of a command and as many words as it has: a
+ * list that is a reply looks like a command otherwise, and what is not known is waited behind.
+ */
 static int redis_detect(struct slice first, enum proto_dir dir)
 {
 	struct redis_command c;
+	size_t n;
 	int rc;
 
 	if (!first.n)
 		return 0;
 	if (dir == PROTO_RESPONSE) /* replies alone tell too little: wait for a command */
 		return is_reply_type(first.p[0]) ? 0 : -1;
-	if (first.p[0] != '*')
-		return -1;
-	if (first.n > 1 && (first.p[1] < '1' || first.p[1] > '9'))
-		return -1;
-	rc = redis_command(first, &c);
-	if (rc == 0)
-		return first.n < DETECT_MAX ? 0 : c.args_seen ? 1 : -1;
-	return rc < 0 ? -1 : 1;
+	for (; first.n; first = (struct slice){ first.p + n, first.n - n }) {
+		if (first.p[0] != '*' || (first.n > 1 && (first.p[1] < '1' || first.p[1] > '9')))
+			return -1;
+		rc = redis_command(first, &c);
+		if (rc < 0 || (rc == 0 && !c.args_seen))
+			return rc < 0 || first.n >= DETECT_MAX ? -1 : 0;
+		if (redis_is_known(c.args[0], c.n_args))
+			return 1;
+		n = redis_command_end(first, &c);
+		if (n == SIZE_MAX)
+			return 0;
+		if (n == 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int redis_gap(void *state, enum proto_dir dir, uint64_t len)
@@ -190,26 +201,9 @@ static bool begins_reply(struct slice in)
 /* A value may look like a command, but hardly like one that the next command follows. */
 static bool is_followed(struct slice in, const struct redis_command *c)
 {
-	size_t at = c->used;
+	size_t at = redis_command_end(in, c);
 
-	for (uint32_t left = c->n_args - c->args_seen; left; left--) {
-		struct slice line, rest = { in.p + at, in.n - at };
-		ssize_t n = redis_line(rest, &line);
-		int64_t len;
-
-		if (n <= 0)
-			return n == 0;
-		if (line.p[0] != '$')
-			return false;
-		line.p++;
-		line.n--;
-		if (!redis_number(line, &len) || len < 0)
-			return false;
-		if ((uint64_t)len + 2 > rest.n - (size_t)n)
-			return true;
-		at += (size_t)n + (size_t)len + 2;
-	}
-	return at == in.n || in.p[at] == '*';
+	return at == SIZE_MAX || at == in.n || (at && in.p[at] == '*');
 }
 
 static bool begins_command(struct slice in)

@@ -179,6 +179,24 @@ int redis_command(struct slice in, struct redis_command *out)
 	return in.p[0] == '*' ? array_command(in, out) : inline_command(in, out);
 }
 
+size_t redis_command_end(struct slice in, const struct redis_command *c)
+{
+	size_t at = c->used;
+
+	for (uint32_t left = c->n_args - c->args_seen; left; left--) {
+		struct slice rest = { in.p + at, in.n - at };
+		int64_t len;
+		ssize_t n = bulk_head(rest, &len);
+
+		if (n <= 0)
+			return n < 0 ? 0 : SIZE_MAX;
+		if ((uint64_t)len + 2 > rest.n - (size_t)n)
+			return SIZE_MAX;
+		at += (size_t)n + (size_t)len + 2;
+	}
+	return at;
+}
+
 static size_t put_upper(char *out, struct slice word)
 {
 	for (size_t i = 0; i < word.n; i++)

@@ -64,6 +64,13 @@ struct redis_command {
 /* 1: described; 0: more bytes are needed; -EBADMSG. */
 int redis_command(struct slice in, struct redis_command *out);
 
+/* Where the command at the front of `in` ends, if each of its words is a bulk string; 0: one is
+ * not; SIZE_MAX: that is not in `in`. */
+size_t redis_command_end(struct slice in, const struct redis_command *c);
+
+/* Is there a command of that name with so many words, the name included? */
+bool redis_is_known(struct slice name, uint32_t n_args);
+
 /* Is the command one of those whose name has two words? */
 bool redis_is_container(struct slice name);
 

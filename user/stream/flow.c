@@ -94,6 +94,7 @@ static void lose_responses(struct conns *cs, struct conn *c, uint64_t pos, enum 
 {
 	uint64_t before = cs->stats.losses.n[why];
 
+	c->match.is_missed = false;
 	do
 		match_response_lost(cs, c, why);
 	while (c->match.others);
@@ -264,6 +265,14 @@ static void message_part(struct conns *cs, struct conn *c, enum sonde_dir d, str
 		match_meet(cs, c);
 }
 
+/* What was consumed belongs to no message: what comes next is asked about anew. */
+static void no_message(struct conn *c, enum sonde_dir d, const struct msg *msg)
+{
+	c->s[d].skip = msg->skip;
+	if (conn_proto_dir(c, d) == PROTO_RESPONSE)
+		c->match.is_missed = false;
+}
+
 /* False: the head is not whole. */
 static bool parse(struct conns *cs, struct conn *c, enum sonde_dir d, struct window *w)
 {
@@ -288,7 +297,7 @@ static bool parse(struct conns *cs, struct conn *c, enum sonde_dir d, struct win
 	    (s->is_open || (msg.flags & MSG_BEGIN) || (msg.id && conn_is_multiplexed(c))))
 		message_part(cs, c, d, w, (size_t)n, &msg);
 	else if (!c->is_raw)
-		s->skip = msg.skip; /* the rest of what belongs to no message */
+		no_message(c, d, &msg);
 	if (!c->is_raw && msg.withdrawn)
 		match_withdraw(cs, c, msg.withdrawn);
 	if (!c->is_raw && msg.next)
