@@ -23,6 +23,9 @@ stage_format() { make_all format-check; }
 stage_unit() { unit_tests build; }
 stage_unit-san() { ASAN_OPTIONS=detect_stack_use_after_return=1 unit_tests build-san; }
 
+# what every session of the tree is taken for, seen in every way; its table is printed
+stage_unit-confusion() { timeout 300 build/tests/test_confusion; }
+
 # cmocka prints its sums in brackets; a program that dies without one counts as a failure, and so does
 # a test that was skipped: it said nothing about the program
 unit_tests() {
@@ -90,7 +93,7 @@ count() {
 	*) [ $((p + f)) -gt 0 ] || f=1 ;;
 	esac
 	passed=$((passed + p)) failed=$((failed + f))
-	printf '%-4s %-11s %4d s  %d passed, %d failed\n' "$([ "$f" = 0 ] && echo ok || echo FAIL)" \
+	printf '%-4s %-14s %4d s  %d passed, %d failed\n' "$([ "$f" = 0 ] && echo ok || echo FAIL)" \
 		"$1" "$SECONDS" "$p" "$f"
 	[ "$f" = 0 ] || {
 		grep -E '^FAIL |^\[  (FAILED|SKIPPED) +\] [^0-9]' "$log" | head -n 40
@@ -100,11 +103,12 @@ count() {
 }
 
 mkdir -p "$logs"
-[ $# -gt 0 ] || set -- gcc clang format unit san unit-san cli deploy fuzz e2e e2e-syscall vm
+[ $# -gt 0 ] || set -- gcc clang format unit unit-confusion san unit-san cli deploy fuzz e2e e2e-syscall vm
 for s; do
 	SECONDS=0
 	"stage_$s" >"$logs/$s.log" 2>&1 </dev/null
 	count "$s" $?
+	[ "$s" != unit-confusion ] || sed -n '/^ *http/,/^$/p' "$logs/$s.log"
 done
 
 echo "$passed passed, $failed failed"
