@@ -21,8 +21,8 @@ static struct slice part(struct slice s, size_t from, size_t to)
 	return (struct slice){ s.p + from, to - from };
 }
 
-/* A message is known by what it is: not by its length, rows, database and whether it is answered, of
- * which a hole may have had a part. Prints it without them; false: it is none ("?" is open, "-1"
+/* A message is known by what it is, not by its length, rows, database and whether it is answered: a
+ * hole may have had a part of that. Prints it without them; false: it is none ("?" is open, "-1"
  * withdraws, "interim" answers nothing, and what was open when framing was lost is lost). */
 static bool put_word(char *out, const char *word, size_t n)
 {
