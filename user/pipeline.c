@@ -59,7 +59,7 @@ static void on_txn(void *ctx, struct txn *t)
 	if (p->routes && t->proto == PROTO_HTTP1)
 		route_template(p->routes, proc->service->id, slice_str(t->target), t->route,
 			       sizeof(t->route));
-	trace_txn(p->trace, t);
+	trace_txn(p->trace, t, proc->is_go);
 }
 
 static void deliver(void *ctx, const struct txn *t)
@@ -74,9 +74,11 @@ static void deliver(void *ctx, const struct txn *t)
 static struct unit *on_request(void *ctx, const struct conn_request *r)
 {
 	struct pipeline *p = ctx;
+	const struct process *proc = process_get(p->procs, r->tgid, p->now_ns);
 	struct conn_request known = *r;
 
-	known.is_go = process_get(p->procs, r->tgid, p->now_ns)->is_go;
+	known.is_go = proc->is_go;
+	known.service = proc->service;
 	return trace_request(p->trace, &known);
 }
 

@@ -67,6 +67,18 @@ enum txn_parent {
 	TXN_PARENT_MAX,
 };
 
+static inline const char *txn_parent_name(enum txn_parent how)
+{
+	static const char *const names[TXN_PARENT_MAX] = {
+		[TXN_PARENT_UNKNOWN] = "unknown",   [TXN_PARENT_NONE] = "none",
+		[TXN_PARENT_HEADER] = "header",	    [TXN_PARENT_CONNECTION] = "connection",
+		[TXN_PARENT_THREAD] = "thread",	    [TXN_PARENT_GOROUTINE] = "goroutine",
+		[TXN_PARENT_HANDOVER] = "handover", [TXN_PARENT_PROXY] = "proxy",
+	};
+
+	return names[how];
+}
+
 /* The place of a transaction's span in its trace. All zero: nobody has given it one. */
 struct txn_trace {
 	uint8_t trace_id[16];
@@ -115,7 +127,8 @@ struct txn {
 	bool is_start_known;  /* false: start_ns is the first sight, not the true start */
 	bool is_status_error; /* the protocol's own idea of an error status for this role */
 	struct txn_trace trace;
-	struct unit *unit; /* for trace alone; NULL: none */
+	struct unit *unit;	     /* for trace alone; NULL: none */
+	const struct service *other; /* at the other end, where that was seen here; else NULL */
 	struct txn_waits waits;
 	const struct service *service; /* borrowed from identity, valid for the call */
 	char comm[SONDE_COMM_LEN];

@@ -56,9 +56,26 @@ static char *status(void *ctx)
 	return status_json(&self, f->store, f->is_ready, "1.2.3", "abc");
 }
 
+static char *map(void *ctx)
+{
+	return strdup("{\"edges\":[]}");
+}
+
+static char *trace(void *ctx, const char *trace_id)
+{
+	return trace_id[0] == 'a' ? strdup("{\"spans\":[]}") : NULL;
+}
+
 static void open_on(struct fixture *f, const char *addr)
 {
-	const struct status_source source = { f, is_ready, metrics, status };
+	const struct status_source source = {
+		.ctx = f,
+		.is_ready = is_ready,
+		.metrics = metrics,
+		.status = status,
+		.map = map,
+		.trace = trace,
+	};
 	char err[256];
 
 	*f = (struct fixture){ .store = series_store_new(0), .is_ready = true };
@@ -401,10 +418,33 @@ static void test_beyond_loopback(void **state)
 	close_fixture(&f);
 }
 
+static void test_traces(void **state)
+{
+	struct fixture f;
+	const char *a;
+
+	open_on(&f, "127.0.0.1");
+	a = ask(&f, GET("/api/v1/map"));
+	assert_int_equal(code(a), 200);
+	assert_string_equal(body(a), "{\"edges\":[]}");
+	a = ask(&f, GET("/api/v1/traces/a0000000000000000000000000000001"));
+	assert_int_equal(code(a), 200);
+	assert_string_equal(body(a), "{\"spans\":[]}");
+	assert_int_equal(code(ask(&f, GET("/api/v1/traces/b0000000000000000000000000000001"))),
+			 404);
+	assert_int_equal(code(ask(&f, GET("/api/v1/traces/a1"))), 400);
+	assert_int_equal(code(ask(&f, GET("/api/v1/traces/"))), 400);
+	assert_int_equal(code(ask(&f, GET("/api/v1/traces"))), 404);
+	assert_int_equal(code(ask(&f, GET("/api/v1/mapped"))), 404);
+	close_fixture(&f);
+}
+
 static void test_cannot_listen(void **state)
 {
 	struct fixture f;
-	const struct status_source source = { &f, is_ready, metrics, status };
+	const struct status_source source = {
+		.ctx = &f, .is_ready = is_ready, .metrics = metrics, .status = status
+	};
 	struct server *second = NULL;
 	char err[256];
 
@@ -453,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_connections_are_bounded),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_beyond_loopback),
+		cmocka_unit_test(test_traces),
 		cmocka_unit_test(test_cannot_listen),
 		cmocka_unit_test(test_ipv6),
 	};

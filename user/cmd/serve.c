@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/serve.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "cmd/cmd.h"
+#include "export/map_json.h"
 #include "export/server.h"
+#include "export/traces.h"
 #include "export/status.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -36,6 +39,21 @@ static char *status(void *ctx)
 			   s->is_ready, SONDE_VERSION, SONDE_COMMIT);
 }
 
+static char *map(void *ctx)
+{
+	struct serve *s = ctx;
+
+	return map_json(red_graph(s->stats->red), clock_mono_ns());
+}
+
+static char *trace(void *ctx, const char *trace_id)
+{
+	struct serve *s = ctx;
+	const struct pipeline *p = s->stats->pipeline;
+
+	return traces_json(s->traces, trace_id, p->opts.source->realtime_offset_ns);
+}
+
 int serve_open(struct serve *s, const struct config *c, struct stats *stats)
 {
 	const struct status_source source = {
@@ -43,6 +61,8 @@ int serve_open(struct serve *s, const struct config *c, struct stats *stats)
 		.is_ready = is_ready,
 		.metrics = metrics,
 		.status = status,
+		.map = map,
+		.trace = trace,
 	};
 	const char *bracket = c->listen_addr && strchr(c->listen_addr, ':') ? "[" : "";
 	char err[512];
@@ -73,8 +93,15 @@ static void on_ready(void *ctx)
 
 int serve_join(struct serve *s, struct loop *loop)
 {
+	struct exporter e;
+
 	if (!s->server)
 		return 0;
+	s->traces = traces_new(0);
+	if (!s->traces)
+		return -ENOMEM;
+	traces_exporter(s->traces, &e);
+	pipeline_add(s->stats->pipeline, &e);
 	s->timer = loop_timer(loop, NS_PER_S, on_ready, s);
 	if (s->timer < 0)
 		return s->timer;
@@ -91,5 +118,6 @@ void serve_end(struct serve *s)
 void serve_close(struct serve *s)
 {
 	server_close(s->server);
+	traces_free(s->traces);
 	s->server = NULL;
 }

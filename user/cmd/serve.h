@@ -12,7 +12,8 @@ struct server;
 struct serve {
 	struct stats *stats; /* borrowed */
 	struct server *server;
-	bool is_ready; /* what /readyz says; set by the owner */
+	struct traces *traces; /* owned; of late, for the API */
+	bool is_ready;	       /* what /readyz says; set by the owner */
 	int timer;
 	char url[128]; /* "http://127.0.0.1:9464"; empty: serves nowhere */
 };

@@ -96,6 +96,8 @@ const struct self *stats_self(struct stats *s, uint64_t now_ns)
 		.conns = s->pipeline->conns,
 		.by_kind = s->pipeline->by_kind,
 		.bad_records = s->pipeline->bad_records,
+		.parents = trace_stats(s->pipeline->trace)->parents,
+		.hurried = trace_stats(s->pipeline->trace)->hurried,
 		.began_ns = s->began_ns,
 		.now_ns = now_ns,
 	};

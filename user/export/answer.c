@@ -56,6 +56,36 @@ static enum MHD_Result answer_status(const struct answer_request *r)
 		     MHD_create_response_from_buffer(strlen(json), json, MHD_RESPMEM_MUST_FREE));
 }
 
+static enum MHD_Result answer_json(const struct answer_request *r, char *json)
+{
+	return queue(r, MHD_HTTP_OK, "application/json",
+		     MHD_create_response_from_buffer(strlen(json), json, MHD_RESPMEM_MUST_FREE));
+}
+
+static enum MHD_Result answer_map(const struct answer_request *r)
+{
+	char *json = r->source->map ? r->source->map(r->source->ctx) : NULL;
+
+	if (!json)
+		return answer_text(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
+	return answer_json(r, json);
+}
+
+static enum MHD_Result answer_trace(const struct answer_request *r)
+{
+	const char *id = r->path + sizeof("/api/v1/traces/") - 1;
+	char *json = NULL;
+
+	if (strlen(id) != 32 || strspn(id, "0123456789abcdefABCDEF") != 32)
+		return answer_text(r, MHD_HTTP_BAD_REQUEST,
+				   "a trace id is 32 hexadecimal digits\n");
+	if (r->source->trace)
+		json = r->source->trace(r->source->ctx, id);
+	if (!json)
+		return answer_text(r, MHD_HTTP_NOT_FOUND, "no span of this trace is held\n");
+	return answer_json(r, json);
+}
+
 /* An exposition on its way out. */
 struct scrape {
 	struct prom *prom;
@@ -146,7 +176,8 @@ static const struct {
 } paths[] = {
 	{ "/metrics", false, answer_metrics },	   { "/healthz", false, answer_alive },
 	{ "/livez", false, answer_alive },	   { "/readyz", false, answer_ready },
-	{ "/api/v1/status", true, answer_status },
+	{ "/api/v1/status", true, answer_status }, { "/api/v1/map", true, answer_map },
+	{ "/api/v1/traces/", true, answer_trace }, /* one that ends with a slash: and what follows */
 };
 
 enum { N_PATHS = sizeof(paths) / sizeof(*paths) };
@@ -168,10 +199,17 @@ enum MHD_Result answer_too_large(const struct answer_request *r)
 	return answer_text(r, MHD_HTTP_CONTENT_TOO_LARGE, "requests here have no body\n");
 }
 
+static bool is_meant(const char *asked, const char *path)
+{
+	size_t n = strlen(path);
+
+	return path[n - 1] == '/' ? strncmp(asked, path, n) == 0 : strcmp(asked, path) == 0;
+}
+
 enum MHD_Result answer(const struct answer_request *r)
 {
 	for (size_t i = 0; i < N_PATHS; i++) {
-		if (strcmp(r->path, paths[i].path) != 0)
+		if (!is_meant(r->path, paths[i].path))
 			continue;
 		if (!r->is_read)
 			return answer_text(r, MHD_HTTP_METHOD_NOT_ALLOWED,

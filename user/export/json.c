@@ -151,22 +151,6 @@ static void json_waits(struct line *l, const struct txn_waits *w)
 	json_bool(l, w->shared);
 }
 
-static const char *json_parent(enum txn_parent parent)
-{
-	switch (parent) {
-	case TXN_PARENT_MAX:
-	case TXN_PARENT_UNKNOWN: break;
-	case TXN_PARENT_NONE: return "none";
-	case TXN_PARENT_HEADER: return "header";
-	case TXN_PARENT_CONNECTION: return "connection";
-	case TXN_PARENT_THREAD: return "thread";
-	case TXN_PARENT_GOROUTINE: return "goroutine";
-	case TXN_PARENT_HANDOVER: return "handover";
-	case TXN_PARENT_PROXY: return "proxy";
-	}
-	return "unknown";
-}
-
 /* null: there is none, or nobody knows it. */
 static void json_id(struct line *l, const uint8_t *id, size_t n)
 {
@@ -185,7 +169,7 @@ static void json_trace(struct line *l, const struct txn_trace *t)
 	LINE_PUT(l, ",\"parent_span_id\":");
 	json_id(l, t->parent_span_id, sizeof(t->parent_span_id));
 	LINE_PUT(l, ",\"parent\":\"");
-	line_str(l, json_parent(t->parent));
+	line_str(l, txn_parent_name(t->parent));
 	LINE_PUT(l, "\"");
 }
 

@@ -24,6 +24,9 @@ struct status_source {
 	bool (*is_ready)(void *ctx); /* observing, and not about to end */
 	/* The series, gauges brought up to date. NULL: out of memory. */
 	struct series_store *(*metrics)(void *ctx);
+	/* Of /api/v1/map, and of /api/v1/traces/{id}: as status, NULL also where there is none. */
+	char *(*map)(void *ctx);
+	char *(*trace)(void *ctx, const char *trace_id);
 	char *(*status)(void *ctx); /* JSON, malloc'd, the server's to free; NULL: out of memory */
 };
 

@@ -98,13 +98,13 @@ static struct live_entry *live_entry_get(struct live_stats *ls, const struct ser
 	return e;
 }
 
-void live_stats_txn(struct live_stats *ls, const struct txn *t)
+void live_stats_add(struct live_stats *ls, const struct service *service, const struct txn *t)
 {
 	uint64_t epoch = t->end_ns / LIVE_SLOT_NS;
 	struct live_entry *e;
 	struct live_slot *slot;
 
-	e = t->service ? live_entry_get(ls, t->service, t->role) : NULL;
+	e = live_entry_get(ls, service, t->role);
 	if (!e)
 		return;
 	e->last_ns = t->end_ns > e->last_ns ? t->end_ns : e->last_ns;
@@ -118,6 +118,12 @@ void live_stats_txn(struct live_stats *ls, const struct txn *t)
 	}
 	hist_record(&slot->durations, txn_duration_ns(t));
 	slot->errors += t->error_type[0] != '\0';
+}
+
+void live_stats_txn(struct live_stats *ls, const struct txn *t)
+{
+	if (t->service)
+		live_stats_add(ls, t->service, t);
 }
 
 static uint64_t live_quantile(const struct hist *h, double q)

@@ -39,6 +39,9 @@ void live_stats_free(struct live_stats *ls);
 /* Counts a transaction at its end. */
 void live_stats_txn(struct live_stats *ls, const struct txn *t);
 
+/* The same, for whatever `service` stands for: told apart by its id alone. */
+void live_stats_add(struct live_stats *ls, const struct service *service, const struct txn *t);
+
 /*
  * The services that did something within window_ns (at most a minute) before now_ns, busiest
  * first, ties by name. The window is made of whole slots and the one being filled, and never

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics/graph.h"
 #include "metrics/red.h"
 
 #include <arpa/inet.h>
@@ -50,6 +51,7 @@ struct red {
 	struct red_opts opts;
 	struct series_store *store;
 	struct live_stats *live;
+	struct graph *graph;
 	uint64_t now_ns; /* of red_collect(), for its callbacks */
 };
 
@@ -62,7 +64,8 @@ struct red *red_new(const struct red_opts *opts)
 	r->opts = *opts;
 	r->store = series_store_new(opts->max_series);
 	r->live = live_stats_new(opts->now_ns);
-	if (!r->store || !r->live) {
+	r->graph = graph_new(opts->now_ns);
+	if (!r->store || !r->live || !r->graph) {
 		red_free(r);
 		return NULL;
 	}
@@ -75,7 +78,13 @@ void red_free(struct red *r)
 		return;
 	series_store_free(r->store);
 	live_stats_free(r->live);
+	graph_free(r->graph);
 	free(r);
+}
+
+struct graph *red_graph(struct red *r)
+{
+	return r->graph;
 }
 
 struct series_store *red_store(struct red *r)
@@ -266,6 +275,7 @@ static void red_on_txn(void *self, const struct txn *t)
 	}
 	request_time_add(r->store, t);
 	live_stats_txn(r->live, t);
+	graph_txn(r->graph, r->store, t);
 }
 
 static void red_on_stream(void *self, const struct txn_stream *t)

@@ -39,6 +39,9 @@ void red_free(struct red *r);
  * the end of a replay. Its tick() drops the series of services that are gone. */
 void red_exporter(struct red *r, struct exporter *out);
 
+/* Who calls whom. */
+struct graph *red_graph(struct red *r);
+
 /* The store, for exposition. */
 struct series_store *red_store(struct red *r);
 

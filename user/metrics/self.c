@@ -51,6 +51,9 @@ void self_gather(struct self *s, const struct self_source *from)
 	s->losses = s->conns.losses;
 	s->losses.n[LOSS_BAD_RECORD] += from->bad_records;
 	memcpy(s->events, from->by_kind, sizeof(s->events));
+	if (from->parents)
+		memcpy(s->parents, from->parents, sizeof(s->parents));
+	s->hurried = from->hurried;
 	s->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	s->anonymous_memory = self_anonymous_memory();
 	if (!from->probe) {

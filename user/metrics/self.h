@@ -18,6 +18,8 @@ struct self_source {
 	const struct conns *conns; /* borrowed */
 	const uint64_t *by_kind;   /* records taken, by kind; borrowed */
 	uint64_t bad_records;	   /* refused by decode */
+	const uint64_t *parents;   /* transactions by enum txn_parent; NULL: not counted */
+	uint64_t hurried;	   /* whose place was decided for want of room */
 	uint64_t began_ns, now_ns;
 };
 
@@ -31,7 +33,9 @@ struct self {
 	size_t ring_size;
 	uint64_t bpf_memory;
 	uint64_t events[SONDE_EV_KERNEL_MAX]; /* records taken from the source, by kind */
-	struct losses losses;		      /* the kernel's and user space's reasons together */
+	uint64_t parents[TXN_PARENT_MAX];     /* transactions, by how their parent is known */
+	uint64_t hurried;
+	struct losses losses; /* the kernel's and user space's reasons together */
 	struct conns_stats conns;
 	uint64_t cpu_ns;	   /* of this process */
 	uint64_t anonymous_memory; /* of this process, resident bytes */

@@ -82,6 +82,9 @@ void self_publish(const struct self *s, struct series_store *st, const char *ver
 		publish(&p, METRIC_EVENTS, self_event_kind(kind), s->events[kind]);
 	for (int i = 0; i < LOSS_MAX; i++)
 		publish(&p, METRIC_EVENTS_LOST, loss_reason(i), s->losses.n[i]);
+	for (int i = 0; i < TXN_PARENT_MAX; i++)
+		publish(&p, METRIC_SPANS, txn_parent_name(i), s->parents[i]);
+	publish(&p, METRIC_SPANS_HURRIED, "", s->hurried);
 	publish_protocols(&p, &s->conns);
 	publish(&p, METRIC_SHED_CONNECTIONS, "cpu", s->conns.shed);
 	publish(&p, METRIC_SAMPLE_RATIO, "cpu", METRIC_ONE * s->conns.keep / SONDE_KEEP_ALL);

@@ -32,6 +32,7 @@ struct conn_request {
 	bool is_late;  /* further operations have been seen since its head's last */
 	struct slice request_id;
 	const struct context *context;
+	const struct service *service; /* as is_go; NULL: not known */
 	const struct sonde_addr *local, *peer;
 };
 

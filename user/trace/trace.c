@@ -56,6 +56,8 @@ static void make_ids(const struct trace *tr, struct unit *u, uint32_t request_se
 static void follow_client(struct trace *tr, struct unit *u, struct unit *client)
 {
 	pair_leave(tr, u);
+	u->other = client->service;
+	client->other = u->service;
 	if (u->context.is_known && !client->is_passed_on)
 		unit_join(tr, u);
 	else
@@ -107,6 +109,7 @@ struct unit *trace_request(struct trace *tr, const struct conn_request *r)
 	u->start_ns = r->start_ns;
 	u->request_seq = r->request_seq;
 	u->context = *r->context;
+	u->service = r->service;
 	make_ids(tr, u, r->request_seq);
 	if (r->role == SONDE_ROLE_SERVER)
 		serve(tr, u, e, r);
@@ -147,11 +150,18 @@ static void lonely(struct trace *tr, struct txn *t)
 	tr->opts.deliver(tr->opts.ctx, t);
 }
 
-/* A connection that was never made is a call of one who may be at work on something. */
-static struct unit *connect_unit(struct trace *tr, const struct txn *t)
+/* What was no request of a stream, a connection that was never made or a datagram, is still a call
+ * of one who may be at work on something. */
+static struct unit *late_call(struct trace *tr, const struct txn *t, bool is_go)
 {
 	struct context none = { 0 };
-	struct conn_request r = { .tgid = t->tgid, .tid = t->tid, .context = &none };
+	struct conn_request r = {
+		.tgid = t->tgid,
+		.tid = t->tid,
+		.goroutine = t->goroutine,
+		.is_go = is_go,
+		.context = &none,
+	};
 	struct unit *u = unit_new(tr);
 
 	if (!u)
@@ -164,17 +174,18 @@ static struct unit *connect_unit(struct trace *tr, const struct txn *t)
 	return u;
 }
 
-void trace_txn(struct trace *tr, struct txn *t)
+void trace_txn(struct trace *tr, struct txn *t, bool is_go)
 {
-	bool is_connect = !t->unit && t->proto == PROTO_UNKNOWN;
+	bool is_late =
+		!t->unit && t->role == SONDE_ROLE_CLIENT && t->trace.parent != TXN_PARENT_HEADER;
 
-	if (is_connect)
-		t->unit = connect_unit(tr, t);
+	if (is_late)
+		t->unit = late_call(tr, t, is_go);
 	if (t->unit)
 		unit_hold(tr, t->unit, t);
 	else
 		lonely(tr, t);
-	if (is_connect)
+	if (is_late)
 		trace_gone(tr, t->unit);
 }
 

@@ -51,8 +51,9 @@ void trace_free(struct trace *tr); /* what is still held is gone: see trace_flus
 
 /* A request's head was read or sent. To be given to trace_gone() in the end; NULL: no room. */
 struct unit *trace_request(struct trace *tr, const struct conn_request *r);
-/* A transaction ended. Its place is filled in, and it is delivered, now or later. */
-void trace_txn(struct trace *tr, struct txn *t);
+/* A transaction ended. Its place is filled in, and it is delivered, now or later. is_go: of its
+ * process. */
+void trace_txn(struct trace *tr, struct txn *t, bool is_go);
 void trace_gone(struct trace *tr, struct unit *u); /* nothing more will be heard of the request */
 
 void trace_conn_gone(struct trace *tr, uint64_t cookie);

@@ -37,6 +37,7 @@ struct unit {
 	uint64_t request_id;  /* hashed; 0: none */
 	uint64_t cookie;
 	uint64_t start_ns;
+	const struct service *service, *other; /* whose it is, and at the other end */
 	struct ids ids;
 	struct context context; /* that the request carries */
 	uint32_t refs;
@@ -120,7 +121,7 @@ void unit_join(struct trace *tr, struct unit *u); /* the trace that its request 
 void unit_follow(struct trace *tr, struct unit *u, struct unit *parent, enum txn_parent how);
 void unit_hold(struct trace *tr, struct unit *u, const struct txn *t);
 void unit_expire(struct trace *tr, uint64_t now_ns);
-void unit_fill(const struct unit *u, struct txn_trace *t);
+void unit_fill(const struct unit *u, struct txn *t);
 
 /* work.c */
 struct proc *work_proc(struct trace *tr, uint32_t tgid); /* NULL: there is none to speak of */

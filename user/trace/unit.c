@@ -36,8 +36,11 @@ void unit_put(struct trace *tr, struct unit *u)
 	tr->stats.units--;
 }
 
-void unit_fill(const struct unit *u, struct txn_trace *t)
+void unit_fill(const struct unit *u, struct txn *txn)
 {
+	struct txn_trace *t = &txn->trace;
+
+	txn->other = u->other;
 	memcpy(t->trace_id, u->trace_id, sizeof(t->trace_id));
 	memcpy(t->span_id, u->ids.span_id, sizeof(t->span_id));
 	memcpy(t->parent_span_id, u->parent_span_id, sizeof(t->parent_span_id));
@@ -79,7 +82,7 @@ static void release(struct trace *tr, struct unit *u)
 
 	if (!h)
 		return;
-	unit_fill(u, &h->txn.trace);
+	unit_fill(u, &h->txn);
 	tr->opts.deliver(tr->opts.ctx, &h->txn);
 	tr->stats.parents[u->how]++;
 	held_free(tr, h);
@@ -200,7 +203,7 @@ void unit_hold(struct trace *tr, struct unit *u, const struct txn *t)
 
 		if (!u->is_placed) /* out of memory */
 			decide(tr, u);
-		unit_fill(u, &now.trace);
+		unit_fill(u, &now);
 		tr->stats.parents[u->how]++;
 		tr->opts.deliver(tr->opts.ctx, &now);
 		return;

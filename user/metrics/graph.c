@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "metrics/graph.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "identity/service.h"
+#include "metrics/red.h"
+#include "util/clock.h"
+#include "util/map.h"
+
+#define WINDOW_NS (60 * NS_PER_S)
+
+struct kept_edge {
+	struct service key; /* its id is what the last minute is counted under */
+	struct graph_edge edge;
+};
+
+struct graph {
+	struct live_stats *live;
+	struct map by_hash;
+	struct kept_edge *edges[GRAPH_EDGES_MAX]; /* owned */
+	size_t n;
+	uint64_t left_out;
+};
+
+struct graph *graph_new(uint64_t now_ns)
+{
+	struct graph *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->live = live_stats_new(now_ns);
+	if (g->live)
+		return g;
+	free(g);
+	return NULL;
+}
+
+void graph_free(struct graph *g)
+{
+	if (!g)
+		return;
+	for (size_t i = 0; i < g->n; i++)
+		free(g->edges[i]);
+	live_stats_free(g->live);
+	map_free(&g->by_hash);
+	free(g);
+}
+
+/* The labels of an edge, as the catalogue orders them. */
+enum { CLIENT, SERVER, CLIENT_SPACE, SERVER_SPACE, TYPE, LABELS };
+
+static void put_service(struct slice v[LABELS], const struct service *s, int name, int space)
+{
+	v[name] = slice_str(s->name);
+	v[space] = slice_str(s->name_space);
+}
+
+/* False: nobody knows between whom it was, or it is not worth an edge. */
+static bool edge_of(const struct txn *t, struct red_text *text, struct slice v[LABELS])
+{
+	const struct proto *proto = proto_get(t->proto);
+	bool is_client = t->role == SONDE_ROLE_CLIENT;
+	struct slice port;
+
+	if (!t->service || (proto && proto->kind == KIND_NAMES))
+		return false;
+	put_service(v, t->service, is_client ? CLIENT : SERVER,
+		    is_client ? CLIENT_SPACE : SERVER_SPACE);
+	v[TYPE] = proto && proto->kind == KIND_DATABASE ? SLICE("database") : SLICE("");
+	if (t->other) {
+		put_service(v, t->other, is_client ? SERVER : CLIENT,
+			    is_client ? SERVER_SPACE : CLIENT_SPACE);
+		return true;
+	}
+	if (!is_client && t->trace.parent == TXN_PARENT_UNKNOWN)
+		return false;
+	if (!v[TYPE].n)
+		v[TYPE] = SLICE("virtual_node");
+	if (is_client)
+		red_server(t, text, &v[SERVER], &port);
+	else
+		v[CLIENT] = SLICE("user");
+	return true;
+}
+
+/* --- the edges held --- */
+
+static uint64_t edge_hash(const struct slice v[LABELS])
+{
+	uint64_t h = 0xcbf29ce484222325ULL; /* FNV-1a */
+
+	for (int i = 0; i < LABELS; i++) {
+		for (size_t k = 0; k < v[i].n; k++)
+			h = (h ^ v[i].p[k]) * 0x100000001b3ULL;
+		h = (h ^ 0xff) * 0x100000001b3ULL;
+	}
+	return h;
+}
+
+static struct kept_edge *edge_get(struct graph *g, const struct slice v[LABELS])
+{
+	uint64_t hash = edge_hash(v);
+	struct kept_edge *k = map_get(&g->by_hash, hash);
+
+	if (k || g->n == GRAPH_EDGES_MAX || !(k = calloc(1, sizeof(*k))))
+		return k;
+	if (map_put(&g->by_hash, hash, k) < 0) {
+		free(k);
+		return NULL;
+	}
+	k->key.id = (uint32_t)g->n;
+	slice_copy(k->edge.client, sizeof(k->edge.client), v[CLIENT]);
+	slice_copy(k->edge.client_space, sizeof(k->edge.client_space), v[CLIENT_SPACE]);
+	slice_copy(k->edge.server, sizeof(k->edge.server), v[SERVER]);
+	slice_copy(k->edge.server_space, sizeof(k->edge.server_space), v[SERVER_SPACE]);
+	k->edge.type = slice_eq(v[TYPE], SLICE("database"))	  ? "database"
+		       : slice_eq(v[TYPE], SLICE("virtual_node")) ? "virtual_node"
+								  : "";
+	g->edges[g->n++] = k;
+	return k;
+}
+
+static void count_edge(struct graph *g, const struct slice v[LABELS], const struct txn *t)
+{
+	struct kept_edge *k = edge_get(g, v);
+
+	if (!k) {
+		g->left_out++;
+		return;
+	}
+	k->edge.is_client_known = t->role == SONDE_ROLE_CLIENT || t->other;
+	k->edge.is_server_known = t->role == SONDE_ROLE_SERVER || t->other;
+	k->edge.requests++;
+	k->edge.failed += t->error_type[0] != '\0';
+	live_stats_add(g->live, &k->key, t);
+}
+
+/* --- the series --- */
+
+static void count(struct series_store *st, enum metric_id id, const struct slice v[LABELS],
+		  const struct txn *t)
+{
+	struct series *s = series_get(st, id, NULL, v, t->end_ns);
+
+	if (s)
+		s->value++;
+}
+
+static void measure(struct series_store *st, enum metric_id id, const struct slice v[LABELS],
+		    const struct txn *t)
+{
+	struct series *s = series_get(st, id, NULL, v, t->end_ns);
+
+	if (s)
+		hist_record(&s->hist, txn_duration_ns(t));
+}
+
+void graph_txn(struct graph *g, struct series_store *st, const struct txn *t)
+{
+	bool is_client = t->role == SONDE_ROLE_CLIENT;
+	struct slice v[LABELS] = { 0 };
+	struct red_text text;
+
+	if (!edge_of(t, &text, v))
+		return;
+	measure(st, is_client ? METRIC_GRAPH_CLIENT : METRIC_GRAPH_SERVER, v, t);
+	if (!is_client && t->other)
+		return; /* its client has been counted, or will be */
+	count(st, METRIC_GRAPH_REQUESTS, v, t);
+	if (t->error_type[0])
+		count(st, METRIC_GRAPH_FAILED, v, t);
+	count_edge(g, v, t);
+}
+
+size_t graph_read(const struct graph *g, uint64_t now_ns, struct graph_edge *out, size_t max)
+{
+	struct live_row *rows = calloc(GRAPH_EDGES_MAX, sizeof(*rows));
+	size_t n = g->n < max ? g->n : max, n_rows;
+
+	if (!rows)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		out[i] = g->edges[i]->edge;
+	n_rows = live_stats_read(g->live, now_ns, WINDOW_NS, rows, GRAPH_EDGES_MAX);
+	for (size_t i = 0; i < n_rows; i++)
+		if (rows[i].service_id < n)
+			out[rows[i].service_id].row = rows[i];
+	free(rows);
+	return n;
+}
+
+uint64_t graph_left_out(const struct graph *g)
+{
+	return g->left_out;
+}

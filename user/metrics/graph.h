@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who calls whom: each exchange counts on the edge between two services, once. Where both ends are
+ * on this host both are known by name; else the other one is the address that was called, or "user"
+ * where somebody from outside calls. Bounded: edges beyond the cap are in the metrics, not here.
+ */
+#ifndef GRAPH_H
+#define GRAPH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "metrics/live_stats.h"
+#include "metrics/series.h"
+#include "txn.h"
+
+enum { GRAPH_EDGES_MAX = LIVE_SERVICES_MAX };
+
+struct graph_edge {
+	char client[128], client_space[64];
+	char server[128], server_space[64];
+	const char *type;  /* connection_type: "", "database", "virtual_node" */
+	uint64_t requests; /* since the start */
+	uint64_t failed;
+	bool is_client_known, is_server_known; /* services of this host */
+	struct live_row row; /* of the last minute, by graph_read(); zero: none in it */
+};
+
+struct graph;
+
+struct graph *graph_new(uint64_t now_ns); /* NULL: out of memory */
+void graph_free(struct graph *g);
+
+/* Counts a transaction at its end, in the graph and in the traces_service_graph_ series. */
+void graph_txn(struct graph *g, struct series_store *st, const struct txn *t);
+
+/* The edges, in the order they were first seen: how many of at most `max` were written. */
+size_t graph_read(const struct graph *g, uint64_t now_ns, struct graph_edge *out, size_t max);
+uint64_t graph_left_out(const struct graph *g); /* exchanges on edges beyond the cap */
+
+#endif
