@@ -51,3 +51,25 @@ enum probe_error rights_check(char *err, size_t size)
 	}
 	return PROBE_OK;
 }
+
+size_t rights_missing(struct right out[RIGHTS_MAX])
+{
+	static const struct {
+		int cap;
+		struct right right;
+	} wanted[RIGHTS_MAX] = {
+		{ CAP_SYS_PTRACE,
+		  { "CAP_SYS_PTRACE",
+		    "executables and environments of other users' processes, and so their service "
+		    "names" } },
+		{ CAP_DAC_READ_SEARCH,
+		  { "CAP_DAC_READ_SEARCH", "the same where their files are not readable by all" } },
+	};
+	uint64_t caps = effective_capabilities();
+	size_t n = 0;
+
+	for (size_t i = 0; i < RIGHTS_MAX; i++)
+		if (!has(caps, wanted[i].cap))
+			out[n++] = wanted[i].right;
+	return n;
+}

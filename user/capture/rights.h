@@ -9,4 +9,14 @@
 /* PROBE_OK, PROBE_NO_RIGHTS or PROBE_NO_BTF with one line in err that says what to do. */
 enum probe_error rights_check(char *err, size_t size);
 
+/* A right that one can do without, and what that costs; both strings are static. */
+struct right {
+	const char *name, *costs;
+};
+
+enum { RIGHTS_MAX = 2 };
+
+/* Those that this process does not have. Returns how many. */
+size_t rights_missing(struct right out[RIGHTS_MAX]);
+
 #endif

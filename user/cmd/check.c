@@ -92,6 +92,7 @@ int cmd_check(const struct cmd_args *a)
 		return EXIT_CANNOT;
 	}
 	uname(&r->kernel);
+	r->n_missing = rights_missing(r->missing);
 	if (c->pid)
 		look_at(&r->process, c->pid);
 	r->error = probe_open(&opts, &probe, r->reason, sizeof(r->reason));

@@ -33,6 +33,16 @@ static json_t *programs_json(const struct check_report *r)
 	return list;
 }
 
+static json_t *missing_json(const struct check_report *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->n_missing; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "right", r->missing[i].name,
+						      "costs", r->missing[i].costs));
+	return list;
+}
+
 static json_t *watched_json(const struct watched *p)
 {
 	char why[128] = "";
@@ -86,11 +96,12 @@ static json_t *process_json(const struct check_report *r)
 int check_json(const struct check_report *r, FILE *out)
 {
 	json_t *root = json_pack(
-		"{s:b, s:o, s:s, s:s, s:o, s:I, s:I, s:o, s:o}", "can_run", !r->error, "reason",
-		text(r->reason), "kernel", r->kernel.release, "machine", r->kernel.machine, "tier",
-		r->error ? json_null() : json_string(tier_name(r->tier)), "ring_bytes",
-		(json_int_t)r->ring_size, "bpf_memory_bytes", (json_int_t)r->bpf_memory, "programs",
-		programs_json(r), "processes_without_data", dark_json(r));
+		"{s:b, s:o, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o}", "can_run", !r->error,
+		"reason", text(r->reason), "kernel", r->kernel.release, "machine",
+		r->kernel.machine, "tier", r->error ? json_null() : json_string(tier_name(r->tier)),
+		"ring_bytes", (json_int_t)r->ring_size, "bpf_memory_bytes",
+		(json_int_t)r->bpf_memory, "programs", programs_json(r), "missing_rights",
+		missing_json(r), "processes_without_data", dark_json(r));
 
 	if (!root)
 		return -ENOMEM;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/utsname.h>
 #include "capture/probe.h"
+#include "capture/rights.h"
 #include "cmd/watch.h"
 
 enum { CHECK_PROGRAMS_MAX = 64, CHECK_SHOWN = 10 };
@@ -31,6 +32,8 @@ struct check_report {
 	size_t n_programs;
 	size_t ring_size;
 	uint64_t bpf_memory;
+	struct right missing[RIGHTS_MAX]; /* rights it can do without */
+	size_t n_missing;
 	uint64_t watched_ns;
 	const struct watch *watch; /* borrowed; NULL: not observed */
 	struct check_process process;

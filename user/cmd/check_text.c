@@ -94,6 +94,9 @@ void check_text(const struct check_report *r, FILE *out)
 	}
 	fprintf(out, "tier    %s\nring    %s, all BPF maps %s\n\n", tier_name(r->tier),
 		human_bytes(r->ring_size).text, human_bytes(r->bpf_memory).text);
+	for (size_t i = 0; i < r->n_missing; i++)
+		fprintf(out, "without %s: not known are %s\n%s", r->missing[i].name,
+			r->missing[i].costs, i + 1 == r->n_missing ? "\n" : "");
 	fprintf(out, "%-32s %-4s %s\n", "HOOK", "IS", "GIVES");
 	for (size_t i = 0; i < r->n_programs; i++)
 		print_program(out, &r->programs[i]);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The least rights that suffice, and what is left of them once sonde observes."""
+import json
 import os
 from collections import Counter
 
@@ -54,6 +55,28 @@ def rights_are_given_up(e):
 def least_capabilities_suffice(e):
     few = "-all," + ",".join("+" + name for name in LEAST)
     observes(e, [tool("setpriv"), f"--bounding-set={few}", "--inh-caps=-all"])
+
+
+def checked(e, rights):
+    """What `check --json` says, run with these capabilities alone, and its exit code."""
+    few = "-all," + ",".join("+" + name for name in rights)
+    p = e.procs.start([tool("setpriv"), f"--bounding-set={few}", "--inh-caps=-all", e.sonde,
+                       "check", "--json"])
+    code = p.wait(15)
+    return json.loads(p.stdout()), code
+
+
+@case(group=None)
+def check_names_missing_rights(e):
+    """Those that are needed, and those that only cost something."""
+    for lacks in ((), LEAST[2:3], LEAST[3:], LEAST[2:]):
+        report, code = checked(e, [right for right in LEAST if right not in lacks])
+        named = [m["right"] for m in report["missing_rights"] if m["costs"]]
+        if code != 0 or named != ["CAP_" + right.upper() for right in lacks]:
+            raise Failure(f"without {lacks}: exit {code}, named {named}, {report['reason']}")
+    report, code = checked(e, LEAST[1:])
+    if code != 1 or "CAP_BPF" not in report["reason"] or "CAP_PERFMON" in report["reason"]:
+        raise Failure(f"without bpf: exit {code}, {report['reason']}")
 
 
 @case(group=None)
