@@ -85,8 +85,8 @@ static __always_inline void plaintext_over(struct sock *sk, struct conn *c)
 		t->is_over = 1;
 }
 
-/* In the syscall tier a connection can live and end unseen: served by io_uring, or by a program of
- * 32 bits. Its bytes were read, so it is counted; whose it was is only known of clients. */
+/* In the syscall tier a connection can live and end unseen: served by io_uring. Its bytes were
+ * read, so it is counted; whose it was is only known of clients. */
 static __always_inline void count_unseen(struct sock *sk, struct conn *c)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);

@@ -11,6 +11,7 @@
 #ifndef SYSCALL_BPF_H
 #define SYSCALL_BPF_H
 
+#include "compat.bpf.h"
 #include "datagram.bpf.h"
 #include "tls.bpf.h"
 
@@ -70,6 +71,42 @@ static __always_inline bool call_of(struct pt_regs *regs, struct call *call)
 	case NR_SPLICE:
 		call->fd = CALL_ARG3(regs);
 		call->other_fd = CALL_ARG1(regs);
+		return true;
+	}
+	return false;
+}
+
+static __always_inline bool compat_call_of(struct pt_regs *regs, struct call *call)
+{
+	struct compat_call c;
+
+	compat_read(regs, &c);
+	call->fd = c.args[0];
+	call->dir = SONDE_RX;
+	switch (c.nr) {
+	case COMPAT_READ: call->asks_bytes = c.args[2]; return true;
+	case COMPAT_READV: call->asks_bytes = 1; return true;
+	case COMPAT_RECVFROM:
+		call->asks_bytes = c.args[2];
+		call->flags = c.args[3];
+		return true;
+	case COMPAT_RECVMSG:
+		call->asks_bytes = 1;
+		call->flags = c.args[2];
+		return true;
+	}
+	call->dir = SONDE_TX;
+	switch (c.nr) {
+	case COMPAT_WRITE:
+	case COMPAT_WRITEV:
+	case COMPAT_SENDFILE:
+	case COMPAT_SENDFILE64: return true;
+	case COMPAT_SENDTO: call->flags = c.args[3]; return true;
+	case COMPAT_SENDMSG: call->flags = c.args[2]; return true;
+	case COMPAT_SPLICE:
+		call->nr = NR_SPLICE;
+		call->fd = c.args[2];
+		call->other_fd = c.args[0];
 		return true;
 	}
 	return false;
@@ -319,7 +356,7 @@ int BPF_PROG(sonde_syscall, struct pt_regs *regs, long ret)
 	struct call call = { .ret = ret };
 
 	/* the observer's own pass too: that its connections are not wanted is noted on them */
-	if (TASK_IS_COMPAT(task) || !call_of(regs, &call))
+	if (TASK_IS_COMPAT(task) ? !compat_call_of(regs, &call) : !call_of(regs, &call))
 		return 0;
 	if (call.flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
 		return 0;

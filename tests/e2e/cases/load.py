@@ -165,6 +165,26 @@ def io_uring_server(e):
 
 
 @case(group=None)
+def server_of_32_bits(e):
+    """Its system calls have numbers and layouts of their own: each request is counted as not seen."""
+    from harness.raw import Raw
+    port = e.c("compat")
+    s = Sonde(e, "run", "--server-address", "on", "--port", port).wait_ready()
+    with Raw(port) as c:
+        for _ in range(20):
+            if c.ask("GET", "/compat").status != 200:
+                raise Failure("no 200")
+    until(lambda: s.metrics().lost()["unknown_call"], 5, "count of calls that were not understood")
+    m = s.settled_metrics()
+    s.end()
+    key = ("run", "GET", "/compat", 200, None)
+    fail_if(difference("client", Counter({key: 20}), m.requests("client", port)))
+    fail_if(difference("server", Counter(), m.requests("server", port)))
+    if m.lost()["unknown_call"] < 20:
+        raise Failure(f"20 requests were not seen, and lost says {m.lost()}")
+
+
+@case(group=None)
 def spliced_requests(e):
     """Requests that the server moves into a pipe fire no hook: seen or counted, never wrong."""
     from harness.raw import Raw
