@@ -13,6 +13,9 @@ extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;
 extern void bpf_local_irq_save(unsigned long *flags) __ksym __weak;
 extern void bpf_local_irq_restore(unsigned long *flags) __ksym __weak;
+/* Never called. It came with the verifier that lets global functions be called while the CPU is
+ * held (6.15): older ones have no need to hold it, and would refuse the program. */
+extern int bpf_res_spin_lock(struct bpf_res_spin_lock *lock) __ksym __weak;
 
 /* A program stays on its CPU because nothing may interrupt it, or, where that is not so, because
  * its thread may not move to another. */
@@ -26,7 +29,7 @@ static __always_inline bool can_lose_cpu(void)
 /* To be given to cpu_release(): is there something to give back? */
 static __always_inline bool cpu_hold(void)
 {
-	bool is_held = bpf_preempt_disable && can_lose_cpu();
+	bool is_held = bpf_res_spin_lock && can_lose_cpu();
 
 	/* else the compiler asks the thread again when it is to be given back, and the verifier
 	 * does not know that the answer is the same */
@@ -45,10 +48,6 @@ static __always_inline void cpu_release(bool is_held)
 
 	if (!is_held)
 		return;
-	if (!bpf_local_irq_save) {
-		bpf_preempt_enable();
-		return;
-	}
 	bpf_local_irq_save(&irqs);
 	bpf_preempt_enable();
 	bpf_local_irq_restore(&irqs);

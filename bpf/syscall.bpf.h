@@ -206,7 +206,6 @@ struct placed {
 __noinline int capture_found(struct placed *p)
 {
 	struct actor by = { .task = bpf_get_current_task_btf() };
-	bool is_held;
 
 	if (!p)
 		return 0;
@@ -215,7 +214,6 @@ __noinline int capture_found(struct placed *p)
 	if (!by.c)
 		return 0;
 	by.regs = (struct pt_regs *)bpf_task_pt_regs(by.task);
-	is_held = cpu_hold();
 	if (!p->is_datagram) {
 		capture(&p->op, &by);
 	} else if (p->op.len || p->error) {
@@ -227,7 +225,6 @@ __noinline int capture_found(struct placed *p)
 
 		datagram_capture(&d, &by);
 	}
-	cpu_release(is_held);
 	return 0;
 }
 
@@ -330,17 +327,14 @@ static __noinline void call_find(const struct call *call, struct messages *m)
 		place_found(&m->at.op, f.sk, c, m->total);
 }
 
-/* Global: see capture_found. The CPU is held twice, for no global function may be called so. */
+/* Global: see capture_found. */
 __noinline int syscall_ended(struct call *call)
 {
 	struct messages m = {};
-	bool is_held;
 
 	if (!call)
 		return 0;
-	is_held = cpu_hold();
 	call_find(call, &m);
-	cpu_release(is_held);
 	if (!m.n)
 		return 0;
 	if (!call->is_many || m.at.error)
@@ -354,6 +348,7 @@ int BPF_PROG(sonde_syscall, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call call = { .ret = ret };
+	bool is_held;
 
 	/* the observer's own pass too: that its connections are not wanted is noted on them */
 	if (TASK_IS_COMPAT(task) ? !compat_call_of(regs, &call) : !call_of(regs, &call))
@@ -367,7 +362,10 @@ int BPF_PROG(sonde_syscall, struct pt_regs *regs, long ret)
 		if (!is_told(&call))
 			return 0;
 	}
-	return syscall_ended(&call);
+	is_held = cpu_hold();
+	syscall_ended(&call);
+	cpu_release(is_held);
+	return 0;
 }
 
 /* Marks the connections that some descriptor still names. */
