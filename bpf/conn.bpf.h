@@ -135,11 +135,15 @@ static __always_inline struct conn *conn_begun(struct sock *sk)
 	return conn_new(sk);
 }
 
-/* Asks the filter, once per process that uses the connection. */
-static __noinline bool conn_decide(struct conn *c, u32 tgid)
+/* Asks the filter, once per process that uses the connection. Global, so that the verifier walks it
+ * once and not in every state a caller may be in. */
+__weak __noinline int conn_decide(struct conn *c, u32 tgid)
 {
-	u8 flags = c->flags & ~CONN_OBSERVED;
+	u8 flags;
 
+	if (!c)
+		return 0;
+	flags = c->flags & ~CONN_OBSERVED;
 	flags |= CONN_DECIDED;
 	if (!(flags & CONN_PORT_OFF) && filter_wants(tgid, bpf_get_current_task_btf(), NULL))
 		flags |= CONN_OBSERVED;
