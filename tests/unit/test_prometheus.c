@@ -239,7 +239,11 @@ static void test_accept(void **state)
 		  "vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;"
 		  "q=0.6," OM ";version=1.0.0;escaping=allow-utf-8;q=0.5,text/"
 		  "plain;version=0.0.4;q=0.3,*/*;q=0.2",
-		  PROM_OPENMETRICS, false },
+		  PROM_PROTOBUF, false },
+		{ "application/vnd.google.protobuf;q=1,text/plain;q=0.1", PROM_TEXT, false },
+		{ "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+		  "encoding=text",
+		  PROM_TEXT, true },
 		{ "text/plain;version=0.0.4;q=1,*/*;q=0.1", PROM_TEXT, false },
 		/* preferences */
 		{ OM ";q=0.4,text/plain;q=0.5", PROM_TEXT, false },

@@ -3,6 +3,10 @@
 
 #include "util/slice.h"
 
+#define PROTOBUF                                                                     \
+	"application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; " \
+	"encoding=delimited"
+
 static bool is_blank(uint8_t c)
 {
 	return c == ' ' || c == '\t';
@@ -55,7 +59,7 @@ static int quality(struct slice s)
 struct element {
 	struct slice name, version;
 	int q; /* thousandths; -1: not understood */
-	bool says_escaping;
+	bool says_escaping, is_delimited, is_family;
 };
 
 static struct element element_parse(struct slice s)
@@ -74,6 +78,10 @@ static struct element element_parse(struct slice s)
 			e.version = value;
 		else if (slice_ieq(key, SLICE("escaping")))
 			e.says_escaping = true;
+		else if (slice_ieq(key, SLICE("proto")))
+			e.is_family = slice_eq(value, SLICE("io.prometheus.client.MetricFamily"));
+		else if (slice_ieq(key, SLICE("encoding")))
+			e.is_delimited = slice_ieq(value, SLICE("delimited"));
 	}
 	return e;
 }
@@ -95,12 +103,18 @@ static bool is_openmetrics(const struct element *e)
 	       (e->version.n == 0 || slice_eq(e->version, SLICE("1.0.0")));
 }
 
+static bool is_protobuf(const struct element *e)
+{
+	return slice_ieq(e->name, SLICE("application/vnd.google.protobuf")) && e->is_family &&
+	       e->is_delimited;
+}
+
 struct negotiated negotiate_accept(const char *accept)
 {
 	struct negotiated out = { .format = PROM_TEXT };
 	struct slice rest = slice_str(accept ? accept : "*/*");
-	int openmetrics = -1, text = -1, best_rank = 0;
-	bool says_escaping = false;
+	int openmetrics = -1, text = -1, protobuf = -1, best_rank = 0;
+	bool says_escaping = false, proto_says_escaping = false;
 
 	while (rest.n) {
 		struct slice one = take(&rest, ',');
@@ -109,7 +123,10 @@ struct negotiated negotiate_accept(const char *accept)
 
 		if (e.q < 0)
 			continue;
-		if (is_openmetrics(&e) && e.q > openmetrics) {
+		if (is_protobuf(&e) && e.q > protobuf) {
+			protobuf = e.q;
+			proto_says_escaping = e.says_escaping;
+		} else if (is_openmetrics(&e) && e.q > openmetrics) {
 			openmetrics = e.q;
 			says_escaping = e.says_escaping;
 		} else if (rank > best_rank) {
@@ -118,6 +135,9 @@ struct negotiated negotiate_accept(const char *accept)
 			text = e.q;
 		}
 	}
+	if (protobuf > 0 && protobuf >= openmetrics && protobuf >= text)
+		return (struct negotiated){ .format = PROM_PROTOBUF,
+					    .says_escaping = proto_says_escaping };
 	if (openmetrics > 0 && openmetrics >= text)
 		return (struct negotiated){ .format = PROM_OPENMETRICS,
 					    .says_escaping = says_escaping };
@@ -149,6 +169,8 @@ const char *negotiate_content_type(struct negotiated n)
 			       ? "application/openmetrics-text; version=1.0.0; "
 				 "charset=utf-8; escaping=underscores"
 			       : "application/openmetrics-text; version=1.0.0; charset=utf-8";
+	if (n.format == PROM_PROTOBUF)
+		return n.says_escaping ? PROTOBUF "; escaping=underscores" : PROTOBUF;
 	/* 0.0.4 has no escaping parameter to echo */
 	return "text/plain; version=0.0.4; charset=utf-8";
 }

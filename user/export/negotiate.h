@@ -15,8 +15,8 @@ struct negotiated {
 	bool is_fallback;
 };
 
-/* accept: the header's value, NULL when there was none (anything will do). OpenMetrics goes only to
- * those who name it. Never fails. */
+/* accept: the header's value, NULL when there was none (anything will do). OpenMetrics and
+ * protobuf go only to those who name them. Never fails. */
 struct negotiated negotiate_accept(const char *accept);
 
 /* accept_encoding: the header's value, NULL when there was none. */

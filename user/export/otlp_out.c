@@ -176,6 +176,12 @@ size_t otlp_begin(struct otlp_out *o, struct otlp_field f)
 	return o->n;
 }
 
+size_t otlp_delimited(struct otlp_out *o)
+{
+	PUT(o, "\0");
+	return o->n;
+}
+
 size_t otlp_element(struct otlp_out *o, struct otlp_field f)
 {
 	if (o->form != OTLP_JSON)
@@ -449,6 +455,25 @@ void otlp_uint64s(struct otlp_out *o, struct otlp_field f, const uint64_t *v, si
 		otlp_list_end(o);
 	else
 		otlp_end(o, at);
+}
+
+void otlp_sint64s(struct otlp_out *o, struct otlp_field f, const int64_t *v, size_t n)
+{
+	size_t at;
+
+	if (o->form == OTLP_JSON) {
+		otlp_list(o, f);
+		for (size_t i = 0; i < n; i++) {
+			comma(o);
+			put_signed(o, v[i]);
+		}
+		otlp_list_end(o);
+		return;
+	}
+	at = otlp_begin(o, f);
+	for (size_t i = 0; i < n; i++)
+		put_varint(o, (uint64_t)v[i] << 1 ^ (uint64_t)(v[i] >> 63));
+	otlp_end(o, at);
 }
 
 void otlp_doubles(struct otlp_out *o, struct otlp_field f, const double *v, size_t n)

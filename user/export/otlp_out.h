@@ -49,6 +49,9 @@ void otlp_root_end(struct otlp_out *o);
 /* An element that was written whole into another of the same form. */
 void otlp_raw_element(struct otlp_out *o, struct otlp_field f, struct slice bytes);
 
+/* A message with nothing but its length before it: protobuf only. */
+size_t otlp_delimited(struct otlp_out *o);
+
 /* Values. Strings become valid UTF-8; a time is a fixed64, a string of digits in JSON. */
 void otlp_string(struct otlp_out *o, struct otlp_field f, struct slice s);
 void otlp_hex(struct otlp_out *o, struct otlp_field f, const uint8_t *id, size_t n);
@@ -66,7 +69,8 @@ void otlp_seconds(struct otlp_out *o, struct otlp_field f, uint64_t ns);
 /* Packed lists. */
 void otlp_fixed64s(struct otlp_out *o, struct otlp_field f, const uint64_t *v, size_t n);
 void otlp_uint64s(struct otlp_out *o, struct otlp_field f, const uint64_t *v,
-		  size_t n); /* varint */
+		  size_t n);								/* varint */
+void otlp_sint64s(struct otlp_out *o, struct otlp_field f, const int64_t *v, size_t n); /* zigzag */
 void otlp_doubles(struct otlp_out *o, struct otlp_field f, const double *v, size_t n);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "export/otlp_out.h"
+#include "export/prom_proto.h"
 #include "util/clock.h"
 
 enum {
@@ -26,6 +28,7 @@ struct prom {
 	size_t off, n, cap;
 	char labels[PROM_LABELS_MAX]; /* of the series at hand, without braces */
 	size_t labels_n;
+	struct otlp_out proto;			   /* families of a piece, in protobuf */
 	char le[HIST_BOUNDS_MAX][PROM_NUMBER_MAX]; /* of the metric at hand */
 };
 
@@ -52,6 +55,7 @@ void prom_close(struct prom *p)
 {
 	if (!p)
 		return;
+	otlp_out_free(&p->proto);
 	free(p->buf);
 	free(p);
 }
@@ -259,10 +263,27 @@ static int prom_series(struct prom *p, const struct metric *m, const struct seri
 	return 0;
 }
 
+/* The same in protobuf: whole families, for they are messages. */
+static int prom_render_proto(struct prom *p)
+{
+	otlp_out_clear(&p->proto);
+	while (p->proto.n < PROM_PIECE && p->metric < METRIC_MAX)
+		prom_proto_family(&p->proto, p->st, (enum metric_id)p->metric++);
+	p->is_done = p->metric == METRIC_MAX;
+	if (p->proto.is_failed || prom_reserve(p, p->proto.n) < 0)
+		return -ENOMEM;
+	if (p->proto.n)
+		memcpy(p->buf, p->proto.p, p->proto.n);
+	p->n = p->proto.n;
+	return 0;
+}
+
 /* Renders the next piece into the empty buffer. 0, -ENOMEM. */
 static int prom_render(struct prom *p)
 {
 	p->off = p->n = 0;
+	if (p->format == PROM_PROTOBUF)
+		return prom_render_proto(p);
 	while (p->n < PROM_PIECE && p->metric < METRIC_MAX) {
 		const struct metric *m = metric_get(p->metric);
 		const struct series *s = series_after(p->st, p->metric, p->serial);

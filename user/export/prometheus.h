@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The exposition: every series as Prometheus text 0.0.4 or OpenMetrics 1.0, one walk for both,
- * in pieces, so that a scrape of any size takes bounded memory and bounded turns of the loop.
+ * The exposition: every series as Prometheus text 0.0.4, OpenMetrics 1.0 or protobuf, in pieces, so
+ * that a scrape of any size takes bounded memory and bounded turns of the loop.
  * https://prometheus.io/docs/instrumenting/exposition_formats/
  * https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md
  */
@@ -12,7 +12,7 @@
 #include <sys/types.h>
 #include "metrics/series.h"
 
-enum prom_format { PROM_TEXT, PROM_OPENMETRICS };
+enum prom_format { PROM_TEXT, PROM_OPENMETRICS, PROM_PROTOBUF };
 
 struct prom;
 
