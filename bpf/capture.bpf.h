@@ -215,7 +215,7 @@ static __always_inline void fill_tx(struct sonde_ev_data *ev, const struct op *o
 
 /* How much to copy. 0: the operation is left out. */
 static __always_inline bool obey_verdict(struct sonde_ev_data *ev, struct conn *c, u32 *from,
-					 u32 *want)
+					 u32 *want, bool *is_whole)
 {
 	u32 dir = ev->dir & 1, slot = c->slot, cap = 0, end = ev->seq + ev->len;
 	struct sonde_verdict *v = bpf_map_lookup_elem(&verdicts, &slot);
@@ -244,8 +244,9 @@ static __always_inline bool obey_verdict(struct sonde_ev_data *ev, struct conn *
 		c->last_dir = dir;
 		c->run = 0;
 	}
-	if (c->run > RUN_MAX && cap != SONDE_COPY_MAX)
+	if (c->run > RUN_MAX && cap < SONDE_COPY_MAX && !c->is_framed)
 		cap = RUN_COPY;
+	*is_whole = cap > SONDE_COPY_MAX || c->is_framed;
 	if (!cap || cap > SONDE_COPY_MAX)
 		cap = SONDE_COPY_MAX;
 	if (*want > cap)
@@ -255,11 +256,11 @@ static __always_inline bool obey_verdict(struct sonde_ev_data *ev, struct conn *
 }
 
 static __always_inline void copy_bytes(struct scratch *s, const struct op *op,
-				       const struct actor *by, u32 from, u32 want)
+				       const struct actor *by, u32 from, u32 want,
+				       struct user_bytes *ub)
 {
 	struct task_struct *task = by->task;
 	struct pt_regs *regs = by->regs;
-	struct user_bytes ub = {};
 	int err;
 
 	s->ev.syscall = CALL_NR(regs);
@@ -267,17 +268,17 @@ static __always_inline void copy_bytes(struct scratch *s, const struct op *op,
 		count(SONDE_CNT_COMPAT);
 	else if (!(op->flags & MSG_TRUNC) && !(task->flags & (PF_KTHREAD | PF_IO_WORKER)) &&
 		 (is_syscall_tier || call_is_for(task, regs, by->sk)))
-		user_bytes_of(op, regs, &ub);
+		user_bytes_of(op, regs, ub);
 	if (s->ev.syscall == NR_URING_ENTER || task->flags & PF_IO_WORKER)
 		s->ev.h.flags |= SONDE_F_IO_URING;
-	if (!ub.base) {
+	if (!ub->base) {
 		s->ev.h.flags |= SONDE_F_NO_BYTES;
 		return;
 	}
 	if (!want)
 		return;
-	err = ub.n_iov ? copy_vector(s, ub.base, ub.n_iov, from, want)
-		       : copy_buffer(s, ub.base, from, want, s->ev.len);
+	err = ub->n_iov ? copy_vector(s, ub->base, ub->n_iov, from, want)
+			: copy_buffer(s, ub->base, from, want, s->ev.len);
 	if (err) {
 		s->ev.h.flags |= SONDE_F_FAULT;
 		s->ev.copied = s->ev.tail = 0;
@@ -311,6 +312,49 @@ static __always_inline void submit(struct scratch *s, struct conn *c, u32 dir)
 		count(SONDE_CNT_LOST_RESPONSE);
 }
 
+/* What of an operation is behind its first record, in records of its own. */
+struct rest {
+	struct scratch *s;
+	struct conn *c;
+	struct user_bytes ub;
+	u32 seq, at, len, dir;
+};
+
+enum { REST_MAX = 31 }; /* records: 1 MiB with the first, more than a socket takes at once */
+
+static long copy_next(u32 i, struct rest *r)
+{
+	struct sonde_ev_data *ev = &r->s->ev;
+	u32 dir = r->dir & 1, n = r->len - r->at;
+	long err;
+
+	if (n > SONDE_COPY_MAX)
+		n = SONDE_COPY_MAX;
+	ev->len = r->at + n; /* the operation's end as far as copying goes */
+	ev->copied = ev->tail = 0;
+	ev->lost = r->c->lost[dir];
+	ev->skipped_ns = 0;
+	ev->h.flags &= ~SONDE_F_SKIPPED;
+	err = r->ub.n_iov ? copy_vector(r->s, r->ub.base, r->ub.n_iov, r->at, n)
+			  : copy_buffer(r->s, r->ub.base, r->at, n, ev->len);
+	if (err) {
+		ev->h.flags |= SONDE_F_FAULT;
+		ev->copied = ev->tail = 0;
+		count(SONDE_CNT_FAULT);
+	}
+	ev->seq = r->seq + r->at;
+	ev->len = n;
+	r->at += n;
+	submit(r->s, r->c, dir);
+	return r->at >= r->len;
+}
+
+/* Does the connection begin with HTTP/2's preface? */
+static __always_inline bool is_preface(const struct scratch *s)
+{
+	return s->ev.copied >= 24 && *(const u64 *)s->bytes == 0x5448202a20495250; /* PRI * HT */
+}
+
 /* The goroutine at work: the runtime keeps its g in a register while it is in a system call. In a
  * call of C code the register is anything: it counts only where the thread's own g agrees. */
 static __always_inline u64 goroutine_of(struct task_struct *task)
@@ -336,8 +380,10 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 	u32 from, want, dir = op->dir & 1, at = bpf_get_smp_processor_id() * 2 + dir;
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &at);
 	struct task_struct *task = by->task;
+	struct rest rest = { .s = s, .c = by->c, .dir = dir };
 	struct sonde_ev_data *ev;
 	struct conn *c = by->c;
+	bool is_whole;
 
 	if (!s)
 		return;
@@ -366,7 +412,7 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 			      dir == SONDE_TX ? (u64)ev->seq << 32 | ev->other_seq
 					      : (u64)ev->other_seq << 32 | ev->seq,
 			      (u64)task->tgid << 32 | task->pid);
-	if (!obey_verdict(ev, c, &from, &want)) {
+	if (!obey_verdict(ev, c, &from, &want, &is_whole)) {
 		c->skipped_ns[dir] = ev->h.ts_ns;
 		count(SONDE_CNT_SKIPPED);
 		return;
@@ -388,13 +434,25 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 	if (dir == SONDE_TX)
 		fill_tx(ev, op, by);
 	if (op->len)
-		copy_bytes(s, op, by, from, want);
+		copy_bytes(s, op, by, from, want, &rest.ub);
+	if (!c->is_framed && is_preface(s))
+		c->is_framed = true;
+	rest.at = from + ev->copied;
+	is_whole = is_whole && ev->tail && ev->copied == SONDE_COPY_MAX;
+	if (is_whole) {
+		rest.seq = ev->seq;
+		rest.len = ev->len;
+		ev->len = rest.at;
+		ev->tail = 0;
+	}
 	if (from && ev->copied) {
 		/* the record speaks of what lies behind the verdict only */
 		ev->seq += from;
 		ev->len -= from;
 	}
 	submit(s, c, dir);
+	if (is_whole)
+		bpf_loop(REST_MAX, copy_next, &rest, 0);
 }
 
 #endif

@@ -21,9 +21,10 @@
 #define SONDE_ABI_VERSION 2
 
 enum {
-	SONDE_COPY_MAX = 32768,	   /* bytes of one operation that can be copied, at most */
-	SONDE_TAIL_MAX = 16,	   /* last bytes of an operation that was copied in part */
-	SONDE_DATAGRAM_MAX = 4096, /* bytes of one datagram that are copied, at most */
+	SONDE_COPY_MAX = 32768,	    /* bytes of one operation that can be copied, at most */
+	SONDE_COPY_WHOLE = 1 << 20, /* of one operation, in records of SONDE_COPY_MAX each */
+	SONDE_TAIL_MAX = 16,	    /* last bytes of an operation that was copied in part */
+	SONDE_DATAGRAM_MAX = 4096,  /* bytes of one datagram that are copied, at most */
 	SONDE_SLOTS = 65536,  /* verdicts; connections beyond share a slot, checked by cookie */
 	SONDE_ARGS_MAX = 512, /* bytes of a program's arguments, NUL separated */
 	SONDE_PATH_MAX = 256,
@@ -315,7 +316,7 @@ struct sonde_verdict {
 	__u64 cookie; /* of the connection meant; another's is ignored */
 	__u64 until[2];
 	__u32 copy[2]; /* bytes of an operation to copy at most; 0: SONDE_COPY_MAX, and less of
-			* what goes one way for long */
+			* what goes one way for long; SONDE_COPY_WHOLE */
 };
 
 /* A glob over a name: '*' any run, '?' any one byte. */

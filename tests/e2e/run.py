@@ -22,8 +22,8 @@ from harness.cgroup import Cgroup  # noqa: E402
 from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency", "waits",
-         "load", "postgres", "mysql", "redis", "memcached", "dns", "udp", "lives", "churn", "namespaces",
-         "filters", "badinput", "rights", "captures", "traces", "host", "tls")
+         "http2", "grpc", "load", "postgres", "mysql", "redis", "memcached", "dns", "udp", "lives", "churn",
+         "namespaces", "filters", "badinput", "rights", "captures", "traces", "host", "tls")
 
 
 def load_cases():

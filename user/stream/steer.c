@@ -39,7 +39,7 @@ static uint32_t want_copy(const struct conn *c)
 	uint32_t n = COPY_LEAST;
 
 	if (conn_is_multiplexed(c)) /* heads of messages and of frames are everywhere */
-		return SONDE_COPY_MAX;
+		return SONDE_COPY_WHOLE;
 	if (c->proto->kind != KIND_WEB || !c->head_max || c->wants_all || c->match.is_pipelined)
 		return 0;
 	while (n < 2 * c->head_max && n < SONDE_COPY_MAX)
@@ -65,7 +65,9 @@ void steer(struct conns *cs, struct conn *c)
 	if (c->state == CONN_PARSED && !c->is_raw) {
 		v.copy[conn_dir(c, PROTO_RESPONSE)] = want_copy(c);
 		/* bulk loads are small messages in large sends */
-		if (c->proto->kind != KIND_WEB || conn_is_multiplexed(c))
+		if (conn_is_multiplexed(c))
+			v.copy[conn_dir(c, PROTO_REQUEST)] = SONDE_COPY_WHOLE;
+		else if (c->proto->kind != KIND_WEB)
 			v.copy[conn_dir(c, PROTO_REQUEST)] = SONDE_COPY_MAX;
 	}
 	if (memcmp(&v, &c->told, sizeof(v)) == 0)

@@ -20,7 +20,8 @@ class Expect:
     services expected; None where that end is not observed. `server_truth` and `client_truth`
     replace `truth` for one role. `check(transactions)` may find more to say. Of a database the
     operation stands for the method, of a name server the type and, for the route, the question; a
-    status that is a text is no error unless the fourth says so. `kind`: web, database, names.
+    status that is a text is no error unless the fourth says so. `kind`: web, database, names,
+    rpc (a call has no route).
     """
 
     def __init__(self, where, truth=(), server=None, client=None, server_truth=None,

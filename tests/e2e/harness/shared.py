@@ -104,6 +104,8 @@ class Shared:
                 seen = self.metrics.requests(role, e.where)
             elif e.kind == "database":
                 seen = self.metrics.operations(role, e.where)
+            elif e.kind == "rpc":
+                seen = self.metrics.calls(role, e.where)
             else:
                 continue  # a name server's own answers are no lookups; see agree() for a client's
             found += difference(f"/metrics {role}", truth, seen)

@@ -69,6 +69,16 @@ class Metrics:
                      labels.get("error_type"))] += int(value)
         return out
 
+    def calls(self, role, port):
+        """Counts by (service, method, None, status, error_type) at one port."""
+        out = Counter()
+        for labels, value in self.of(f"rpc_{role}_call_duration_seconds_count"):
+            if labels.get("server_port") == str(port) and "otel_metric_overflow" not in labels:
+                out[(labels["service_name"], labels.get("rpc_method"), None,
+                     labels.get("rpc_response_status_code"),
+                     labels.get("error_type"))] += int(value)
+        return out
+
     def lookups(self, service):
         """Counts by (service, type, question, code, error_type) of one service."""
         out = Counter()

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP/2 in the clear: curl, nghttp and h2load against nginx, nghttpd and nghttpx."""
+import os
+import re
+from collections import Counter
+
+from harness.case import case
+from harness.env import quiet, tool
+from harness.expect import Expect, difference
+from harness.proc import Failure, free_port
+from harness.sonde import Sonde
+
+BIG = 1 << 20  # in operations of up to 64 KiB
+
+
+def site(e):
+    folder = e.site()
+    e.write("site/large", os.urandom(BIG))
+    return folder
+
+
+def nghttpd(e, *args):
+    port = free_port()
+    e.serve([tool("nghttpd"), "--no-tls", "-a", "127.0.0.1", "-d", site(e), *args, port], port)
+    return port
+
+
+def version_2(transactions):
+    return [f"version {t['version']}" for t in transactions if t["version"] != "2"]
+
+
+def sizes(transactions):
+    """The body lies within what was on the wire, and frames add little."""
+    found = version_2(transactions)
+    for t in transactions:
+        if t["target"] == "/large" and not BIG < t["response_bytes"] < BIG * 1.01 + 500:
+            found.append(f"{t['role']}: {t['response_bytes']} bytes for a body of {BIG}")
+        if t["target"] == "/up" and not BIG < t["request_bytes"] < BIG * 1.01 + 500:
+            found.append(f"{t['role']}: {t['request_bytes']} bytes for an upload of {BIG}")
+    return found
+
+
+@case()
+def http2_prior_knowledge(e):
+    """nginx: statuses, a large body, no body. A connection each: curl 7.88 cannot go on."""
+    port = free_port()
+    ng = e.nginx(f"listen 127.0.0.1:{port} http2;", root=site(e))
+    at = f"http://127.0.0.1:{port}"
+    ask = lambda *args: e.curl("--http2-prior-knowledge", *args).status[0]
+    status = [ask(at + path) for path in ("/hello", "/empty", "/nope", "/large")]
+    if status != [200, 204, 404, 200]:
+        raise Failure(f"curl: {status}")
+    ask("-I", at + "/hello")
+    quiet()
+    return Expect(port, ng.log(5), "nginx", "curl", check=sizes)
+
+
+@case()
+def http2_upload(e):
+    port = nghttpd(e)
+    status = e.curl("--http2-prior-knowledge", "--data-binary", "@" + e.path("site/large"),
+                    f"http://127.0.0.1:{port}/up").status
+    quiet()
+    return Expect(port, {("POST", "/up", status[0]): 1}, "nghttpd", "curl", check=sizes)
+
+
+@case()
+def http2_upgrade(e):
+    """HTTP/1.1 becomes HTTP/2, and what was asked is answered as its first stream."""
+    back, port = nghttpd(e), free_port()
+    e.serve([tool("nghttpx"), f"-f127.0.0.1,{port};no-tls", f"-b127.0.0.1,{back};;proto=h2",
+             "--conf=/dev/null", "--workers=1"], port)
+    at = f"http://127.0.0.1:{port}"
+    p = e.curl("--http2", at + "/hello", at + "/nope", at + "/large")
+    if p.status != [200, 404, 200]:
+        raise Failure(f"curl: {p.status}")
+    quiet()
+    truth = Counter({("GET", "/hello", 200): 1, ("GET", "/nope", 404): 1, ("GET", "/large", 200): 1})
+    # the proxy's own requests name the port that it was asked at
+    return [Expect(port, truth, "nghttpx", "curl", check=sizes, in_metrics=False),
+            Expect(back, truth, "nghttpd", "nghttpx", check=sizes, in_metrics=False)]
+
+
+@case()
+def http2_interleaved(e):
+    """Many streams at once, of bodies that interleave; trailers, padding, a server's push."""
+    port = nghttpd(e, "--padding=7", "--trailer=sum: 1", "--push=/large=/hello")
+    at = f"http://127.0.0.1:{port}"
+    p = e.procs.run([tool("nghttp"), "-n", "-m", 3, at + "/large", at + "/hello", at + "/nope"])
+    if p.code:
+        raise Failure(f"nghttp: {p.stderr()[-200:]}")
+    quiet()
+    return Expect(port, {("GET", "/large", 200): 3, ("GET", "/hello", 200): 3,
+                         ("GET", "/nope", 404): 3}, "nghttpd", "nghttp", check=sizes)
+
+
+@case(group=None)
+def h2load_100000(e):
+    """100,000 requests, 100 streams on each of 4 connections: equal counts in both roles."""
+    port = nghttpd(e)
+    s = Sonde(e, "run", "--server-address", "on", "--port", port).wait_ready()
+    p = e.procs.run([tool("h2load"), "-n", 100000, "-c", 4, "-m", 100,
+                     f"http://127.0.0.1:{port}/hello"], seconds=25)
+    done = re.search(r"requests: .* (\d+) succeeded, 0 failed, 0 errored, 0 timeout", p.stdout())
+    if not done or int(done[1]) != 100000:
+        raise Failure(f"h2load: {p.stdout()[-300:]!r}")
+    m = s.settled_metrics(limit=15)
+    s.end()
+    e.figures.update(sent=100000, counted=sum(m.requests("server").values()), lost=m.lost())
+    found = [f"lost {k}: {v}" for k, v in m.lost().items() if v]
+    for role, service in (("server", "nghttpd"), ("client", "h2load")):
+        truth = Counter({(service, "GET", "/hello", 200, None): 100000})
+        found += difference(role, truth, m.requests(role, port))
+    if found:
+        raise Failure("; ".join(found[:6]))
