@@ -7,6 +7,9 @@
 
 #include "stream/conn_impl.h"
 
+#define MATCH_SLACK_MIN_NS (10 * 1000 * 1000ULL)
+#define MATCH_SLACK_MAX_NS (50 * 1000 * 1000ULL)
+
 static void orphan(struct conns *cs, struct conn *c, const struct response *resp)
 {
 	bool is_before;
@@ -441,10 +444,18 @@ uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum los
 	return n;
 }
 
+/* A deadline is kept by a clock that was started before the request was sent, the earlier the busier
+ * its program is: what comes shortly before its end, as seen from here, is taken to be it. */
 static bool is_late(const struct request *r, const struct msg *msg, uint64_t ts_ns)
 {
+	uint64_t slack = r ? r->timeout_ns / 16 : 0;
+
+	if (slack < MATCH_SLACK_MIN_NS)
+		slack = MATCH_SLACK_MIN_NS;
+	if (slack > MATCH_SLACK_MAX_NS)
+		slack = MATCH_SLACK_MAX_NS;
 	return r && r->timeout_ns && msg->late_text.n &&
-	       ts_ns + MATCH_TIMEOUT_SLACK_NS >= r->start_ns + r->timeout_ns;
+	       ts_ns + slack >= r->start_ns + r->timeout_ns;
 }
 
 void match_reset(struct conns *cs, struct conn *c, enum proto_dir d, const struct msg *msg,

@@ -21,8 +21,6 @@ enum {
 	MATCH_FINISHED_MAX = 64,  /* responses that wait for their request */
 };
 
-/* A deadline is kept by a clock that was started before the request was sent. */
-#define MATCH_TIMEOUT_SLACK_NS (5 * 1000 * 1000ULL)
 #define MATCH_FINISHED_NS      (10 * 1000 * 1000 * 1000ULL) /* and for how long */
 
 /* Of one connection. */

@@ -70,10 +70,10 @@ function stream(method, requests, { timed, cancelAfter } = {}) {
 	await stream('Up', ['a', 'b', 'c', 'd']);
 	await stream('Up', []);
 	await Promise.all([...Array(5)].map(() => stream('Both', ['a', 'bb', 'ccc'])));
-	await unary('wait 400', { options: { deadline: Date.now() + 80 } });
+	await unary('wait 700', { options: { deadline: Date.now() + 300 } });
 	await unary('wait 300', { cancelAfter: 40 });
 	await stream('Down', ['100 20'], { cancelAfter: 50 });
-	await new Promise((resolve) => setTimeout(resolve, 450)); // what is late has been answered
+	await new Promise((resolve) => setTimeout(resolve, 500)); // what is late has been answered
 	client.close();
 	console.log(JSON.stringify(said));
 })();
