@@ -95,6 +95,58 @@ class Tcp:
         self.raw(0, ACK, *self.seq)
 
 
+class Udp:
+    """A socket that asks the name server of a capture."""
+
+    def __init__(self, cap, port=40000):
+        self.cap, self.port = cap, port
+
+    def raw(self, end, data):
+        ports = (self.port, 53) if end == 0 else (53, self.port)
+        udp = struct.pack(">HHHH", *ports, 8 + len(data), 0) + data
+        ends = [bytes([10, 0, 0, 1 + e]) for e in (end, 1 - end)]
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0x4000, 64, 17,
+                         0) + b"".join(ends) + udp
+        self.cap.packet(bytes(12) + b"\x08\0" + ip)
+
+    def message(self, end, n, name, kind, flags):
+        labels = b"".join(bytes([len(p)]) + p for p in name.split(b"."))
+        self.raw(end, struct.pack(">HHHHHH", n, flags, 1, 0, 0, 0) + labels + b"\0" + struct.pack(
+            ">HH", kind, 1))
+
+    def ask(self, n, name, kind=1):
+        self.message(0, n, name, kind, 0x100)
+
+    def answer(self, n, name, kind=1, code=0):
+        self.message(1, n, name, kind, 0x8180 | code)
+
+
+def names():
+    """A and AAAA at once, answered the other way round; asked again; never answered; others."""
+    cap = Capture()
+    c = Udp(cap)
+    c.ask(1, b"www.example")
+    c.ask(2, b"www.example", 28)
+    c.answer(2, b"www.example", 28, 3)
+    c.answer(1, b"www.example")
+    c.ask(3, b"again.example")
+    cap.ns += 5 * 10**9
+    c.ask(3, b"again.example")
+    c.answer(3, b"again.example", code=2)
+    c.ask(4, b"silent.example")
+    twice = Udp(cap, 40001)
+    for send in (twice.ask, twice.answer):  # on two interfaces
+        send(5, b"twice.example")
+        cap.ns -= 999_000
+        send(5, b"twice.example")
+    for n in range(5):
+        Udp(cap, 5004).raw(0, b"no question at all %d" % n)
+    cap.ns += 16 * 10**9
+    c.ask(6, b"last.example")
+    c.answer(6, b"last.example")
+    return cap
+
+
 def plain():
     """Three requests on one connection, in a pcapng."""
     cap = Capture(ng=True)
@@ -190,7 +242,7 @@ def cut():
 
 
 def main():
-    for make in (plain, links, cooked, disorder, lossy, snapped, endings, cut):
+    for make in (names, plain, links, cooked, disorder, lossy, snapped, endings, cut):
         cap = make()
         name = make.__name__ + (".pcapng" if cap.ng else ".pcap")
         with open(os.path.join(sys.argv[1], name), "wb") as f:

@@ -10,6 +10,7 @@ enum {
 	IPV6_HEADER = 40,
 	IPV6_EXTENSIONS_MAX = 16,
 	TCP_HEADER = 20,
+	UDP_HEADER = 8,
 };
 
 /* What IP carries: captured bytes, and how many there were on the wire. */
@@ -140,6 +141,29 @@ static enum pcap_found tcp_decode(struct payload *l, struct pcap_segment *out)
 	return PCAP_FOUND_TCP;
 }
 
+/* RFC 768. A length of 0 is that of what the card will segment. */
+static enum pcap_found udp_decode(struct payload *l, struct pcap_segment *out)
+{
+	const uint8_t *p = l->bytes.p;
+	size_t len;
+
+	if (l->wire < UDP_HEADER)
+		return PCAP_FOUND_BAD;
+	if (l->bytes.n < UDP_HEADER)
+		return PCAP_FOUND_CUT;
+	len = be16(p + 4) ? be16(p + 4) : l->wire;
+	if (len < UDP_HEADER || len > l->wire || len > INT32_MAX)
+		return PCAP_FOUND_BAD;
+	out->from.port = be16(p);
+	out->to.port = be16(p + 2);
+	payload_skip(l, UDP_HEADER);
+	out->len = (uint32_t)(len - UDP_HEADER);
+	out->payload = l->bytes;
+	if (out->payload.n > out->len)
+		out->payload.n = out->len;
+	return PCAP_FOUND_UDP;
+}
+
 enum pcap_found pcap_ip_decode(struct slice packet, size_t wire, struct pcap_segment *out)
 {
 	struct pcap_segment seg = { 0 };
@@ -157,11 +181,12 @@ enum pcap_found pcap_ip_decode(struct slice packet, size_t wire, struct pcap_seg
 	if (found != PCAP_FOUND_TCP)
 		return found;
 	if (l.protocol == IPPROTO_UDP)
-		return PCAP_FOUND_UDP;
-	if (l.protocol != IPPROTO_TCP)
+		found = udp_decode(&l, &seg);
+	else if (l.protocol == IPPROTO_TCP)
+		found = tcp_decode(&l, &seg);
+	else
 		return PCAP_FOUND_OTHER;
-	found = tcp_decode(&l, &seg);
-	if (found == PCAP_FOUND_TCP)
+	if (found == PCAP_FOUND_TCP || found == PCAP_FOUND_UDP)
 		*out = seg;
 	return found;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* IP packets of captures, and the TCP segments in them. Pure: believes nothing about the bytes. */
+/* IP packets of captures, and the TCP segments and UDP datagrams in them. Pure: believes nothing
+ * about the bytes. */
 #ifndef PCAP_IP_H
 #define PCAP_IP_H
 
@@ -26,7 +27,7 @@ struct pcap_segment {
 
 enum pcap_found {
 	PCAP_FOUND_TCP,
-	PCAP_FOUND_UDP, /* nothing here speaks over UDP yet: *out is not written */
+	PCAP_FOUND_UDP, /* seq, ack and flags mean nothing */
 	PCAP_FOUND_OTHER,
 	PCAP_FOUND_FRAGMENT, /* part of a packet; they are not put together */
 	PCAP_FOUND_CUT,	     /* the capture ends before the headers do */
@@ -36,7 +37,7 @@ enum pcap_found {
 
 /* `wire`: how long the packet was before it was cut to the snapshot length. Checksums are not
  * looked at: a packet captured where it was sent has none yet when the card computes it. *out is
- * written for TCP only. */
+ * written for TCP and UDP only. */
 enum pcap_found pcap_ip_decode(struct slice packet, size_t wire, struct pcap_segment *out);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "capture/pcap_again.h"
 #include "capture/pcap_bytes.h"
 
 static void put(struct pcap_records *r, const void *rec, size_t size)
@@ -171,6 +172,39 @@ void pcap_records_refused(struct pcap_records *r, const struct pcap_conn *c)
 	};
 
 	put(r, &ev, sizeof(ev));
+}
+
+/* Unlike any of a connection, which count from 1. */
+static uint64_t socket_cookie(const struct sonde_addr *a, uint8_t family)
+{
+	return pcap_hash_addr(PCAP_HASH_FIRST + family, a) | 1ULL << 63;
+}
+
+void pcap_records_datagram(struct pcap_records *r, const struct pcap_segment *seg)
+{
+	struct sonde_ev_datagram *ev = (struct sonde_ev_datagram *)r->buffer;
+	size_t n = seg->payload.n < SONDE_DATAGRAM_MAX ? seg->payload.n : SONDE_DATAGRAM_MAX;
+
+	memset(ev, 0, sizeof(*ev));
+	ev->h = (struct sonde_ev_hdr){ SONDE_EV_DATAGRAM, 0, (uint32_t)(sizeof(*ev) + n),
+				       seg->ts_ns };
+	ev->family = seg->family;
+	ev->len = seg->len;
+	ev->copied = (uint32_t)n;
+	if (n)
+		memcpy(ev->bytes, seg->payload.p, n);
+
+	ev->dir = SONDE_TX;
+	ev->cookie = socket_cookie(&seg->from, seg->family);
+	ev->local = seg->from;
+	ev->peer = seg->to;
+	put(r, ev, ev->h.size);
+
+	ev->dir = SONDE_RX;
+	ev->cookie = socket_cookie(&seg->to, seg->family);
+	ev->local = seg->to;
+	ev->peer = seg->from;
+	put(r, ev, ev->h.size);
 }
 
 void pcap_records_tick(struct pcap_records *r, uint64_t now_ns)

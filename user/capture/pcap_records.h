@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a capture shows of a TCP connection, as the records the kernel would have made of its two
- * ends, had both been on the observed host. Each piece of payload is a send at one end, at the time
- * of its packet, and a receive at the other end, as soon as nothing before it is missing.
+ * What a capture shows of a TCP connection, or of a datagram, as the records the kernel would have
+ * made of its two ends, had both been on the observed host. Each piece of payload is a send at one
+ * end, at the time of its packet, and a receive at the other end, as soon as nothing before it is
+ * missing.
  *
  * A capture knows addresses and no processes: tgid and tid are 0.
  */
@@ -12,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "capture/pcap_half.h"
+#include "capture/pcap_ip.h"
 #include "capture/source.h"
 #include "util/list.h"
 
@@ -53,6 +55,8 @@ void pcap_records_reset(struct pcap_records *r, const struct pcap_conn *c, int f
 void pcap_records_done(struct pcap_records *r, const struct pcap_conn *c);
 void pcap_records_gone(struct pcap_records *r, const struct pcap_conn *c); /* no goodbye seen */
 void pcap_records_refused(struct pcap_records *r, const struct pcap_conn *c);
+/* A datagram: a socket at each end, known by its address alone. */
+void pcap_records_datagram(struct pcap_records *r, const struct pcap_segment *seg);
 void pcap_records_tick(struct pcap_records *r, uint64_t now_ns);
 
 #endif

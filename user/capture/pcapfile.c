@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/pcap_again.h"
 #include "capture/pcap_bytes.h"
 #include "capture/pcap_conns.h"
 #include "capture/pcap_link.h"
@@ -24,6 +25,7 @@ struct pcapfile {
 	uint64_t found[PCAP_FOUND_MAX];
 	int error; /* negative: nothing more will come */
 	bool is_cut;
+	struct pcap_again again;
 	struct pcap_records records;
 };
 
@@ -101,9 +103,14 @@ static int take_packet(struct pcapfile *f, const struct pcap_pkthdr *h, const ui
 	else if (err == -EBADMSG)
 		found = PCAP_FOUND_CUT;
 	f->found[found]++;
-	if (found != PCAP_FOUND_TCP)
+	if (found != PCAP_FOUND_TCP && found != PCAP_FOUND_UDP)
 		return 0;
 	seg.ts_ns = now_ns;
+	if (found == PCAP_FOUND_UDP) {
+		if (!pcap_again(&f->again, &seg))
+			pcap_records_datagram(&f->records, &seg);
+		return 0;
+	}
 	return pcap_conns_segment(f->conns, &f->records, &seg);
 }
 

@@ -102,7 +102,8 @@ static bool has_port(const struct sonde_ev_datagram *ev, uint16_t port)
 /* To all who listen: no single answer is asked for. */
 static bool is_for_many(const struct sonde_ev_datagram *ev)
 {
-	const uint8_t *ip = ev->peer.ip;
+	/* captures show the one who hears */
+	const uint8_t *ip = ev->dir == SONDE_TX ? ev->peer.ip : ev->local.ip;
 
 	if (has_port(ev, PORT_NETBIOS) || has_port(ev, PORT_MDNS) || has_port(ev, PORT_LLMNR))
 		return true;

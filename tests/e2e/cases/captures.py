@@ -10,14 +10,18 @@ from harness.env import quiet, tool
 from harness.proc import Failure, until
 from harness.replay import replay
 
+from .dns import Dnsmasq, questions
+from .plain import same
+from .udp import ASKED, dig_all
+
 
 class Tcpdump:
     """Captures what one port says on the loopback interface."""
 
-    def __init__(self, e, port, *flags):
+    def __init__(self, e, port, *flags, of="tcp"):
         self.path = e.path("lo.pcap")
         self.proc = e.procs.start([tool("tcpdump"), "-i", "lo", "-n", "-U", "-B", "65536", "-w",
-                                   self.path, *flags, "tcp", "port", port])
+                                   self.path, *flags, of, "port", port])
         until(lambda: "listening on" in self.proc.stderr(), 5, "listening tcpdump")
 
     def end(self):
@@ -63,6 +67,23 @@ def capture_of_two_hundred(e):
             raise Failure(f"{role}: {dict(seen(p, role))}, truth {dict(truth)}")
     if replay(e, path).stdout() != p.stdout():
         raise Failure("a second replay says something else")
+
+
+@case(group=None)
+def capture_of_names(e):
+    """Over UDP; on every interface each datagram is there twice."""
+    d = Dnsmasq(e)
+    dump = Tcpdump(e, d.port, "-i", "any", of="udp")
+    dig_all(e, d.port, ASKED)
+    dump.end()
+    same("log", d.logged(sum(ASKED.values())), questions(ASKED))
+    p = replay(e, dump.path)
+    if p.code or p.stderr():
+        raise Failure(f"replay: exit code {p.code}, {p.stderr().strip()[-300:]}")
+    found = [json.loads(line) for line in p.stdout().splitlines()]
+    for role in ("server", "client"):
+        same(role, Counter((t["type"], t["question"], t["rcode"]) for t in found
+                           if t["role"] == role), ASKED)
 
 
 @case(group=None)
