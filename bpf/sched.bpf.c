@@ -3,19 +3,10 @@
 #include "arch.bpf.h"
 #include "thread.bpf.h"
 
-#define PF_KTHREAD 0x00200000
-#define S_IFMT	   0170000
-#define S_IFSOCK   0140000
-#define S_IFREG	   0100000
-#define S_IFBLK	   0060000
-
-/* The account of a thread, NULL if it has none: for most, nothing more than one look. */
-static __always_inline struct thread *account_of(struct task_struct *task)
-{
-	if (!task->bpf_storage || task->flags & PF_KTHREAD)
-		return NULL;
-	return bpf_task_storage_get(&threads, task, NULL, 0);
-}
+#define S_IFMT	 0170000
+#define S_IFSOCK 0140000
+#define S_IFREG	 0100000
+#define S_IFBLK	 0060000
 
 /* What a read or a write sleeps for: its descriptor says. */
 static __always_inline u32 why_file(struct task_struct *task, u32 fd)
@@ -94,8 +85,15 @@ static __always_inline bool is_throttled(struct task_struct *task)
 	return q->throttle_count > 0;
 }
 
-static __always_inline void leave(struct thread *t, struct task_struct *task, bool preempt, u64 now)
+/* The rest is out of the way of the switches of threads that nobody observes. */
+static __noinline int leave(struct task_struct *task, bool preempt)
 {
+	struct thread *t = bpf_task_storage_get(&threads, task, NULL, 0);
+	u64 now;
+
+	if (!t)
+		return 0;
+	now = bpf_ktime_get_ns();
 	thread_settle(t, task, now);
 	t->off_ns = now;
 	t->run_delay_ns = task->sched_info.run_delay;
@@ -104,26 +102,29 @@ static __always_inline void leave(struct thread *t, struct task_struct *task, bo
 	t->quota_ns = quota_of(task, &t->queue);
 	t->is_throttled = is_throttled(task);
 	t->why = preempt || !task->__state ? SONDE_WAIT_RUNQUEUE : why_asleep(task);
+	return 0;
 }
 
-static __always_inline void arrive(struct thread *t, u64 now)
+static __noinline int arrive(struct task_struct *task)
 {
-	if (!t->off_ns)
-		return;
+	struct thread *t = bpf_task_storage_get(&threads, task, NULL, 0);
+	u64 now;
+
+	if (!t || !t->off_ns)
+		return 0;
+	now = bpf_ktime_get_ns();
 	t->away_ns += now - t->off_ns;
 	t->off_ns = 0;
 	t->on_ns = now;
+	return 0;
 }
 
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(sonde_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	struct thread *t = account_of(prev);
-
-	if (t)
-		leave(t, prev, preempt, bpf_ktime_get_ns());
-	t = account_of(next);
-	if (t)
-		arrive(t, bpf_ktime_get_ns());
+	if (prev->bpf_storage)
+		leave(prev, preempt);
+	if (next->bpf_storage)
+		arrive(next);
 	return 0;
 }
