@@ -215,7 +215,7 @@ static __always_inline void fill_tx(struct sonde_ev_data *ev, const struct op *o
 
 /* How much to copy. 0: the operation is left out. */
 static __always_inline bool obey_verdict(struct sonde_ev_data *ev, struct conn *c, u32 *from,
-					 u32 *want, bool *is_whole)
+					 u32 *want, u32 *whole)
 {
 	u32 dir = ev->dir & 1, slot = c->slot, cap = 0, end = ev->seq + ev->len;
 	struct sonde_verdict *v = bpf_map_lookup_elem(&verdicts, &slot);
@@ -246,7 +246,7 @@ static __always_inline bool obey_verdict(struct sonde_ev_data *ev, struct conn *
 	}
 	if (c->run > RUN_MAX && cap < SONDE_COPY_MAX && !c->is_framed)
 		cap = RUN_COPY;
-	*is_whole = cap > SONDE_COPY_MAX || c->is_framed;
+	*whole = cap > SONDE_COPY_MAX || c->is_framed;
 	if (!cap || cap > SONDE_COPY_MAX)
 		cap = SONDE_COPY_MAX;
 	if (*want > cap)
@@ -383,7 +383,6 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 	struct rest rest = { .s = s, .c = by->c, .dir = dir };
 	struct sonde_ev_data *ev;
 	struct conn *c = by->c;
-	bool is_whole;
 
 	if (!s)
 		return;
@@ -412,7 +411,7 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 			      dir == SONDE_TX ? (u64)ev->seq << 32 | ev->other_seq
 					      : (u64)ev->other_seq << 32 | ev->seq,
 			      (u64)task->tgid << 32 | task->pid);
-	if (!obey_verdict(ev, c, &from, &want, &is_whole)) {
+	if (!obey_verdict(ev, c, &from, &want, &s->whole)) {
 		c->skipped_ns[dir] = ev->h.ts_ns;
 		count(SONDE_CNT_SKIPPED);
 		return;
@@ -438,10 +437,11 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 	if (!c->is_framed && is_preface(s))
 		c->is_framed = true;
 	rest.at = from + ev->copied;
-	is_whole = is_whole && ev->tail && ev->copied == SONDE_COPY_MAX;
-	if (is_whole) {
-		rest.seq = ev->seq;
-		rest.len = ev->len;
+	rest.seq = ev->seq;
+	rest.len = ev->len;
+	if (ev->copied != SONDE_COPY_MAX || !ev->tail)
+		s->whole = false;
+	if (s->whole) {
 		ev->len = rest.at;
 		ev->tail = 0;
 	}
@@ -451,7 +451,7 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 		ev->len -= from;
 	}
 	submit(s, c, dir);
-	if (is_whole)
+	if (s->whole)
 		bpf_loop(REST_MAX, copy_next, &rest, 0);
 }
 

@@ -17,6 +17,7 @@ struct scratch {
 	struct sonde_ev_data ev;
 	u8 bytes[2 * SONDE_COPY_MAX + SONDE_TAIL_MAX];
 	u32 turn;
+	u32 whole; /* more records follow: here, where the verifier does not tell its values apart */
 };
 
 struct {

@@ -202,7 +202,6 @@ __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_tex
 	struct sonde_ev_data *ev;
 	u32 from, want, dir;
 	struct conn *c;
-	bool is_whole;
 
 	if (!s || !t || !x)
 		return 0;
@@ -223,7 +222,7 @@ __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_tex
 	ev->arrival_ns = x->arrival_ns;
 	if (!x->len)
 		ev->h.flags |= SONDE_F_EOF | SONDE_F_NO_BYTES;
-	if (!obey_verdict(ev, c, &from, &want, &is_whole)) {
+	if (!obey_verdict(ev, c, &from, &want, &s->whole)) {
 		c->skipped_ns[dir] = ev->h.ts_ns;
 		count(SONDE_CNT_SKIPPED);
 		return 0;
