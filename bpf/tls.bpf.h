@@ -12,7 +12,8 @@
  * A write needs its entry alone, for it has succeeded as far as its records were sent; that it is
  * still under way is told by its return address, which lies untouched on the stack. Programs that
  * take records from memory nest no operation: there the receive that the thread did last before the
- * call is the one, and what was written is taken when the call returns.
+ * call is the one, and what was written is taken when the call returns; for those alone the return
+ * of a write is watched.
  *
  * Positions in plaintext are running counts. Plaintext whose socket is not certain is counted, and
  * given to none.
@@ -716,6 +717,43 @@ SEC("?uretprobe")
 int sonde_tls_write_end(struct pt_regs *ctx)
 {
 	return tls_leave((s32)PT_REGS_RC(ctx), TLS_WRITE);
+}
+
+/* Where the kernel asks at each entry whether the return is to be watched (Linux 6.13). */
+extern bool bpf_session_is_return(void) __ksym __weak;
+
+/* Not if the records of this object are sent within its calls. 1: leave the return alone. */
+static __always_inline int tls_needs_no_return(u64 ssl)
+{
+	struct tls_session *t = tls_session_of(ssl, bpf_get_current_pid_tgid() >> 32);
+
+	return t && !t->is_memory && !t->is_freed;
+}
+
+static __always_inline int tls_write_session(struct pt_regs *ctx, bool is_ex)
+{
+	u64 ssl = PT_REGS_PARM1(ctx), buf = PT_REGS_PARM2(ctx), length_at = PT_REGS_PARM4(ctx);
+	u64 stack = PT_REGS_SP(ctx);
+	s64 num = (s32)PT_REGS_PARM3(ctx), ret = (s32)PT_REGS_RC(ctx);
+
+	if (!bpf_session_is_return)
+		return 1;
+	if (bpf_session_is_return())
+		return tls_leave(ret, TLS_WRITE);
+	tls_enter(ctx, stack, ssl, buf, num, is_ex ? length_at : 0, TLS_WRITE);
+	return tls_needs_no_return(ssl);
+}
+
+SEC("?uprobe")
+int sonde_tls_write_both(struct pt_regs *ctx)
+{
+	return tls_write_session(ctx, false);
+}
+
+SEC("?uprobe")
+int sonde_tls_write_ex_both(struct pt_regs *ctx)
+{
+	return tls_write_session(ctx, true);
 }
 
 /* SSL_do_handshake, within SSL_accept and SSL_connect too; gnutls_handshake. */

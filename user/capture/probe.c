@@ -18,8 +18,9 @@
 
 enum { RING_DEFAULT = 16 << 20, PROGRAMS_MAX = 32 };
 
-/* enum bpf_attach_type of Linux 6.6; the build's own headers may be older */
-#define TRACE_UPROBE_MULTI ((enum bpf_attach_type)48)
+/* enum bpf_attach_type of Linux 6.6 and 6.13; the build's own headers may be older */
+#define TRACE_UPROBE_MULTI   ((enum bpf_attach_type)48)
+#define TRACE_UPROBE_SESSION ((enum bpf_attach_type)57)
 
 enum {
 	SOCKET = 1 << PROBE_TIER_SOCKET,
@@ -83,6 +84,8 @@ static const char *const tls_programs[PROBE_TLS_MAX] = {
 	[PROBE_TLS_FREE] = "sonde_tls_free",
 	[PROBE_TLS_READ_END] = "sonde_tls_read_end",
 	[PROBE_TLS_WRITE_END] = "sonde_tls_write_end",
+	[PROBE_TLS_WRITE_BOTH] = "sonde_tls_write_both",
+	[PROBE_TLS_WRITE_EX_BOTH] = "sonde_tls_write_ex_both",
 };
 
 /* libbpf speaks through a callback without context: the last complaint is kept for the reason. */
@@ -150,7 +153,8 @@ static void load_tls(const struct sonde_bpf *skel)
 		struct bpf_program *prog =
 			bpf_object__find_program_by_name(skel->obj, tls_programs[i]);
 
-		bpf_program__set_expected_attach_type(prog, TRACE_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(
+			prog, i < PROBE_TLS_WRITE_BOTH ? TRACE_UPROBE_MULTI : TRACE_UPROBE_SESSION);
 		bpf_program__set_autoload(prog, true);
 	}
 }

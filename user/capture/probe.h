@@ -78,6 +78,8 @@ enum probe_tls {
 	PROBE_TLS_FREE,
 	PROBE_TLS_READ_END,
 	PROBE_TLS_WRITE_END,
+	PROBE_TLS_WRITE_BOTH, /* entry and, where the program asks for it, return */
+	PROBE_TLS_WRITE_EX_BOTH,
 	PROBE_TLS_MAX
 };
 

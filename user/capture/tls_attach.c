@@ -13,8 +13,8 @@
 
 #include "util/clock.h"
 
-/* linux/bpf.h of Linux 6.6; the build's own headers may be older */
-enum { TRACE_UPROBE_MULTI = 48, UPROBE_MULTI_RETURN = 1 };
+/* linux/bpf.h of Linux 6.6 and 6.13; the build's own headers may be older */
+enum { TRACE_UPROBE_MULTI = 48, TRACE_UPROBE_SESSION = 57, UPROBE_MULTI_RETURN = 1 };
 
 struct multi_attr {
 	uint32_t prog_fd, target_fd, attach_type, flags;
@@ -29,18 +29,21 @@ static const struct {
 	enum probe_tls program;
 	enum tls_function fn;
 	bool is_return, is_of_process;
+	enum by { BY_ANY, BY_SESSION, BY_ENTRY } by; /* what the kernel has for writes */
 } points[] = {
 	/* the ends first: one without its beginning does nothing */
-	{ PROBE_TLS_FREE, TLS_FN_FREE, false, false },
-	{ PROBE_TLS_READ_END, TLS_FN_READ, true, false },
-	{ PROBE_TLS_READ_END, TLS_FN_READ_EX, true, false },
-	{ PROBE_TLS_WRITE_END, TLS_FN_WRITE, true, true },
-	{ PROBE_TLS_WRITE_END, TLS_FN_WRITE_EX, true, true },
-	{ PROBE_TLS_HANDSHAKE, TLS_FN_HANDSHAKE, false, false },
-	{ PROBE_TLS_READ, TLS_FN_READ, false, false },
-	{ PROBE_TLS_READ_EX, TLS_FN_READ_EX, false, false },
-	{ PROBE_TLS_WRITE, TLS_FN_WRITE, false, false },
-	{ PROBE_TLS_WRITE_EX, TLS_FN_WRITE_EX, false, false },
+	{ PROBE_TLS_FREE, TLS_FN_FREE, false, false, BY_ANY },
+	{ PROBE_TLS_READ_END, TLS_FN_READ, true, false, BY_ANY },
+	{ PROBE_TLS_READ_END, TLS_FN_READ_EX, true, false, BY_ANY },
+	{ PROBE_TLS_WRITE_END, TLS_FN_WRITE, true, true, BY_ENTRY },
+	{ PROBE_TLS_WRITE_END, TLS_FN_WRITE_EX, true, true, BY_ENTRY },
+	{ PROBE_TLS_HANDSHAKE, TLS_FN_HANDSHAKE, false, false, BY_ANY },
+	{ PROBE_TLS_READ, TLS_FN_READ, false, false, BY_ANY },
+	{ PROBE_TLS_READ_EX, TLS_FN_READ_EX, false, false, BY_ANY },
+	{ PROBE_TLS_WRITE, TLS_FN_WRITE, false, false, BY_ENTRY },
+	{ PROBE_TLS_WRITE_EX, TLS_FN_WRITE_EX, false, false, BY_ENTRY },
+	{ PROBE_TLS_WRITE_BOTH, TLS_FN_WRITE, false, false, BY_SESSION },
+	{ PROBE_TLS_WRITE_EX_BOTH, TLS_FN_WRITE_EX, false, false, BY_SESSION },
 };
 
 struct point {
@@ -48,14 +51,14 @@ struct point {
 	const char *path;
 	uint64_t offset, cookie;
 	uint32_t tgid; /* 0: all */
-	bool is_return;
+	bool is_return, is_session;
 };
 
 static int attach_multi(const struct point *at)
 {
 	struct multi_attr attr = {
 		.prog_fd = (uint32_t)at->program_fd,
-		.attach_type = TRACE_UPROBE_MULTI,
+		.attach_type = at->is_session ? TRACE_UPROBE_SESSION : TRACE_UPROBE_MULTI,
 		.path = (uintptr_t)at->path,
 		.offsets = (uintptr_t)&at->offset,
 		.cookies = (uintptr_t)&at->cookie,
@@ -113,19 +116,27 @@ static int attach_perf(const struct point *at)
 	return link;
 }
 
-bool tls_attach_has_multi(struct probe *p)
+/* A folder is no file to attach to: only a kernel that knows the call says so. */
+static bool knows(struct probe *p, enum probe_tls program, bool is_session)
 {
-	/* a folder is no file to attach to: only a kernel that knows the call says so */
-	struct point at = { .program_fd = probe_tls_program(p, PROBE_TLS_READ), .path = "/" };
+	return attach_multi(&(struct point){ .program_fd = probe_tls_program(p, program),
+					     .path = "/",
+					     .is_session = is_session }) == -EBADF;
+}
 
-	return attach_multi(&at) == -EBADF;
+enum tls_attach_by tls_attach_by(struct probe *p)
+{
+	if (knows(p, PROBE_TLS_WRITE_BOTH, true))
+		return TLS_ATTACH_SESSION;
+	return knows(p, PROBE_TLS_READ, false) ? TLS_ATTACH_MULTI : TLS_ATTACH_PERF;
 }
 
 int tls_attach(struct probe *p, const char *path, const struct tls_symbols *s, uint32_t tgid,
 	       struct tls_links *out)
 {
 	struct tls_links l = { .n = 0 };
-	bool is_multi = tls_attach_has_multi(p);
+	enum tls_attach_by how = tls_attach_by(p);
+	enum by by = how == TLS_ATTACH_SESSION ? BY_SESSION : BY_ENTRY;
 
 	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
 		struct point at = {
@@ -135,12 +146,14 @@ int tls_attach(struct probe *p, const char *path, const struct tls_symbols *s, u
 			.cookie = clock_mono_ns() + ATTACH_NS,
 			.tgid = tgid,
 			.is_return = points[i].is_return,
+			.is_session = points[i].by == BY_SESSION,
 		};
 		int fd;
 
-		if (!at.offset || points[i].is_of_process != (tgid != 0))
+		if (!at.offset || points[i].is_of_process != (tgid != 0) ||
+		    (points[i].by != BY_ANY && points[i].by != by))
 			continue;
-		fd = is_multi ? attach_multi(&at) : attach_perf(&at);
+		fd = how != TLS_ATTACH_PERF ? attach_multi(&at) : attach_perf(&at);
 		if (fd < 0) {
 			tls_detach(&l);
 			return fd;

@@ -24,7 +24,10 @@ int tls_attach(struct probe *p, const char *path, const struct tls_symbols *s, u
 	       struct tls_links *out);
 void tls_detach(struct tls_links *l);
 
-/* Does the kernel attach many uprobes at once? */
-bool tls_attach_has_multi(struct probe *p);
+/* What the kernel has: entry and return of one program (Linux 6.13), uprobe_multi, perf events.
+ * With the first no process needs the returns of its writes watched apart. */
+enum tls_attach_by { TLS_ATTACH_PERF, TLS_ATTACH_MULTI, TLS_ATTACH_SESSION };
+
+enum tls_attach_by tls_attach_by(struct probe *p);
 
 #endif

@@ -67,7 +67,7 @@ class Watched:
             if service is not None:
                 found += difference("metrics " + role, expect.counts(role), m.requests(role))
         if lost:
-            found.append(f"lost {lost}")
+            found.insert(0, f"lost {lost}")
         if [t for t in seen if not t["tls"]]:
             found.append("a transaction that is not said to be within TLS")
         if found:
