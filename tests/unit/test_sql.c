@@ -232,6 +232,41 @@ static void every_byte_ends(void **state)
 	}
 }
 
+#define PARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+static bool names_its_trace(const char *sql, size_t n, bool is_cut)
+{
+	struct sql_source source = { .text = guard_put(&guard,
+						       (struct slice){ (const uint8_t *)sql, n }),
+				     .dialect = SQL_POSTGRESQL,
+				     .is_cut = is_cut };
+	struct sql out;
+
+	sql_describe(&source, room, &out);
+	return out.context.is_known;
+}
+
+static void comments_name_the_trace(void **state)
+{
+	static const char good[] = "SELECT 1 /*action='%2Fa',traceparent='" PARENT "'*/";
+	static const char literal[] = "SELECT '/*traceparent=''" PARENT "''*/'";
+	static const char name[] = "SELECT \"/*traceparent='" PARENT "'*/\"";
+	static char end[SQL_SCAN_MAX + 256];
+	size_t n = SQL_SCAN_MAX + 20;
+
+	assert_true(names_its_trace(good, sizeof(good) - 1, false));
+	assert_true(names_its_trace(good, sizeof(good) - 3, true)); /* cut behind the value */
+	assert_false(names_its_trace(good, sizeof(good) - 5, true));
+	assert_false(names_its_trace(literal, sizeof(literal) - 1, false));
+	assert_false(names_its_trace(name, sizeof(name) - 1, false));
+	memset(end, ' ', sizeof(end));
+	memcpy(end, "SELECT", 6);
+	memcpy(end + n, good + 9, sizeof(good) - 9); /* at the end of a long text */
+	assert_true(names_its_trace(end, n + sizeof(good) - 10, false));
+	memcpy(end + n, literal + 7, sizeof(literal) - 7);
+	assert_false(names_its_trace(end, n + sizeof(literal) - 8, false));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +278,7 @@ int main(void)
 		cmocka_unit_test(a_long_summary_ends_between_tokens),
 		cmocka_unit_test(long_rows_do_not_hide_what_follows),
 		cmocka_unit_test(every_word_is_found),
+		cmocka_unit_test(comments_name_the_trace),
 		cmocka_unit_test(every_byte_ends),
 	};
 

@@ -75,6 +75,7 @@ static void tell(const struct mysql *my, const struct sql *sql, struct msg *out)
 	out->query = sql->text;
 	out->summary = sql->summary;
 	out->operation = sql->operation;
+	out->context = sql->context;
 }
 
 static void read_sql(struct slice text, bool is_whole, struct msg *out, struct sql *sql)

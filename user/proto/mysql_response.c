@@ -114,9 +114,11 @@ static void prepared(struct mysql *my, struct slice body, struct msg *out)
 	my->left = 0;
 	if (my->is_preparing && body.n >= 5) {
 		const uint8_t *p = (const uint8_t *)my->prepared;
-		struct sql sql = { { p, my->text_len },
-				   { p + my->text_len, my->summary_len },
-				   { p + my->text_len, my->operation_len } };
+		struct sql sql = {
+			.text = { p, my->text_len },
+			.summary = { p + my->text_len, my->summary_len },
+			.operation = { p + my->text_len, my->operation_len },
+		};
 
 		statements_put(&my->statements, my_u32(body.p + 1), &sql);
 	}

@@ -92,6 +92,7 @@ static void tell(struct postgres *pg, const struct sql *sql, struct msg *out)
 	out->query = sql->text;
 	out->summary = sql->summary;
 	out->operation = sql->operation;
+	out->context = sql->context;
 }
 
 static void read_sql(const struct postgres *pg, struct slice text, bool is_cut, struct msg *out,

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "proto/context.h"
 #include "util/slice.h"
 
 /* What quotes mean: "x" is a name in all but MySQL, [x] in ANSI alone (which stands for everything
@@ -32,6 +33,7 @@ struct sql {
 	struct slice text;    /* without literals, comments, further rows of VALUES and IN lists */
 	struct slice summary; /* operations and their targets, in order; empty: nothing known */
 	struct slice operation; /* the first word of the summary */
+	struct context context; /* that a comment of sqlcommenter names */
 };
 
 struct sql_source {
