@@ -137,6 +137,38 @@ static struct series_store *large_store(int n)
 	return st;
 }
 
+/* The last measurement of a bucket points to its trace, in OpenMetrics alone. */
+static void test_exemplars(void **state)
+{
+	struct series_store *st = series_store_new(0);
+	struct slice http[METRIC_LABELS_MAX] = { SLICE("GET") };
+	struct series *s = series_get(st, METRIC_HTTP_SERVER_DURATION, &shop, http, 1);
+	struct exemplar e = { .trace_id = { 1 }, .span_id = { 2 }, .value = 1, .unix_ns = 1 };
+	char *text;
+
+	hist_record(&s->hist, 100000);
+	hist_record(&s->hist, 12345678901);
+	series_exemplar(s, &e);
+	e.value = 100000;
+	e.unix_ns = 1700000000500000000;
+	series_exemplar(s, &e); /* the later one of its bucket */
+	e.value = 12345678901;
+	series_exemplar(s, &e);
+	text = render(st, PROM_OPENMETRICS, NULL, 100);
+	assert_line(text, NAME "_bucket{" SHOP ",http_request_method=\"GET\",le=\"0.0001\"} 1 # "
+			       "{trace_id=\"01000000000000000000000000000000\","
+			       "span_id=\"0200000000000000\"} 0.0001 1700000000.5\n");
+	assert_line(text, NAME "_bucket{" SHOP ",http_request_method=\"GET\",le=\"1.0\"} 1\n");
+	assert_line(text, NAME "_bucket{" SHOP ",http_request_method=\"GET\",le=\"+Inf\"} 2 # "
+			       "{trace_id=\"01000000000000000000000000000000\","
+			       "span_id=\"0200000000000000\"} 12.345678901 1700000000.5\n");
+	free(text);
+	text = render(st, PROM_TEXT, NULL, 100);
+	assert_null(strstr(text, "trace_id"));
+	free(text);
+	series_store_free(st);
+}
+
 static void test_pieces_make_the_whole(void **state)
 {
 	struct series_store *st = large_store(100);
@@ -296,13 +328,10 @@ static void test_accept_encoding(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_openmetrics),
-		cmocka_unit_test(test_pieces_make_the_whole),
-		cmocka_unit_test(test_shape),
-		cmocka_unit_test(test_gzip),
-		cmocka_unit_test(test_accept),
-		cmocka_unit_test(test_accept_encoding),
+		cmocka_unit_test(test_text),	  cmocka_unit_test(test_openmetrics),
+		cmocka_unit_test(test_exemplars), cmocka_unit_test(test_pieces_make_the_whole),
+		cmocka_unit_test(test_shape),	  cmocka_unit_test(test_gzip),
+		cmocka_unit_test(test_accept),	  cmocka_unit_test(test_accept_encoding),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

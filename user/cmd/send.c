@@ -47,6 +47,8 @@ static int start(struct send *s, struct observer *o)
 	pipeline_add(&o->pipeline, &e);
 	s->stats->publish = publish;
 	s->stats->publish_ctx = s->otlp;
+	if (s->config->of[OTLP_TRACES].is_on)
+		red_exemplars(s->stats->red);
 	o->connects = true;
 	return 0;
 }

@@ -58,6 +58,7 @@ int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const s
 		.max_series = c->max_series,
 		.sizes = c->sizes,
 		.server_address = c->server_address,
+		.realtime_offset_ns = p->opts.source->realtime_offset_ns,
 		.version = SONDE_VERSION,
 		.now_ns = now_ns,
 		.each_inflight = each_inflight,

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "export/otlp_out.h"
 #include "export/prom_proto.h"
+#include "proto/context.h"
 #include "util/clock.h"
 
 enum {
@@ -16,6 +17,7 @@ enum {
 	PROM_LABELS_MAX = (METRIC_LABELS_MAX + 4) * (64 + 2 * SERIES_VALUE_MAX),
 	PROM_LINE_EXTRA = 96, /* of a sample beside name and labels */
 	PROM_NUMBER_MAX = 32,
+	PROM_EXEMPLAR = 160,
 };
 
 struct prom {
@@ -223,15 +225,36 @@ static char *prom_sample(const struct prom *p, char *out, const struct metric *m
 	return out;
 }
 
-static char *prom_histogram(const struct prom *p, char *out, const struct metric *m,
-			    const struct hist *h)
+/* https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md#exemplars */
+static char *prom_exemplar(char *out, const struct metric *m, const struct exemplar *e)
 {
+	char hex[33];
+
+	context_hex(e->trace_id, sizeof(e->trace_id), hex);
+	out = prom_put_str(out, " # {trace_id=\"");
+	out = prom_put_str(out, hex);
+	context_hex(e->span_id, sizeof(e->span_id), hex);
+	out = prom_put_str(out, "\",span_id=\"");
+	out = prom_put_str(out, hex);
+	out = prom_put_str(out, "\"} ");
+	out = prom_put_value(out, m, e->value);
+	*out++ = ' ';
+	return prom_put_seconds(out, e->unix_ns);
+}
+
+static char *prom_histogram(const struct prom *p, char *out, const struct metric *m,
+			    const struct series *s)
+{
+	const struct exemplar *told = p->format == PROM_OPENMETRICS ? s->exemplars : NULL;
+	const struct hist *h = &s->hist;
 	uint64_t below = 0;
 
 	for (size_t i = 0; i <= m->bounds->n; i++) {
 		below += h->explicit_counts[i];
 		out = prom_sample(p, out, m, "_bucket", i < m->bounds->n ? p->le[i] : "+Inf");
 		out = prom_put_number(out, below);
+		if (told && told[i].unix_ns)
+			out = prom_exemplar(out, m, &told[i]);
 		*out++ = '\n';
 	}
 	out = prom_sample(p, out, m, "_sum", NULL);
@@ -246,14 +269,15 @@ static char *prom_histogram(const struct prom *p, char *out, const struct metric
 static int prom_series(struct prom *p, const struct metric *m, const struct series *s)
 {
 	size_t lines = m->kind == METRIC_HISTOGRAM ? m->bounds->n + 3 : 1;
+	size_t extra = PROM_LINE_EXTRA + (s->exemplars ? PROM_EXEMPLAR : 0);
 	char *out;
 
 	prom_labels(p, m, s);
-	if (prom_reserve(p, lines * (strlen(m->name) + p->labels_n + PROM_LINE_EXTRA)) < 0)
+	if (prom_reserve(p, lines * (strlen(m->name) + p->labels_n + extra)) < 0)
 		return -ENOMEM;
 	out = p->buf + p->n;
 	if (m->kind == METRIC_HISTOGRAM) {
-		out = prom_histogram(p, out, m, &s->hist);
+		out = prom_histogram(p, out, m, s);
 	} else {
 		out = prom_sample(p, out, m, m->kind == METRIC_COUNTER ? "_total" : "", NULL);
 		out = prom_put_value(out, m, s->value);

@@ -104,7 +104,7 @@ void hist_clear(struct hist *h)
 	h->count = h->zero_count = h->sum = h->min = h->max = 0;
 }
 
-static size_t hist_explicit_index(const struct hist_bounds *b, uint64_t value)
+size_t hist_bound(const struct hist_bounds *b, uint64_t value)
 {
 	size_t low = 0, high = b->n;
 
@@ -170,7 +170,7 @@ void hist_record_many(struct hist *h, uint64_t value, uint64_t n, uint64_t sum)
 	h->count += n;
 	h->sum += sum;
 	if (h->bounds)
-		h->explicit_counts[hist_explicit_index(h->bounds, value)] += n;
+		h->explicit_counts[hist_bound(h->bounds, value)] += n;
 	if (value == 0) {
 		h->zero_count += n;
 		return;

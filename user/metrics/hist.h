@@ -42,6 +42,9 @@ struct hist {
 	uint32_t exp_n;
 };
 
+/* The place of the bucket that a value is counted in: bounds->n beyond the last boundary. */
+size_t hist_bound(const struct hist_bounds *b, uint64_t value);
+
 int hist_init(struct hist *h, const struct hist_bounds *bounds); /* 0, -ENOMEM */
 void hist_free(struct hist *h);
 void hist_record(struct hist *h,

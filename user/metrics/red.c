@@ -52,6 +52,7 @@ struct red {
 	struct series_store *store;
 	struct live_stats *live;
 	struct graph *graph;
+	bool has_exemplars;
 	uint64_t now_ns; /* of red_collect(), for its callbacks */
 };
 
@@ -85,6 +86,11 @@ void red_free(struct red *r)
 struct graph *red_graph(struct red *r)
 {
 	return r->graph;
+}
+
+void red_exemplars(struct red *r)
+{
+	r->has_exemplars = true;
 }
 
 struct series_store *red_store(struct red *r)
@@ -136,13 +142,30 @@ void red_server(const struct txn *t, struct red_text *text, struct slice *addres
 	*port = number ? red_number(text->port, sizeof(text->port), number) : SLICE("");
 }
 
+/* Of what is sampled, and only where what is sampled is exported. */
+static void red_exemplar(const struct red *r, struct series *s, const struct txn *t, uint64_t value)
+{
+	struct exemplar e = {
+		.value = value,
+		.unix_ns = t->end_ns + (uint64_t)r->opts.realtime_offset_ns,
+	};
+
+	if (!r->has_exemplars || !t->trace.is_sampled)
+		return;
+	memcpy(e.trace_id, t->trace.trace_id, sizeof(e.trace_id));
+	memcpy(e.span_id, t->trace.span_id, sizeof(e.span_id));
+	series_exemplar(s, &e);
+}
+
 static void red_measure(struct red *r, enum metric_id id, const struct txn *t,
 			const struct slice *values, uint64_t value)
 {
 	struct series *s = series_get(r->store, id, t->service, values, t->end_ns);
 
-	if (s)
-		hist_record(&s->hist, value);
+	if (!s)
+		return;
+	hist_record(&s->hist, value);
+	red_exemplar(r, s, t, value);
 }
 
 static void red_http(struct red *r, const struct txn *t)

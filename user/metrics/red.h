@@ -15,11 +15,12 @@
 #include "stream/conn.h"
 
 struct red_opts {
-	size_t max_series;     /* per metric, 0: SERIES_DEFAULT_MAX */
-	bool sizes;	       /* body size histograms */
-	bool server_address;   /* server_address and server_port on server metrics too */
-	const char *host_name; /* of the observed host; NULL: not known, as in a replay */
-	const char *version;   /* of sonde */
+	size_t max_series;	    /* per metric, 0: SERIES_DEFAULT_MAX */
+	bool sizes;		    /* body size histograms */
+	bool server_address;	    /* server_address and server_port on server metrics too */
+	int64_t realtime_offset_ns; /* of the source */
+	const char *host_name;	    /* of the observed host; NULL: not known, as in a replay */
+	const char *version;	    /* of sonde */
 	uint64_t now_ns;
 	/* Requests in flight, services and whose a process is: of the pipeline. Each may be NULL:
 	 * what depends on it is then absent. */
@@ -41,6 +42,9 @@ void red_exporter(struct red *r, struct exporter *out);
 
 /* Who calls whom. */
 struct graph *red_graph(struct red *r);
+
+/* From now on the spans that are sampled are exported: durations point there. */
+void red_exemplars(struct red *r);
 
 /* The store, for exposition. */
 struct series_store *red_store(struct red *r);

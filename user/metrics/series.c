@@ -55,7 +55,18 @@ static void series_free(struct series *s)
 {
 	if (metric_get(s->metric)->kind == METRIC_HISTOGRAM)
 		hist_free(&s->hist);
+	free(s->exemplars);
 	free(s);
+}
+
+void series_exemplar(struct series *s, const struct exemplar *e)
+{
+	const struct hist_bounds *bounds = s->hist.bounds;
+
+	if (!s->exemplars)
+		s->exemplars = calloc(bounds->n + 1, sizeof(*s->exemplars));
+	if (s->exemplars)
+		s->exemplars[hist_bound(bounds, e->value)] = *e;
 }
 
 void series_store_free(struct series_store *st)

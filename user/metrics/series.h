@@ -33,6 +33,13 @@ struct series_service {
 	size_t n_series;
 };
 
+/* A measurement whose trace can be looked at: the last one of each bucket. */
+struct exemplar {
+	uint8_t trace_id[16], span_id[8];
+	uint64_t value;	  /* in the recorded unit */
+	uint64_t unix_ns; /* when; 0: there is none */
+};
+
 struct series {
 	uint64_t serial; /* ascends in the order of creation */
 	uint64_t hash;
@@ -45,6 +52,7 @@ struct series {
 		uint64_t value; /* counter, gauge, info; nanoseconds when the unit is "s" */
 		struct hist hist;
 	};
+	struct exemplar *exemplars; /* owned, one for each explicit bucket; NULL: none yet */
 	uint16_t begins[METRIC_LABELS_MAX + 1]; /* of each label's value in text[]; last: its end */
 	char text[];
 };
@@ -68,6 +76,9 @@ struct series *series_get(struct series_store *st, enum metric_id id, const stru
 struct series *series_get_known(struct series_store *st, enum metric_id id,
 				struct series_service *service, const struct slice *values,
 				uint64_t now_ns);
+
+/* Remembers it with the bucket of its value. Out of memory: not. */
+void series_exemplar(struct series *s, const struct exemplar *e);
 
 /* Value of label i of the catalogue's list; empty: absent. Borrowed. */
 struct slice series_label(const struct series *s, size_t i);
