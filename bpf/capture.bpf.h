@@ -12,7 +12,6 @@
 #include "session.bpf.h"
 #include "thread.bpf.h"
 
-#define PF_KTHREAD   0x00200000
 #define PF_IO_WORKER 0x00000010
 #define ENETUNREACH  101
 #define ECONNREFUSED 111

@@ -70,8 +70,8 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 	u32 tgid = task->tgid, *known;
 	struct sonde_ev_exit *ev;
 
-	/* the last thread of the process, whichever it is */
-	if (task->signal->live.counter != 0)
+	/* the last thread of the process, whichever it is; none of the kernel's own */
+	if (task->signal->live.counter != 0 || task->flags & PF_KTHREAD)
 		return 0;
 	known = bpf_map_lookup_elem(&processes, &tgid);
 	if (known) {
@@ -90,6 +90,14 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 	ev->code = task->signal->flags & 4 /* SIGNAL_GROUP_EXIT */ ? task->signal->group_exit_code
 								   : task->exit_code;
 	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), task->group_leader->comm);
+	/* the last thread's, and those of the threads that went before it */
+	ev->run_ns = task->se.sum_exec_runtime + task->signal->sum_sched_runtime;
+	ev->user_ns = task->utime + task->signal->utime;
+	ev->system_ns = task->stime + task->signal->stime;
+	if (bpf_core_field_exists(task->ioac.read_bytes)) {
+		ev->read_bytes = task->ioac.read_bytes + task->signal->ioac.read_bytes;
+		ev->written_bytes = task->ioac.write_bytes + task->signal->ioac.write_bytes;
+	}
 	control_submit(ev);
 	return 0;
 }

@@ -12,6 +12,8 @@
 #include <bpf/bpf_tracing.h>
 #include "sonde_abi.h"
 
+#define PF_KTHREAD 0x00200000
+
 #define AF_UNIX	 1
 #define AF_INET	 2
 #define AF_INET6 10

@@ -263,6 +263,13 @@ struct sonde_ev_exit {
 	__u32 tgid;
 	__u32 code; /* as wait(2) gives it: status << 8 | signal */
 	char comm[SONDE_COMM_LEN];
+	/* what all its threads used: CPU time, and its split as clock ticks saw it; bytes from and to
+	 * disks */
+	__u64 run_ns;
+	__u64 user_ns;
+	__u64 system_ns;
+	__u64 read_bytes;
+	__u64 written_bytes;
 };
 
 /* User-made: who a process is. Strings are NUL terminated. */
@@ -394,7 +401,7 @@ _Static_assert(sizeof(struct sonde_ev_datagram) == 200, "datagram");
 _Static_assert(sizeof(struct sonde_ev_close) == 72, "close");
 _Static_assert(sizeof(struct sonde_ev_connect) == 96, "connect");
 _Static_assert(sizeof(struct sonde_ev_exec) == 832, "exec");
-_Static_assert(sizeof(struct sonde_ev_exit) == 40, "exit");
+_Static_assert(sizeof(struct sonde_ev_exit) == 80, "exit");
 _Static_assert(sizeof(struct sonde_verdict) == 32, "verdict");
 
 #pragma GCC diagnostic pop

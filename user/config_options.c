@@ -87,7 +87,7 @@ const struct option options[] = {
 	{ "max-series", "N", OPT_COUNT, FIELD(max_series), .commands = PIPELINE, .def = "2000",
 	  .help = "label sets of one metric, at most; further ones are folded" },
 	{ "max-processes", "N", OPT_COUNT, FIELD(max_processes), .commands = OBSERVING,
-	  .def = "200", .missing = "export metrics of single processes",
+	  .def = "200",
 	  .help = "processes with metrics of their own, the busiest first" },
 	{ "cpu-limit", "CORES", OPT_CORES, FIELD(cpu_limit), .commands = OBSERVING, .def = "1",
 	  .help = "leave connections out when sonde itself uses more CPU than this" },

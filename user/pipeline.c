@@ -188,6 +188,13 @@ static void on_shed(struct pipeline *p, const struct sonde_ev_shed *ev)
 		trace_blind(p->trace);
 }
 
+static void tell_exit(struct pipeline *p, const struct sonde_ev_exit *ev)
+{
+	for (size_t i = 0; i < p->n_exporters; i++)
+		if (p->exporters[i].on_exit)
+			p->exporters[i].on_exit(p->exporters[i].self, ev);
+}
+
 static void dispatch(struct pipeline *p, union decoded d)
 {
 	switch (d.h->kind) {
@@ -206,6 +213,7 @@ static void dispatch(struct pipeline *p, union decoded d)
 		break;
 	case SONDE_EV_EXIT:
 		process_exit(p->procs, d.exit);
+		tell_exit(p, d.exit);
 		trace_exit(p->trace, d.exit->tgid);
 		break;
 	case SONDE_EV_PROCESS: process_recorded(p->procs, d.process); break;

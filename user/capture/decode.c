@@ -73,7 +73,8 @@ static size_t least(uint16_t kind)
 	case SONDE_EV_CONNECT: return sizeof(struct sonde_ev_connect);
 	case SONDE_EV_EXEC: return sizeof(struct sonde_ev_exec);
 	case SONDE_EV_FORK: return sizeof(struct sonde_ev_fork);
-	case SONDE_EV_EXIT: return sizeof(struct sonde_ev_exit);
+	/* what it used was appended */
+	case SONDE_EV_EXIT: return offsetof(struct sonde_ev_exit, run_ns);
 	case SONDE_EV_DATAGRAM: return sizeof(struct sonde_ev_datagram);
 	case SONDE_EV_PROCESS: return sizeof(struct sonde_ev_process);
 	case SONDE_EV_TICK: return sizeof(struct sonde_ev_tick);

@@ -107,6 +107,17 @@ static bool asks(const struct sonde_filter *f, const char *pid)
 	return !f->n_cgroups || any_cgroup(f, pid);
 }
 
+bool filter_asks(const struct sonde_filter *f, uint32_t tgid)
+{
+	bool is_named = !f->n_pids;
+	char pid[16];
+
+	for (uint32_t i = 0; i < f->n_pids; i++)
+		is_named |= f->pids[i] == tgid;
+	snprintf(pid, sizeof(pid), "%u", tgid);
+	return is_named && asks(f, pid);
+}
+
 void filter_seed(const struct sonde_filter *f, struct probe *p,
 		 int (*set)(struct probe *p, uint32_t tgid, uint32_t flags))
 {

@@ -3,9 +3,13 @@
 
 #include <errno.h>
 #include <unistd.h>
+#include "capture/filter.h"
 #include "pressure/host.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "version.h"
+
+#define WALK_BUDGET_NS (5 * NS_PER_MS) /* of /proc, in one turn */
 
 static void each_inflight(void *ctx, void (*fn)(void *arg, const struct conn_inflight *r),
 			  void *arg)
@@ -49,6 +53,37 @@ static void on_tick(void *ctx, uint64_t now_ns)
 	s->now_ns = now_ns;
 	if (s->probe)
 		probe_each_offcpu(s->probe, on_offcpu, s);
+	if (s->procwalk)
+		procwalk_turn(s->procwalk, now_ns, WALK_BUDGET_NS);
+}
+
+static void on_exit(void *ctx, const struct sonde_ev_exit *ev)
+{
+	struct stats *s = ctx;
+
+	if (s->procwalk)
+		procwalk_exit(s->procwalk, ev);
+}
+
+static bool is_asked_for(void *ctx, uint32_t tgid)
+{
+	const struct stats *s = ctx;
+
+	return filter_asks(s->filter, tgid);
+}
+
+static int open_procwalk(struct stats *s, const struct config *c)
+{
+	s->filter = &c->filter;
+	s->procwalk = procwalk_new(&(struct procwalk_opts){
+		.procs = s->pipeline->procs,
+		.store = red_store(s->red),
+		.self_tgid = (uint32_t)getpid(),
+		.max = c->max_processes,
+		.asks = is_asked_for,
+		.ctx = s,
+	});
+	return s->procwalk ? 0 : -ENOMEM;
 }
 
 int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const struct config *c,
@@ -73,13 +108,15 @@ int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const s
 	if (probe && gethostname(s->host, sizeof(s->host) - 1) == 0)
 		opts.host_name = s->host;
 	s->red = red_new(&opts);
-	if (!s->red) {
+	if (!s->red || (probe && open_procwalk(s, c))) {
 		log_error("out of memory");
 		return -ENOMEM;
 	}
 	red_exporter(s->red, &e);
 	pipeline_add(p, &e);
-	pipeline_add(p, &(struct exporter){ .name = "offcpu", .self = s, .tick = on_tick });
+	pipeline_add(p,
+		     &(struct exporter){
+			     .name = "pressure", .self = s, .tick = on_tick, .on_exit = on_exit });
 	return 0;
 }
 
@@ -87,6 +124,8 @@ void stats_close(struct stats *s)
 {
 	red_free(s->red);
 	s->red = NULL;
+	procwalk_free(s->procwalk);
+	s->procwalk = NULL;
 	offcpu_free(&s->offcpu);
 }
 
@@ -116,6 +155,8 @@ struct series_store *stats_collect(struct stats *s, uint64_t now_ns)
 	red_collect(s->red, now_ns);
 	if (s->publish)
 		s->publish(s->publish_ctx, store, now_ns);
+	if (s->procwalk)
+		procwalk_publish(s->procwalk, now_ns);
 	if (s->probe)
 		host_publish("/proc", store, now_ns);
 	return store;

@@ -9,12 +9,15 @@
 #include "metrics/red.h"
 #include "metrics/self.h"
 #include "pipeline.h"
+#include "pressure/procwalk.h"
 
 struct stats {
 	struct pipeline *pipeline; /* borrowed */
 	struct probe *probe;	   /* borrowed; NULL: a replay */
 	struct red *red;
 	struct offcpu offcpu;
+	struct procwalk *procwalk;	   /* NULL: a replay */
+	const struct sonde_filter *filter; /* borrowed */
 	uint64_t began_ns;
 	uint64_t now_ns; /* of the tick, for its callbacks */
 	/* Writes series of who else has some, before they are read; NULL: nobody has. */

@@ -448,6 +448,27 @@ void series_expire(struct series_store *st, uint64_t now_ns)
 			series_service_drop(st, st->services[i]);
 }
 
+void series_drop_older(struct series_store *st, enum metric_id id, uint64_t now_ns)
+{
+	struct series_list *list = &st->lists[id];
+	size_t n = 0, had = list->n;
+
+	for (size_t i = 0; i < had; i++) {
+		struct series *s = list->v[i];
+
+		if (s->is_overflow || s->updated_ns >= now_ns) {
+			list->v[n++] = s;
+			continue;
+		}
+		if (s->service)
+			s->service->n_series--;
+		series_free(s);
+	}
+	list->n = n;
+	if (n < had)
+		series_table_fill(st);
+}
+
 void series_each_service(struct series_store *st, void (*fn)(void *ctx, struct series_service *s),
 			 void *ctx)
 {

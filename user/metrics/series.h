@@ -93,6 +93,8 @@ uint64_t series_overflows(const struct series_store *st,
 
 /* A service has a living process: keeps its series. */
 void series_service_seen(struct series_store *st, const struct service *service, uint64_t now_ns);
+/* Drops what of a metric was not written at now_ns. */
+void series_drop_older(struct series_store *st, enum metric_id id, uint64_t now_ns);
 void series_expire(struct series_store *st, uint64_t now_ns);
 
 /* Calls fn for each service that has series, in the order they were first seen. fn may make series

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a process used up, from texts as the kernel writes them, and from others. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <string.h>
+#include "guard.h"
+#include "pressure/usage.h"
+
+#define STAT                                                                                   \
+	"4711 (a) b (c) S 1 4711 4711 0 -1 4194560 2000 30 40 50 600 70 8 9 20 0 11 0 123456 " \
+	"1048576 25 18446744073709551615 1 1 0"
+
+static void test_stat(void **state)
+{
+	struct usage u = { 0 };
+
+	assert_true(usage_stat(slice_str(STAT), 100, 4096, &u));
+	/* the name ends at the last parenthesis */
+	assert_string_equal(u.comm, "a) b (c");
+	assert_false(u.is_kernel);
+	assert_int_equal(u.minor_faults, 2000);
+	assert_int_equal(u.major_faults, 40);
+	assert_int_equal(u.user_ns, 6000000000);
+	assert_int_equal(u.system_ns, 700000000);
+	assert_int_equal(u.threads, 11);
+	assert_int_equal(u.start_ns, 1234560000000);
+	assert_int_equal(u.virtual_bytes, 1048576);
+	assert_int_equal(u.resident_bytes, 25 * 4096);
+}
+
+static void test_threads_of_the_kernel(void **state)
+{
+	struct usage u = { 0 };
+
+	assert_true(usage_stat(
+		slice_str("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 3 0 0 20 0 1 0 1 0 0"), 100,
+		4096, &u));
+	assert_true(u.is_kernel);
+}
+
+static void test_status(void **state)
+{
+	static const char text[] = "Name:\tx\nVmSwap:\t      12 kB\nvoluntary_ctxt_switches:\t5\n"
+				   "nonvoluntary_ctxt_switches:\t7\n";
+	struct usage u = { 0 };
+
+	/* one text for each thread */
+	assert_true(usage_status(slice_str(text), &u));
+	assert_true(usage_status(slice_str(text), &u));
+	assert_int_equal(u.swap_bytes, 12 * 1024);
+	assert_int_equal(u.voluntary, 10);
+	assert_int_equal(u.involuntary, 14);
+}
+
+static void test_io(void **state)
+{
+	struct usage u = { 0 };
+
+	assert_true(usage_io(slice_str("rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 4096\n"
+				       "write_bytes: 8192\ncancelled_write_bytes: 9\n"),
+			     &u));
+	assert_true(u.has_io);
+	assert_int_equal(u.read_bytes, 4096);
+	assert_int_equal(u.written_bytes, 8192);
+	assert_false(usage_io(SLICE("nothing\n"), &u));
+	assert_false(u.has_io);
+}
+
+static void test_what_is_none(void **state)
+{
+	static const char *const texts[] = { "", "1", "1 (a", "1 a)", ")(", "1 (a) S", "1 () ) (" };
+	struct usage u = { 0 };
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_false(usage_stat(slice_str(texts[i]), 100, 4096, &u));
+}
+
+static void test_cut_anywhere(void **state)
+{
+	struct guard g = guard_new(256);
+	struct usage u;
+
+	for (size_t n = 0; n <= strlen(STAT); n++) {
+		const struct slice cut = { (const uint8_t *)STAT, n };
+
+		u = (struct usage){ 0 };
+		usage_stat(guard_put(&g, cut), 100, 4096, &u);
+		assert_non_null(memchr(u.comm, 0, sizeof(u.comm)));
+		usage_status(guard_put(&g, cut), &u);
+		usage_io(guard_put(&g, cut), &u);
+	}
+	guard_free(&g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stat),	     cmocka_unit_test(test_threads_of_the_kernel),
+		cmocka_unit_test(test_status),	     cmocka_unit_test(test_io),
+		cmocka_unit_test(test_what_is_none), cmocka_unit_test(test_cut_anywhere),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

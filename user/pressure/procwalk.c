@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pressure/procwalk.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "pressure/procwalk_impl.h"
+#include "util/clock.h"
+
+enum { WALKED_MAX = 32768, SWEPT_MAX = 1024 };
+
+#define WALK_EVERY_NS (5 * NS_PER_S) /* from one walk's beginning to the next one's */
+#define GONE_NS	      (300 * NS_PER_S)
+
+struct procwalk *procwalk_new(const struct procwalk_opts *opts)
+{
+	struct procwalk *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->opts = *opts;
+	if (!w->opts.proc)
+		w->opts.proc = "/proc";
+	return w;
+}
+
+void procwalk_free(struct procwalk *w)
+{
+	uint64_t key;
+	void *value;
+
+	if (!w)
+		return;
+	if (w->dir)
+		closedir(w->dir);
+	for (size_t i = 0; map_next(&w->walked, &i, &key, &value);)
+		free(value);
+	for (size_t i = 0; map_next(&w->services, &i, &key, &value);)
+		free(value);
+	map_free(&w->walked);
+	map_free(&w->services);
+	free(w->order);
+	free(w);
+}
+
+/* The sums of a service. NULL: out of memory. */
+static struct sums *sums_of(struct procwalk *w, const struct service *service)
+{
+	struct sums *s = map_get(&w->services, service->id);
+
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (!s || map_put(&w->services, service->id, s) < 0) {
+		free(s);
+		return NULL;
+	}
+	s->service = service;
+	return s;
+}
+
+static uint64_t more(uint64_t now, uint64_t before)
+{
+	return now > before ? now - before : 0;
+}
+
+/* What was used since the last look goes to the service, so that nothing falls when a process ends.
+ * One that is older than us begins to count now. */
+static void account(struct sums *s, const struct usage *before, const struct usage *now)
+{
+	s->user_ns += more(now->user_ns, before->user_ns);
+	s->system_ns += more(now->system_ns, before->system_ns);
+	s->read_bytes += more(now->read_bytes, before->read_bytes);
+	s->written_bytes += more(now->written_bytes, before->written_bytes);
+}
+
+static void forget(struct procwalk *w, struct walked *p)
+{
+	map_del(&w->walked, p->tgid);
+	p->sums->held--;
+	free(p);
+}
+
+/* Found for the first time, by the walk or by its end. */
+static struct walked *meet(struct procwalk *w, uint32_t tgid, uint64_t now_ns)
+{
+	const struct process *who = process_get(w->opts.procs, tgid, now_ns);
+	struct walked *p;
+	struct sums *s;
+
+	if (w->walked.n >= WALKED_MAX || !who->service)
+		return NULL;
+	s = sums_of(w, who->service);
+	p = s ? calloc(1, sizeof(*p)) : NULL;
+	if (!p || map_put(&w->walked, tgid, p) < 0) {
+		free(p);
+		return NULL;
+	}
+	p->tgid = tgid;
+	p->sums = s;
+	s->alive++;
+	s->held++;
+	return p;
+}
+
+static void die(struct walked *p, uint64_t now_ns)
+{
+	if (p->gone_ns)
+		return;
+	p->gone_ns = now_ns;
+	p->sums->idle_ns = now_ns;
+	p->sums->alive--;
+}
+
+/* Who a process is can turn out later, when it has executed its program. */
+static void follow_service(struct procwalk *w, struct walked *p, uint64_t now_ns)
+{
+	const struct process *who = process_get(w->opts.procs, p->tgid, now_ns);
+	struct sums *s = who->service ? sums_of(w, who->service) : NULL;
+
+	if (!s || s == p->sums || p->gone_ns)
+		return;
+	p->sums->idle_ns = now_ns;
+	p->sums->alive--;
+	p->sums->held--;
+	p->sums = s;
+	s->alive++;
+	s->held++;
+}
+
+static void look_at(struct procwalk *w, uint32_t tgid, uint64_t now_ns)
+{
+	struct walked *p = map_get(&w->walked, tgid);
+	struct usage u;
+
+	if (tgid == w->opts.self_tgid || (w->opts.asks && !w->opts.asks(w->opts.ctx, tgid)))
+		return;
+	if (!usage_read(w->opts.proc, tgid, &u) || u.is_kernel)
+		return;
+	if (p && (p->gone_ns || p->usage.start_ns != u.start_ns)) {
+		/* another one of the same number */
+		die(p, now_ns);
+		forget(w, p);
+		p = NULL;
+	}
+	if (!p) {
+		p = meet(w, tgid, now_ns);
+		if (!p) {
+			w->left_out++;
+			return;
+		}
+		/* commands that end between two walks are no service that restarts */
+		p->sums->restarts += p->sums->was_walked && p->sums->alive == 1;
+		p->sums->was_walked = true;
+		/* one that began before us brings a past that is not told */
+		if (w->has_walked)
+			account(p->sums, &p->usage, &u);
+	} else {
+		follow_service(w, p, now_ns);
+		account(p->sums, &p->usage, &u);
+		p->score = p->score / 2 +
+			   more(u.user_ns + u.system_ns, p->usage.user_ns + p->usage.system_ns);
+	}
+	p->usage = u;
+	p->walk = w->walk;
+}
+
+/* Those that no walk met are gone; their series, after a while. */
+static void sweep_processes(struct procwalk *w, uint64_t now_ns)
+{
+	struct walked *gone[SWEPT_MAX];
+	size_t n = 0;
+	uint64_t key;
+	void *value;
+
+	for (size_t i = 0; map_next(&w->walked, &i, &key, &value);) {
+		struct walked *p = value;
+
+		if (p->walk != w->walk)
+			die(p, now_ns);
+		if (p->gone_ns && now_ns - p->gone_ns > GONE_NS && n < SWEPT_MAX)
+			gone[n++] = p;
+	}
+	while (n > 0)
+		forget(w, gone[--n]);
+}
+
+/* After the last of their processes. */
+static void sweep_services(struct procwalk *w, uint64_t now_ns)
+{
+	uint64_t gone[SWEPT_MAX], key;
+	size_t n = 0;
+	void *value;
+
+	for (size_t i = 0; map_next(&w->services, &i, &key, &value);) {
+		const struct sums *s = value;
+
+		if (!s->held && now_ns - s->idle_ns > GONE_NS && n < SWEPT_MAX)
+			gone[n++] = key;
+	}
+	while (n > 0)
+		free(map_del(&w->services, gone[--n]));
+}
+
+void procwalk_turn(struct procwalk *w, uint64_t now_ns, uint64_t budget_ns)
+{
+	uint64_t end_ns = clock_mono_ns() + budget_ns;
+	const struct dirent *d;
+
+	if (!w->dir) {
+		if (w->began_ns && now_ns - w->began_ns < WALK_EVERY_NS)
+			return;
+		w->dir = opendir(w->opts.proc);
+		if (!w->dir)
+			return;
+		w->began_ns = now_ns;
+		w->walk++;
+		w->left_out = 0;
+	}
+	do {
+		uint32_t tgid;
+
+		d = readdir(w->dir);
+		if (!d) {
+			closedir(w->dir);
+			w->dir = NULL;
+			sweep_processes(w, now_ns);
+			sweep_services(w, now_ns);
+			w->has_walked = true;
+			return;
+		}
+		tgid = (uint32_t)strtoul(d->d_name, NULL, 10);
+		if (tgid)
+			look_at(w, tgid, now_ns);
+	} while (clock_mono_ns() < end_ns);
+}
+
+/* wait(2)'s status: a signal in the low seven bits, else the exit code above the low byte. */
+static void count_exit(struct procwalk *w, const struct service *service,
+		       const struct sonde_ev_exit *ev)
+{
+	uint32_t signal = ev->code & 0x7f, code = signal ? signal : ev->code >> 8 & 0xff;
+	struct series *s;
+	char text[8];
+	int n = snprintf(text, sizeof(text), "%u", code);
+	const struct slice values[] = { slice_str(signal ? "signal" : "exit"),
+					{ (uint8_t *)text, (size_t)n } };
+
+	s = series_get(w->opts.store, METRIC_PROCESS_EXITS, service, values, ev->h.ts_ns);
+	if (s)
+		s->value++;
+}
+
+/* As the kernel does for /proc: the exact time, divided as the ticks were. */
+static void split(const struct sonde_ev_exit *ev, struct usage *end)
+{
+	__uint128_t ticks = (__uint128_t)ev->user_ns + ev->system_ns;
+
+	end->system_ns = ticks ? (uint64_t)((__uint128_t)ev->run_ns * ev->system_ns / ticks) : 0;
+	end->user_ns = ev->run_ns - end->system_ns;
+}
+
+void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev)
+{
+	struct walked *p = map_get(&w->walked, ev->tgid);
+	struct usage end;
+	bool is_short;
+
+	if (p && p->gone_ns) {
+		forget(w, p);
+		p = NULL;
+	}
+	is_short = !p;
+	if (!p)
+		p = meet(w, ev->tgid, ev->h.ts_ns);
+	if (!p)
+		return;
+	follow_service(w, p, ev->h.ts_ns);
+	if (ev->h.size >= sizeof(*ev)) {
+		end = p->usage;
+		split(ev, &end);
+		end.read_bytes = ev->read_bytes;
+		end.written_bytes = ev->written_bytes;
+		account(p->sums, &p->usage, &end);
+		p->usage = end;
+	}
+	p->walk = w->walk;
+	die(p, ev->h.ts_ns);
+	count_exit(w, p->sums->service, ev);
+	if (is_short) /* it has no series of its own to be kept for a while */
+		forget(w, p);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every process of the host uses up: a walk over /proc, a few processes in each turn of the
+ * loop, and again. The busiest have series of their own, all of them count for their service, whose
+ * counters go on when processes end.
+ */
+#ifndef PROCWALK_H
+#define PROCWALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "identity/process.h"
+#include "metrics/series.h"
+
+struct procwalk;
+
+struct procwalk_opts {
+	const char *proc; /* borrowed; NULL: "/proc" */
+	struct processes *procs;
+	struct series_store *store; /* borrowed */
+	uint32_t self_tgid;	    /* left out */
+	size_t max;		    /* processes with series of their own */
+	/* Is this process to be observed? NULL: all are. */
+	bool (*asks)(void *ctx, uint32_t tgid);
+	void *ctx;
+};
+
+struct procwalk *procwalk_new(const struct procwalk_opts *opts); /* NULL: out of memory */
+void procwalk_free(struct procwalk *w);
+
+/* Goes on with the walk: at most budget_ns, or one process. */
+void procwalk_turn(struct procwalk *w, uint64_t now_ns, uint64_t budget_ns);
+
+/* A process ended, `code` as wait(2) gives it. */
+void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev);
+
+/* Writes what is known by now into the store. */
+void procwalk_publish(struct procwalk *w, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the walk (procwalk.c) and its publication (procwalk_publish.c) share. */
+#ifndef PROCWALK_IMPL_H
+#define PROCWALK_IMPL_H
+
+#include <dirent.h>
+#include "pressure/procwalk.h"
+#include "pressure/usage.h"
+#include "util/map.h"
+
+/* Of a service: what its processes used since we look, those that ended included. */
+struct sums {
+	const struct service *service;
+	uint64_t user_ns, system_ns;
+	uint64_t read_bytes, written_bytes;
+	uint64_t resident_bytes; /* now, of those that live */
+	uint64_t idle_ns;	 /* when its last process ended */
+	uint64_t restarts;	 /* a process after there was none left */
+	uint32_t alive, held;	 /* processes that live, and that are remembered */
+	bool was_walked;	 /* had a process that lived long enough for a walk to meet */
+};
+
+struct walked {
+	uint32_t tgid;
+	uint32_t walk; /* that met it last */
+	struct sums *sums;
+	struct usage usage;
+	uint64_t score; /* CPU used lately, halved with each walk */
+	uint64_t gone_ns;
+	bool is_shown; /* has series of its own */
+};
+
+struct procwalk {
+	struct procwalk_opts opts;
+	DIR *dir;	     /* of the walk under way */
+	struct map walked;   /* by process number: owned struct walked */
+	struct map services; /* by service's id: owned struct sums */
+	struct walked **order;
+	size_t n_order;
+	uint64_t began_ns;
+	uint64_t left_out; /* processes there was no room for, in the last walk */
+	uint32_t walk;
+	bool has_walked; /* all that are older than us are known */
+};
+
+#endif

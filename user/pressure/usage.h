@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one process has used up, from its files under /proc. */
+#ifndef USAGE_H
+#define USAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "util/slice.h"
+
+struct usage {
+	uint64_t start_ns; /* since boot */
+	uint64_t user_ns, system_ns;
+	uint64_t minor_faults, major_faults;
+	uint64_t threads;
+	uint64_t virtual_bytes, resident_bytes, swap_bytes;
+	uint64_t read_bytes, written_bytes; /* that went to and came from disks */
+	uint64_t voluntary, involuntary;    /* context switches, of all threads that live */
+	uint64_t descriptors;
+	char comm[16];
+	bool is_kernel; /* a thread of the kernel's */
+	bool has_io;	/* its input and output could be read: that takes rights */
+	bool has_descriptors;
+};
+
+/* Texts of /proc/PID/stat, status and io, pure. False: that is none. */
+bool usage_stat(struct slice text, uint64_t ticks_per_s, uint64_t page_size, struct usage *out);
+bool usage_status(struct slice text, struct usage *out); /* adds its thread's context switches */
+bool usage_io(struct slice text, struct usage *out);
+
+/* All of a process, `proc` being /proc. False: it is gone. */
+bool usage_read(const char *proc, uint32_t tgid, struct usage *out);
+
+#endif
