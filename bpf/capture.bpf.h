@@ -372,6 +372,15 @@ static __always_inline u64 goroutine_of(struct task_struct *task)
 
 /* Is the operation's ciphertext told as plaintext, here or elsewhere? In tls.bpf.h. */
 int tls_takes(struct op *op, struct conn *c);
+enum { TLS_LEAVES, TLS_TAKES, TLS_DESCRIBE /* the connection first, then ask again */ };
+
+static __always_inline void describe(const struct op *op, const struct actor *by)
+{
+	u64 tx = op->dir == SONDE_TX ? op->seq : op->other_seq;
+	u64 rx = op->dir == SONDE_TX ? op->other_seq : op->seq;
+
+	conn_describe(by->sk, by->c, tx << 32 | rx, (u64)by->task->tgid << 32 | by->task->pid);
+}
 
 /* Makes the record of an operation, in the scratch space of the CPU, which is held. */
 static __always_inline void capture(struct op *op, const struct actor *by)
@@ -385,8 +394,16 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 
 	if (!s)
 		return;
-	if (is_tls_wanted && c->tls != TLS_NO && op->is_tcp && tls_takes(op, c))
-		return;
+	if (is_tls_wanted && c->tls != TLS_NO && op->is_tcp) {
+		int takes = tls_takes(op, c);
+
+		if (takes == TLS_DESCRIBE) {
+			describe(op, by);
+			takes = tls_takes(op, c);
+		}
+		if (takes == TLS_TAKES)
+			return;
+	}
 	if (!op->is_tcp) {
 		op->seq = __sync_fetch_and_add(&c->own_seq[dir], op->len);
 		op->other_seq = c->own_seq[!dir];
@@ -406,10 +423,7 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 	if (op->len == 0)
 		ev->h.flags |= SONDE_F_EOF | SONDE_F_NO_BYTES;
 	if (!(c->flags & CONN_OPENED))
-		conn_describe(by->sk, c,
-			      dir == SONDE_TX ? (u64)ev->seq << 32 | ev->other_seq
-					      : (u64)ev->other_seq << 32 | ev->seq,
-			      (u64)task->tgid << 32 | task->pid);
+		describe(op, by);
 	if (!obey_verdict(ev, c, &from, &want, &s->whole)) {
 		c->skipped_ns[dir] = ev->h.ts_ns;
 		count(SONDE_CNT_SKIPPED);

@@ -411,18 +411,18 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 	u32 dir, at;
 
 	if (!op || !c)
-		return false;
+		return TLS_LEAVES;
 	dir = op->dir & 1;
 	at = bpf_get_smp_processor_id() * 2 + dir;
 	s = bpf_map_lookup_elem(&scratches, &at);
 	if (!s)
-		return false;
+		return TLS_LEAVES;
 	x.dir = dir;
 	if (!op->len) {
 		t = c->flags & CONN_TLS ? tls_session_at(c) : NULL;
 		if (t)
 			tls_tell(s, t, &x);
-		return c->flags & CONN_TLS;
+		return c->flags & CONN_TLS ? TLS_TAKES : TLS_LEAVES;
 	}
 	if (!(c->flags & CONN_TLS) || dir == SONDE_TX)
 		bpf_probe_read_user(head, sizeof(head), (void *)tls_base(op, regs));
@@ -430,16 +430,18 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 		if (!tls_record_len(head)) {
 			if (++c->tls_tries >= TLS_TRIES)
 				c->tls = TLS_NO;
-			return false;
+			return TLS_LEAVES;
 		}
 		c->tls = TLS_YES;
 	}
+	if (!(c->flags & CONN_OPENED))
+		return TLS_DESCRIBE;
 	th = bpf_task_storage_get(&tls_threads, task, NULL,
 				  dir == SONDE_RX ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
 	if (!th)
-		return c->flags & CONN_TLS;
+		return c->flags & CONN_TLS ? TLS_TAKES : TLS_LEAVES;
 	if (dir == SONDE_RX)
-		return tls_received(th, c, op, task, regs, head);
+		return tls_received(th, c, op, task, regs, head) ? TLS_TAKES : TLS_LEAVES;
 	if (th->bound_ssl && th->bound_cookie == c->cookie) {
 		c->tls_ssl = th->bound_ssl;
 		c->tls_is_memory = 1;
@@ -456,7 +458,7 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 	}
 	if (t)
 		tls_mirror(c, t);
-	return c->flags & CONN_TLS;
+	return c->flags & CONN_TLS ? TLS_TAKES : TLS_LEAVES;
 }
 
 /* An operation that moved nothing: the read it was nested in was no read of memory; the write will

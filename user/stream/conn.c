@@ -213,8 +213,10 @@ void conns_open(struct conns *cs, const struct sonde_ev_open *ev)
 	if (c->state == CONN_UNDECIDED)
 		c->role = ev->role;
 	set_unix_path(c, ev);
-	stream_begin(&c->s[SONDE_TX], ev->tx_seq);
-	stream_begin(&c->s[SONDE_RX], ev->rx_seq);
+	if (!c->is_tls) { /* it speaks of what is on the wire */
+		stream_begin(&c->s[SONDE_TX], ev->tx_seq);
+		stream_begin(&c->s[SONDE_RX], ev->rx_seq);
+	}
 	shed_decide(cs, c);
 }
 

@@ -2,7 +2,9 @@
 """Within TLS: the same counts as in the clear, each request on the connection that carried it."""
 import json
 import os
+import pwd
 import re
+import signal
 from collections import Counter
 
 from harness.case import case
@@ -11,6 +13,8 @@ from harness.expect import Expect, difference
 from harness.proc import Failure, free_port, until
 from harness.replay import replay
 from harness.sonde import Sonde
+
+from . import postgres
 
 MARKED = re.compile(r"/marked/(\d+)/x")
 ROUTE = "/marked/{id}/x"
@@ -56,6 +60,12 @@ class Watched:
         self.sonde = Sonde(e, "run", "--port", port, "--record", self.file).wait_ready()
 
     def judge(self, expect):
+        return self._judge(expect, lambda m, role: m.requests(role))
+
+    def judge_operations(self, expect):
+        return self._judge(expect, lambda m, role: expect.counts(role))
+
+    def _judge(self, expect, counted):
         m = self.sonde.settled_metrics()
         self.sonde.end()
         lost = {k: v for k, v in m.lost().items() if v}
@@ -65,7 +75,7 @@ class Watched:
         found = expect.problems(seen)
         for role, service in expect.services.items():
             if service is not None:
-                found += difference("metrics " + role, expect.counts(role), m.requests(role))
+                found += difference("metrics " + role, expect.counts(role), counted(m, role))
         if lost:
             found.insert(0, f"lost {lost}")
         if [t for t in seen if not t["tls"]]:
@@ -151,3 +161,88 @@ def tls_node_both_ends(e):
     """OpenSSL within the program, records in memory."""
     port = node_server(e)
     marked(e, port, "secure", "secureclient", node_client(e, port, 50, 40), 50, 40)
+
+
+@case(group=None)
+def tls_redis(e):
+    """redis-server and redis-cli, by what INFO commandstats counts."""
+    cert, key = certificate(e)
+    port, path = free_port(), e.path("redis.sock")
+    e.serve([tool("redis-server"), "--port", 0, "--tls-port", port, "--bind", "127.0.0.1",
+             "--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no",
+             "--unixsocket", path, "--save", "", "--appendonly", "no", "--dir", e.tmp], port)
+    w = Watched(e, port)
+    for words in (("SET", "a", "1"), ("GET", "a"), ("INCR", "b")):
+        e.procs.run([tool("redis-cli"), "--tls", "--insecure", "-p", port, "-r", 200, *words])
+    stats = e.procs.run([tool("redis-cli"), "-s", path, "INFO", "commandstats"]).stdout()
+    truth = Counter({(m[1].upper(), None, None): int(m[2]) for m in re.finditer(
+        r"cmdstat_(get|set|incr):calls=(\d+)", stats)})
+    if sum(truth.values()) != 600:
+        raise Failure(f"commandstats {dict(truth)}")
+    w.judge_operations(Expect(port, truth, "redis-server", "redis-cli", kind="database"))
+
+
+@case(group=None)
+def tls_postgres(e):
+    """pgbench with sslmode=require: PostgreSQL is asked for TLS in its own words first."""
+    cert, key = certificate(e)
+    own = e.write("server.key", open(key, "rb").read())
+    os.chmod(own, 0o600)
+    os.chown(own, pwd.getpwnam("postgres").pw_uid, -1)
+    s = postgres.Server(e, "-c", "ssl=on", "-c", f"ssl_cert_file={cert}", "-c",
+                        f"ssl_key_file={own}")
+    if s.run("pgbench", s.folder, "-i", "-q", "postgres").code:
+        raise Failure("pgbench -i failed")
+    w = Watched(e, s.port)
+    p = s.run("pgbench", "127.0.0.1", "-n", "-M", "prepared", "-c", 2, "-t", 50,
+              "sslmode=require dbname=postgres")
+    if p.code:
+        raise Failure(f"pgbench: {p.stderr()[-200:]}")
+    truth = Counter({("BEGIN", None, None): 100, ("UPDATE", None, None): 300,
+                     ("SELECT", None, None): 100, ("INSERT", None, None): 100,
+                     ("END", None, None): 100, ("select", None, None): 2})
+    w.judge_operations(Expect(s.port, truth, "postgres", "pgbench", kind="database"))
+
+
+@case(group=None)
+def tls_client_older_than_sonde(e):
+    """Connections that were there before: counted from where they were joined, none mistaken."""
+    ng = nginx(e)
+    p = e.procs.start(python_client(e, ng.port, "thread", 10, 60, 8))
+    until(lambda: len(p.stdout().splitlines()) == 10, 5, "connections")
+    w = Watched(e, ng.port)
+    if p.wait(15):
+        raise Failure(f"the client: {p.stderr()[-200:]}")
+    m = w.sonde.settled_metrics()
+    w.sonde.end()
+    os.chmod(w.file, 0o644)
+    seen = [json.loads(line) for line in replay(e, w.file).stdout().splitlines()]
+    told = dict(line.split() for line in p.stdout().splitlines())
+    found = each_on_its_own(told)(seen)
+    for role, service in (("server", "nginx"), ("client", "secureclient")):
+        n = m.requests(role)[(service, "GET", ROUTE, 200, None)]
+        if not 100 <= n < 600:
+            found.append(f"{role}: {n} requests")
+    if found:
+        raise Failure("; ".join(found))
+
+
+@case(group=None, limit=60)
+def tls_sonde_comes_and_goes(e):
+    """Under load, again and again: no request of the program fails."""
+    ng, node = nginx(e), node_server(e)
+    rounds = e.amount(6, 200)
+    loads = [e.procs.start([tool("ab"), "-q", "-k", "-c", 4, "-t", rounds * 20, "-n", 10000000,
+                            f"https://127.0.0.1:{port}/marked/1/x"]) for port in (ng.port, node)]
+    for _ in range(rounds):
+        Sonde(e, "tail", "--json", "--port", ng.port).wait_ready(20).end(limit=5)
+        for p in loads:
+            if not p.is_running():
+                raise Failure(f"a load ended: {(p.stdout() + p.stderr())[-300:]}")
+    for p in loads:
+        os.kill(p.pid, signal.SIGINT)
+        p.wait(5)
+        done = re.search(r"Complete requests:\s+(\d+)", p.stdout())
+        bad = re.search(r"Failed requests:\s+(\d+)", p.stdout())
+        if not done or int(done[1]) < 100 or int(bad[1]):
+            raise Failure(f"ab: {p.stdout()[-300:]!r}")
