@@ -14,7 +14,6 @@
 
 #define PF_IO_WORKER 0x00000010
 #define ENETUNREACH  101
-#define ECONNREFUSED 111
 #define EHOSTUNREACH 113
 #define MSG_OOB	     1
 #define MSG_PEEK     2

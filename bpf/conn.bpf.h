@@ -116,10 +116,10 @@ static __noinline struct conn *conn_new(struct sock *sk)
 		c->flags = CONN_OWN_SEQ | (filter.n_ports ? CONN_PORT_OFF : 0);
 	} else {
 		c->family = family == AF_INET ? SONDE_FAMILY_IPV4 : SONDE_FAMILY_IPV6;
-		/* of datagrams each has its own peer */
-		if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP &&
-		    !filter_wants_ports(BPF_CORE_READ(sk, __sk_common.skc_num),
-					bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport))))
+		if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_UDP)
+			c->is_datagram = true; /* each has its own peer */
+		else if (!filter_wants_ports(BPF_CORE_READ(sk, __sk_common.skc_num),
+					     bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport))))
 			c->flags = CONN_PORT_OFF;
 	}
 	return c;

@@ -31,6 +31,13 @@ struct datagram {
 	u32 error;
 };
 
+/* Is it an error that the network may have answered with? Which of them, user space asks: the
+ * verifier would walk each apart. */
+static __always_inline bool is_of_network(int ret)
+{
+	return ret <= -ENETUNREACH && ret >= -EHOSTUNREACH;
+}
+
 static __always_inline bool datagram_is_ignored(struct conn *c)
 {
 	u32 slot = c->slot;

@@ -67,20 +67,26 @@ static __always_inline void place_tcp(struct op *op, const struct actor *by, str
 	place(op, by, &at, op->len);
 }
 
-/* `len` 0: an error, or an empty datagram, which says nothing. */
-static __noinline int datagram(struct sock *sk, struct conn *c, struct datagram *d)
+/* `ret` as the socket has it: an error too, and an empty datagram, which says nothing. */
+static __noinline int datagram(struct sock *sk, struct conn *c, int ret, u64 dir_flags)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct actor by = { .sk = sk, .c = c, .task = task };
+	struct datagram d = { .dir = dir_flags >> 32, .flags = dir_flags };
 
 	if (datagram_is_ignored(c))
 		return 0;
 	by.regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	if (d->dir == SONDE_RX)
-		d->arrival_ns = datagram_arrival(c, sk);
-	if (!d->len && !d->error)
-		return 0;
-	datagram_capture(d, &by);
+	if (ret < 0) {
+		d.error = -ret;
+	} else {
+		d.len = ret;
+		d.msg = message_of(task, by.regs, sk);
+	}
+	if (d.dir == SONDE_RX)
+		d.arrival_ns = datagram_arrival(c, sk);
+	if (ret)
+		datagram_capture(&d, &by);
 	return 0;
 }
 
@@ -91,13 +97,11 @@ static __always_inline void operation(struct sock *sk, int ret, int flags, u32 d
 	struct op op = { .len = ret, .flags = flags, .dir = dir };
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	u32 tgid = task->tgid;
-	bool is_stream;
 	struct tcp_sock *tp;
 
 	if (c && c->tgid == tgid && (c->flags & (CONN_DECIDED | CONN_OBSERVED)) == CONN_DECIDED)
 		return;
-	is_stream = is_tcp(sk) || is_unix_stream(sk);
-	if (!is_stream && !is_udp(sk))
+	if (!is_tcp(sk) && !is_unix_stream(sk) && !is_udp(sk))
 		return;
 	if (sk->__sk_common.skc_state == TCP_LISTEN || sk->sk_kern_sock)
 		return;
@@ -108,15 +112,13 @@ static __always_inline void operation(struct sock *sk, int ret, int flags, u32 d
 	}
 	if (!conn_is_observed(c, task, tgid))
 		return;
+	if (c->is_datagram) {
+		datagram(sk, c, ret, (u64)dir << 32 | (u32)flags);
+		return;
+	}
 	by.c = c;
 	by.regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	op.msg = message_of(task, by.regs, sk);
-	if (!is_stream) {
-		struct datagram d = { .msg = op.msg, .len = ret, .dir = dir, .flags = flags };
-
-		datagram(sk, c, &d);
-		return;
-	}
 	tp = c->flags & CONN_OWN_SEQ ? NULL : tcp_of(sk);
 	if (tp && tcp_has_own_framing(tp))
 		c->flags |= CONN_OWN_SEQ;
@@ -143,23 +145,30 @@ static __always_inline void failed(int flags, u32 dir, struct sock *sk, int ret)
 		if (c && c->tx_tid == (u32)bpf_get_current_pid_tgid())
 			c->tx_start_ns = 0;
 	}
-	/* what a datagram sent before had met; other errors of a send are its own */
-	if (is_udp(sk) && (ret == -ECONNREFUSED ||
-			   (dir == SONDE_RX && (ret == -EHOSTUNREACH || ret == -ENETUNREACH)))) {
-		struct datagram d = { .dir = dir, .error = -ret };
+	if (is_udp(sk) && is_of_network(ret)) {
 		struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 
 		if (c && c->flags & CONN_OBSERVED && c->tgid == task->tgid)
-			datagram(sk, c, &d);
+			datagram(sk, c, ret, (u64)dir << 32 | (u32)flags);
 	}
+}
+
+/* An empty datagram counts among the messages of its call. */
+static __always_inline void empty(struct sock *sk)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	message_of(task, (struct pt_regs *)bpf_task_pt_regs(task), sk);
 }
 
 static __always_inline void sent(struct sock *sk, int ret, int flags)
 {
 	if (ret < 0)
 		failed(flags, SONDE_TX, sk, ret);
-	else if ((ret || is_udp(sk)) && !(flags & MSG_OOB))
+	else if (ret && !(flags & MSG_OOB))
 		operation(sk, ret, flags, SONDE_TX);
+	else if (is_udp(sk))
+		empty(sk);
 }
 
 static __always_inline void received(struct sock *sk, int ret, int flags)

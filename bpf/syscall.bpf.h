@@ -267,14 +267,6 @@ static long message_capture(u32 i, struct messages *m)
 	return 0;
 }
 
-/* What a datagram sent before had met; other errors of a send are its own. */
-static __always_inline bool is_told(const struct call *call)
-{
-	if (call->ret == -ECONNREFUSED)
-		return true;
-	return call->dir == SONDE_RX && (call->ret == -EHOSTUNREACH || call->ret == -ENETUNREACH);
-}
-
 /* A send that failed leaves no start behind for the next. */
 static __always_inline void call_failed(const struct call *call, struct sock *sk, u32 tid)
 {
@@ -298,7 +290,7 @@ static __noinline void call_find(const struct call *call, struct messages *m)
 			return;
 		m->at.op.dir = SONDE_RX;
 	}
-	if (call->ret < 0 && !(f.is_datagram && is_told(call))) {
+	if (call->ret < 0 && !(f.is_datagram && is_of_network(call->ret))) {
 		call_failed(call, f.sk, task->pid);
 		return;
 	}
@@ -359,7 +351,7 @@ int BPF_PROG(sonde_syscall, struct pt_regs *regs, long ret)
 		return 0;
 	if (ret < 0 && call.dir == SONDE_RX) {
 		tls_failed(SONDE_RX, NULL);
-		if (!is_told(&call))
+		if (!is_of_network(ret))
 			return 0;
 	}
 	is_held = cpu_hold();

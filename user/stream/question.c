@@ -325,16 +325,20 @@ out:
 
 void questions_refuse(struct conns *cs, struct dsock *s, const struct sonde_ev_datagram *ev)
 {
-	const char *why = ev->error == ECONNREFUSED ? "refused" : "unreachable";
+	bool is_refused = ev->error == ECONNREFUSED;
 	struct list *l, *next;
 
+	/* an error of a send is its own, but for this */
+	if (!is_refused &&
+	    (ev->dir == SONDE_TX || (ev->error != EHOSTUNREACH && ev->error != ENETUNREACH)))
+		return;
 	for (l = s->asked.next; l != &s->asked; l = next) {
 		struct question *q = LIST_ENTRY(l, struct question, of_socket);
 
 		next = l->next;
 		if (q->role != SONDE_ROLE_CLIENT || !may_be_same_peer(&q->peer, &ev->peer))
 			continue;
-		emit_question(cs, q, NULL, why, ev->h.ts_ns);
+		emit_question(cs, q, NULL, is_refused ? "refused" : "unreachable", ev->h.ts_ns);
 		forget(cs, q);
 	}
 }
