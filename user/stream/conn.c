@@ -246,6 +246,10 @@ static void see_plaintext(struct conns *cs, struct conn *c, const struct sonde_e
 	c->head_max = 0;
 	c->hold_since_ns = 0;
 	c->told = (struct sonde_verdict){ .cookie = c->cookie | SONDE_VERDICT_TLS };
+	if (c->is_shed) { /* and stays so */
+		conn_give_up(cs, c, CONN_UNKNOWN, LOSS_MAX);
+		return;
+	}
 	if (!c->is_fresh)
 		return;
 	stream_begin(&c->s[SONDE_TX], 0);

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Plaintext takes the place of ciphertext; libraries are known by name, by symbols, by mapping. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "capture/tls_maps.h"
+#include "capture/tls_symbols.h"
+#include "sim.h"
+
+#define HELLO	 "\x16\x03\x01\x02\x05\x01 and so on"
+#define DATA	 "\x17\x03\x03\x01\x0a scrambled"
+#define GET	 "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+#define OK	 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+#define OK_LARGE "HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n"
+
+static struct sim sim;
+static struct sim_play play;
+
+static int setup(void **state)
+{
+	sim_init(&sim);
+	play = (struct sim_play){ 0 };
+	sim_play_init(&play);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	sim_play_free(&play);
+	sim_free(&sim);
+	return 0;
+}
+
+static uint64_t all_losses(void)
+{
+	uint64_t n = 0;
+
+	for (int l = 0; l < LOSS_MAX; l++)
+		n += conns_stats(play.conns)->losses.n[l];
+	return n;
+}
+
+/* What comes is told by a library, counted from its first byte. */
+static void plaintext_begins(uint16_t more)
+{
+	sim.flags = SONDE_F_TLS | more;
+	sim.conns[0].seq[SONDE_TX] = sim.conns[0].seq[SONDE_RX] = 0;
+}
+
+static void handshake(void)
+{
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	sim_rx(&sim, 1, HELLO);
+	sim_tx(&sim, 1, HELLO);
+}
+
+static void plaintext_takes_over(void **state)
+{
+	handshake();
+	plaintext_begins(SONDE_F_TLS_FRESH);
+	sim_rx(&sim, 1, GET);
+	sim_tx(&sim, 1, OK);
+	sim_play(&play, &sim, 0, sim.n);
+	assert_int_equal(play.n_txns, 1);
+	assert_non_null(strstr(play.out, "/a"));
+	assert_int_equal(conns_stats(play.conns)->parsed, 1);
+	assert_int_equal(conns_stats(play.conns)->encrypted, 0);
+	assert_int_equal(all_losses(), 0);
+}
+
+static void ciphertext_that_is_late_says_nothing(void **state)
+{
+	struct sim_conn at;
+
+	handshake();
+	at = sim.conns[0];
+	plaintext_begins(SONDE_F_TLS_FRESH);
+	sim_rx(&sim, 1, GET);
+	sim.flags = 0;
+	sim.conns[0].seq[SONDE_TX] = at.seq[SONDE_TX];
+	sim_tx(&sim, 1, DATA);
+	plaintext_begins(SONDE_F_TLS_FRESH);
+	sim.conns[0].seq[SONDE_RX] = sizeof(GET) - 1;
+	sim_tx(&sim, 1, OK);
+	/* an end that speaks of the wire has no hole to tell of */
+	sim.flags = 0;
+	sim.conns[0] = at;
+	sim_close(&sim, 1, SONDE_CLOSE_DONE, 0);
+	sim_play(&play, &sim, 0, sim.n);
+	assert_int_equal(play.n_txns, 1);
+	assert_null(strstr(play.out, "error="));
+	assert_int_equal(all_losses(), 0);
+}
+
+static void the_end_of_the_wire_ends_the_plaintext(void **state)
+{
+	handshake();
+	plaintext_begins(SONDE_F_TLS_FRESH);
+	sim_rx(&sim, 1, GET);
+	sim.flags = 0;
+	sim_close(&sim, 1, SONDE_CLOSE_RESET, ECONNRESET);
+	sim_play(&play, &sim, 0, sim.n);
+	assert_int_equal(play.n_txns, 1);
+	assert_non_null(strstr(play.out, "connection_reset"));
+}
+
+static void joined_in_the_middle_nothing_is_mistaken(void **state)
+{
+	handshake();
+	plaintext_begins(0);
+	sim_tx(&sim, 1, "the rest of an answer");
+	sim_rx(&sim, 1, GET);
+	sim_tx(&sim, 1, OK);
+	sim_play(&play, &sim, 0, sim.n);
+	assert_int_equal(play.n_txns, 1);
+	assert_non_null(strstr(play.out, "/a"));
+}
+
+static void verdicts_speak_of_the_plaintext(void **state)
+{
+	play.obeys = true;
+	handshake();
+	sim_play(&play, &sim, 0, sim.n);
+	assert_int_equal(play.verdicts[1].cookie, 1);
+	plaintext_begins(SONDE_F_TLS_FRESH);
+	sim_rx(&sim, 1, GET);
+	sim_tx(&sim, 1, OK_LARGE);
+	sim_play(&play, &sim, 3, sim.n);
+	assert_int_equal(play.verdicts[1].cookie, 1 | SONDE_VERDICT_TLS);
+	assert_int_equal((uint32_t)play.verdicts[1].until[SONDE_TX],
+			 sizeof(OK_LARGE) - 1 + 5000000);
+}
+
+static void libraries_by_name(void **state)
+{
+	assert_int_equal(tls_library_of("/usr/lib/libssl.so.3"), TLS_LIB_OPENSSL);
+	assert_int_equal(tls_library_of("libssl-1a2b3c.so.1.1"), TLS_LIB_OPENSSL);
+	assert_int_equal(tls_library_of("/lib/libgnutls.so.30.34.3"), TLS_LIB_GNUTLS);
+	assert_int_equal(tls_library_of("/lib/libssl.a"), TLS_LIB_NONE);
+	assert_int_equal(tls_library_of("/lib/libssl3.so"), TLS_LIB_NONE); /* NSS */
+	assert_int_equal(tls_library_of("/srv/libssl.so.3/data"), TLS_LIB_NONE);
+	assert_int_equal(tls_library_of(""), TLS_LIB_NONE);
+}
+
+static void files_without_the_functions(void **state)
+{
+	struct tls_symbols s;
+
+	assert_int_equal(tls_symbols_read("/proc/self/status", &s), -ENOEXEC);
+	assert_int_equal(tls_symbols_read("/nowhere", &s), -ENOENT);
+	assert_int_equal(tls_symbols_read("/proc/self/exe", &s), 0);
+	assert_int_equal(s.library, TLS_LIB_NONE);
+}
+
+struct found {
+	struct tls_mapped openssl;
+	int n;
+};
+
+static void on_mapped(void *ctx, const struct tls_mapped *m)
+{
+	struct found *f = ctx;
+
+	if (m->library != TLS_LIB_OPENSSL)
+		return;
+	f->openssl = *m;
+	f->n++;
+}
+
+static void what_a_process_maps(void **state)
+{
+	struct found f = { .n = 0 };
+	struct tls_symbols s;
+	char path[320];
+	struct stat st;
+
+	if (!dlopen("libssl.so.3", RTLD_NOW))
+		skip();
+	assert_int_equal(tls_maps_each((uint32_t)getpid(), on_mapped, &f), 0);
+	assert_int_equal(f.n, 1);
+	assert_int_equal(stat(f.openssl.path, &st), 0);
+	assert_int_equal(f.openssl.inode, st.st_ino);
+	assert_false(f.openssl.is_deleted);
+	tls_maps_path((uint32_t)getpid(), &f.openssl, path, sizeof(path));
+	assert_int_equal(tls_symbols_read(path, &s), 0);
+	assert_int_equal(s.library, TLS_LIB_OPENSSL);
+	for (int i = 0; i < TLS_FN_MAX; i++)
+		assert_int_not_equal(s.at[i], 0);
+	assert_int_equal(tls_maps_each(UINT32_MAX, on_mapped, &f), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(plaintext_takes_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(ciphertext_that_is_late_says_nothing, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_end_of_the_wire_ends_the_plaintext, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(joined_in_the_middle_nothing_is_mistaken, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(verdicts_speak_of_the_plaintext, setup, teardown),
+		cmocka_unit_test(libraries_by_name),
+		cmocka_unit_test(files_without_the_functions),
+		cmocka_unit_test(what_a_process_maps),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
