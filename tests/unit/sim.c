@@ -379,7 +379,8 @@ void sim_play_init(struct sim_play *p)
 static void play_data(struct sim_play *p, const struct sonde_ev_data *ev)
 {
 	const struct sonde_verdict *v = &p->verdicts[ev->slot];
-	uint64_t until = v->cookie == ev->cookie ? v->until[ev->dir] : 0;
+	uint64_t meant = ev->cookie | (ev->h.flags & SONDE_F_TLS ? SONDE_VERDICT_TLS : 0);
+	uint64_t until = v->cookie == meant ? v->until[ev->dir] : 0;
 	uint64_t *skipped_ns = &p->skipped_ns[ev->slot][ev->dir];
 	int32_t ahead = until & SONDE_UNTIL && ev->len ? (int32_t)((uint32_t)until - ev->seq) : 0;
 	struct sonde_ev_data like = *ev, *cut;
