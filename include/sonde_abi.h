@@ -42,6 +42,7 @@ enum sonde_ev_kind {
 	SONDE_EV_FORK = 6,
 	SONDE_EV_EXIT = 7,
 	SONDE_EV_DATAGRAM = 8, /* one datagram sent or received */
+	SONDE_EV_HANDOVER = 9, /* a goroutine hands a request over to be sent */
 	SONDE_EV_KERNEL_MAX,   /* behind the last that the kernel makes */
 	/* made by user space, found in recordings only, so that replay sees what the live run knew */
 	SONDE_EV_PROCESS = 64, /* who a process is: struct sonde_ev_process */
@@ -263,13 +264,22 @@ struct sonde_ev_exit {
 	__u32 tgid;
 	__u32 code; /* as wait(2) gives it: status << 8 | signal */
 	char comm[SONDE_COMM_LEN];
-	/* what all its threads used: CPU time, and its split as clock ticks saw it; bytes from and to
-	 * disks */
+	/* what all its threads used: CPU time, and its split as clock ticks saw it; bytes from and
+	 * to disks */
 	__u64 run_ns;
 	__u64 user_ns;
 	__u64 system_ns;
 	__u64 read_bytes;
 	__u64 written_bytes;
+};
+
+/* The next request that is sent on the connection is that goroutine's. */
+struct sonde_ev_handover {
+	struct sonde_ev_hdr h;
+	__u64 cookie;
+	__u64 goroutine;
+	__u32 tgid;
+	__u32 tid;
 };
 
 /* User-made: who a process is. Strings are NUL terminated. */

@@ -203,6 +203,10 @@ static void dispatch(struct pipeline *p, union decoded d)
 	case SONDE_EV_CLOSE: conns_close(p->conns, d.close); break;
 	case SONDE_EV_CONNECT: conns_connect(p->conns, d.connect); break;
 	case SONDE_EV_DATAGRAM: conns_datagram(p->conns, d.datagram); break;
+	case SONDE_EV_HANDOVER:
+		trace_handover(p->trace, d.handover->tgid, d.handover->goroutine,
+			       d.handover->cookie);
+		break;
 	case SONDE_EV_LOST: conns_lost(p->conns, d.lost); break;
 	case SONDE_EV_SWEEP: conns_sweep(p->conns, d.sweep); break;
 	case SONDE_EV_SHED: on_shed(p, d.shed); break;

@@ -76,6 +76,7 @@ static size_t least(uint16_t kind)
 	/* what it used was appended */
 	case SONDE_EV_EXIT: return offsetof(struct sonde_ev_exit, run_ns);
 	case SONDE_EV_DATAGRAM: return sizeof(struct sonde_ev_datagram);
+	case SONDE_EV_HANDOVER: return sizeof(struct sonde_ev_handover);
 	case SONDE_EV_PROCESS: return sizeof(struct sonde_ev_process);
 	case SONDE_EV_TICK: return sizeof(struct sonde_ev_tick);
 	case SONDE_EV_SWEEP: return sizeof(struct sonde_ev_sweep);

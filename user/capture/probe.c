@@ -72,6 +72,7 @@ struct probe {
 	int stats_fd;
 	size_t ring_size;
 	bool is_tls;
+	bool is_go;	   /* the program for handovers is loaded */
 	char tls_off[160]; /* why not */
 };
 
@@ -174,6 +175,11 @@ static struct sonde_bpf *open_with(const struct probe *p, const struct probe_opt
 	bpf_program__set_autoload(skel->progs.sonde_sweep_conns, p->tier == PROBE_TIER_SYSCALL);
 	if (p->is_tls)
 		load_tls(skel);
+	if (p->is_go) {
+		bpf_program__set_expected_attach_type(skel->progs.sonde_go_round_trip,
+						      TRACE_UPROBE_MULTI);
+		bpf_program__set_autoload(skel->progs.sonde_go_round_trip, true);
+	}
 	return skel;
 }
 
@@ -210,6 +216,12 @@ static int load(struct probe *p, const struct probe_opts *opts)
 	err = sonde_bpf__load(p->skel);
 	if (!err)
 		return 0;
+	if (p->is_go) { /* the rest may do without */
+		p->is_go = false;
+		sonde_bpf__destroy(p->skel);
+		p->skel = NULL;
+		return load(p, opts);
+	}
 	if (p->is_tls) { /* the rest may do without */
 		snprintf(p->tls_off, sizeof(p->tls_off), "%s: %.120s", strerror(-err),
 			 last_complaint[0] ? last_complaint : "the kernel refused it");
@@ -346,6 +358,8 @@ static enum probe_error load_tier(struct probe *p, const struct probe_opts *opts
 
 	p->tier = tier;
 	p->is_tls = opts->tls;
+	/* which socket is meant is told by its cookie, which is no identity in the other tier */
+	p->is_go = tier == PROBE_TIER_SOCKET;
 	snprintf(p->tls_off, sizeof(p->tls_off), "not asked for");
 	rc = load(p, opts);
 	verdict = missing_hook(p, err, size);
@@ -481,6 +495,11 @@ size_t probe_programs(struct probe *p, struct probe_program *out, size_t max)
 int probe_tls_program(const struct probe *p, enum probe_tls which)
 {
 	return bpf_program__fd(bpf_object__find_program_by_name(p->skel->obj, tls_programs[which]));
+}
+
+int probe_go_program(const struct probe *p)
+{
+	return p->is_go ? bpf_program__fd(p->skel->progs.sonde_go_round_trip) : -ENOENT;
 }
 
 const char *probe_tls_off(const struct probe *p)

@@ -84,6 +84,7 @@ enum probe_tls {
 };
 
 int probe_tls_program(const struct probe *p, enum probe_tls which); /* its descriptor */
+int probe_go_program(const struct probe *p); /* of handover.c; -ENOENT: not loaded */
 /* NULL: loaded. Else why they are not: not asked for, or what the kernel said. */
 const char *probe_tls_off(const struct probe *p);
 int probe_tls_sessions(const struct probe *p); /* descriptor of the map */

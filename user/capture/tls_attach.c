@@ -131,6 +131,18 @@ enum tls_attach_by tls_attach_by(struct probe *p)
 	return knows(p, PROBE_TLS_READ, false) ? TLS_ATTACH_MULTI : TLS_ATTACH_PERF;
 }
 
+static bool knows_multi(int program_fd)
+{
+	return attach_multi(&(struct point){ .program_fd = program_fd, .path = "/" }) == -EBADF;
+}
+
+int tls_attach_entry(int program_fd, const char *path, uint64_t offset)
+{
+	const struct point at = { .program_fd = program_fd, .path = path, .offset = offset };
+
+	return knows_multi(program_fd) ? attach_multi(&at) : attach_perf(&at);
+}
+
 int tls_attach(struct probe *p, const char *path, const struct tls_symbols *s, uint32_t tgid,
 	       struct tls_links *out)
 {

@@ -22,6 +22,8 @@ struct tls_links {
  * nothing else then; 0: all but those, for all. 0, or -errno and nothing is attached. */
 int tls_attach(struct probe *p, const char *path, const struct tls_symbols *s, uint32_t tgid,
 	       struct tls_links *out);
+/* Any program at the beginning of a function, for every process: a link, or -errno. */
+int tls_attach_entry(int program_fd, const char *path, uint64_t offset);
 void tls_detach(struct tls_links *l);
 
 /* What the kernel has: entry and return of one program (Linux 6.13), uprobe_multi, perf events.

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "capture/confine.h"
+#include "capture/handover.h"
 #include "capture/live.h"
 #include "capture/recording.h"
 #include "capture/tls.h"
@@ -54,6 +55,7 @@ static void on_poll(void *ctx)
 	int n = pipeline_read(&o->pipeline, BUDGET);
 	uint64_t wait_ns = o->poll_ns;
 
+	handover_turn(o->handover);
 	if (n >= BUDGET)
 		wait_ns = POLL_AGAIN_NS;
 	else if (n > 0)
@@ -149,6 +151,7 @@ static void on_go(void *ctx, uint32_t tgid)
 	struct observer *o = ctx;
 
 	probe_set_process(o->probe, tgid, SONDE_P_GO);
+	handover_seen(o->handover, tgid);
 }
 
 static void on_encrypted(void *ctx, uint32_t tgid)
@@ -208,6 +211,7 @@ static int open_probe(struct observer *o)
 		log_error("cannot read the ring: %s", strerror(errno));
 		return EXIT_CANNOT;
 	}
+	o->handover = handover_open(o->probe);
 	o->tls = tls_open(o->probe);
 	if (!o->tls && c->tls)
 		log_warn("no plaintext of TLS: %s", probe_tls_off(o->probe));
@@ -384,6 +388,7 @@ void observer_close(struct observer *o)
 	close_recorder(o);
 	if (o->source)
 		o->source->ops->close(o->source);
+	handover_close(o->handover);
 	tls_close(o->tls);
 	probe_close(o->probe);
 	loop_free(o->loop);

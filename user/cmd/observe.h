@@ -25,6 +25,7 @@ struct observer {
 	struct source *source;
 	struct recorder *recorder;
 	struct sweeper *sweeper;
+	struct handover *handover;
 	struct tls *tls; /* NULL: no plaintext of TLS */
 	struct pipeline pipeline;
 	struct loop *loop;

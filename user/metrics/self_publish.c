@@ -6,10 +6,11 @@
 const char *self_event_kind(enum sonde_ev_kind kind)
 {
 	static const char *const kinds[] = {
-		[SONDE_EV_OPEN] = "open",   [SONDE_EV_DATA] = "data",
-		[SONDE_EV_CLOSE] = "close", [SONDE_EV_CONNECT] = "connect",
-		[SONDE_EV_EXEC] = "exec",   [SONDE_EV_FORK] = "fork",
-		[SONDE_EV_EXIT] = "exit",   [SONDE_EV_DATAGRAM] = "datagram",
+		[SONDE_EV_OPEN] = "open",	  [SONDE_EV_DATA] = "data",
+		[SONDE_EV_CLOSE] = "close",	  [SONDE_EV_CONNECT] = "connect",
+		[SONDE_EV_EXEC] = "exec",	  [SONDE_EV_FORK] = "fork",
+		[SONDE_EV_EXIT] = "exit",	  [SONDE_EV_DATAGRAM] = "datagram",
+		[SONDE_EV_HANDOVER] = "handover",
 	};
 
 	return kinds[kind];

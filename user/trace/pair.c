@@ -80,23 +80,30 @@ static void end_free(struct trace *tr, struct end *e)
 	free(e);
 }
 
-struct end *pair_end(struct trace *tr, const struct conn_request *r)
+static struct end *end_get(struct trace *tr, uint64_t cookie, enum sonde_role role)
 {
-	struct end *e = map_get(&tr->ends, r->cookie);
+	struct end *e = map_get(&tr->ends, cookie);
 
-	learn_local(tr, r);
-	if (e)
+	if (e || tr->ends.n >= TRACE_ENDS_MAX || !(e = calloc(1, sizeof(*e))))
 		return e;
-	e = calloc(1, sizeof(*e));
-	if (!e)
-		return NULL;
-	e->cookie = r->cookie;
-	e->role = r->role;
+	e->cookie = cookie;
+	e->role = role;
 	list_init(&e->units);
-	if (map_put(&tr->ends, r->cookie, e) == 0)
+	if (map_put(&tr->ends, cookie, e) == 0)
 		return e;
 	free(e);
 	return NULL;
+}
+
+struct end *pair_end(struct trace *tr, const struct conn_request *r)
+{
+	learn_local(tr, r);
+	return end_get(tr, r->cookie, r->role);
+}
+
+struct end *pair_client(struct trace *tr, uint64_t cookie)
+{
+	return end_get(tr, cookie, SONDE_ROLE_CLIENT);
 }
 
 void pair_leave(struct trace *tr, struct unit *u)

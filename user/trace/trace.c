@@ -222,9 +222,9 @@ void trace_exit(struct trace *tr, uint32_t tgid)
 
 void trace_handover(struct trace *tr, uint32_t tgid, uint64_t goroutine, uint64_t cookie)
 {
-	struct end *e = map_get(&tr->ends, cookie);
+	struct end *e = goroutine ? pair_client(tr, cookie) : NULL;
 
-	if (e && goroutine)
+	if (e)
 		work_hand(tr, tgid, goroutine, e);
 }
 

@@ -16,6 +16,7 @@ enum {
 	TRACE_UNITS_MAX = 65536,
 	TRACE_HELD_MAX = 1024,
 	TRACE_PROCS_MAX = 65536,
+	TRACE_ENDS_MAX = 131072,
 	TRACE_LOCAL_MAX = 4096, /* addresses of this host */
 };
 
@@ -136,6 +137,8 @@ void work_free(struct trace *tr);
 
 /* pair.c */
 struct end *pair_end(struct trace *tr, const struct conn_request *r); /* NULL: out of memory */
+/* The client's end of a connection that may not have been used yet. */
+struct end *pair_client(struct trace *tr, uint64_t cookie);
 /* The unit of the same bytes at the other end; NULL: not (yet) seen. */
 struct unit *pair_find(struct trace *tr, struct end *e, const struct conn_request *r);
 /* u is to be found by its other end. */

@@ -170,7 +170,7 @@ def request_id(n):
 RUNS = [
     ("python", "python", (), none, False, 0.99),
     ("node", "node", (), none, False, None),
-    ("go", "go", (), none, False, None),
+    ("go", "go", (), none, False, 0.99),
     ("python, traceparent", "python", (), traceparent, False, 0.99),
     ("node, traceparent passed on", "node", ("traceparent",), traceparent, False, None),
     ("go, traceparent passed on", "go", ("traceparent",), traceparent, False, 0.99),

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Where Go hands a request from one goroutine to another: net/http's persistConn.roundTrip gives it
+ * to the connection's own goroutine to write. The caller and the connection are told; user space
+ * attaches this to each program that has the function.
+ */
+#include "arch.bpf.h"
+#include "filter.bpf.h"
+
+#define S_IFMT	 0170000
+#define S_IFSOCK 0140000
+
+/*
+ * What lies where, since Go 1.13: the connection is the fourth field of persistConn, behind an
+ * interface, a pointer and a key of three strings and a bool; an interface is two words, of which
+ * the second points to a net.TCPConn, which is a pointer to a netFD, which begins with a poll.FD,
+ * whose descriptor is behind its 16 bytes of lock. Should it be otherwise it ends at no socket.
+ */
+enum { CONN_AT = 16 + 8 + 56 + 8, DESCRIPTOR_AT = 16 };
+
+static __always_inline u64 descriptor_of(u64 persist_conn)
+{
+	u64 conn = 0, net_fd = 0, fd = 0;
+
+	if (bpf_probe_read_user(&conn, sizeof(conn), (void *)(persist_conn + CONN_AT)) ||
+	    bpf_probe_read_user(&net_fd, sizeof(net_fd), (void *)conn) ||
+	    bpf_probe_read_user(&fd, sizeof(fd), (void *)(net_fd + DESCRIPTOR_AT)))
+		return ~0ULL;
+	return fd;
+}
+
+/* 0: no socket of TCP, or one that nobody has asked the cookie of. */
+static __always_inline u64 cookie_of(struct task_struct *task, u64 fd)
+{
+	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	struct file **files, *file = NULL;
+	struct socket *sock;
+	struct inode *inode;
+	struct sock *sk;
+
+	if (!fdt || fd >= BPF_CORE_READ(fdt, max_fds))
+		return 0;
+	files = BPF_CORE_READ(fdt, fd);
+	if (bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file)
+		return 0;
+	inode = BPF_CORE_READ(file, f_inode);
+	if (!inode || (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	sock = BPF_CORE_READ(file, private_data);
+	sk = sock ? BPF_CORE_READ(sock, sk) : NULL;
+	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+}
+
+SEC("?uprobe")
+int sonde_go_round_trip(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	u32 *known = bpf_map_lookup_elem(&processes, &tgid);
+	struct sonde_ev_handover *ev;
+	u64 cookie;
+	void *ring;
+
+	if (!known || !(*known & SONDE_P_GO))
+		return 0;
+	cookie = cookie_of(task, descriptor_of(GO_ARG1(ctx)));
+	ring = cookie ? ring_of(0) : NULL;
+	if (!ring)
+		return 0;
+	ev = bpf_ringbuf_reserve(ring, sizeof(*ev), 0);
+	if (!ev) {
+		count(SONDE_CNT_LOST_CONTROL);
+		return 0;
+	}
+	__builtin_memset(ev, 0, sizeof(*ev));
+	ev->h.kind = SONDE_EV_HANDOVER;
+	ev->h.size = sizeof(*ev);
+	ev->h.ts_ns = bpf_ktime_get_ns();
+	ev->cookie = cookie;
+	ev->goroutine = GO_G(ctx);
+	ev->tgid = tgid;
+	ev->tid = (u32)bpf_get_current_pid_tgid();
+	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	return 0;
+}
