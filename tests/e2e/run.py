@@ -23,7 +23,8 @@ from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency", "waits",
          "http2", "grpc", "load", "postgres", "mysql", "redis", "memcached", "dns", "udp", "lives", "churn",
-         "namespaces", "filters", "badinput", "rights", "captures", "traces", "host", "usage", "tls")
+         "namespaces", "filters", "badinput", "rights", "captures", "traces", "host", "usage", "tls",
+         "otlp")
 
 
 def load_cases():

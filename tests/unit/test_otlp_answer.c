@@ -242,8 +242,13 @@ static void test_lane_frames_and_compresses(void **state)
 	assert_memory_equal(plain, "some spans", 10);
 	inflateEnd(&z);
 	lane_free(&lane);
-	endpoint.is_gzip = false;
 	endpoint.protocol = OTLP_HTTP_PROTOBUF;
+	lane_init(&lane, OTLP_TRACES, &endpoint);
+	load(1, 0);
+	s = lane_bytes(&lane);
+	assert_true(s.n > 2 && s.p[0] == 0x1f && s.p[1] == 0x8b);
+	lane_free(&lane);
+	endpoint.is_gzip = false;
 }
 
 static int quiet(void **state)

@@ -90,7 +90,7 @@ int lane_load(struct otlp_lane *l, size_t items, uint64_t now_ns)
 	l->backoff_ns = BACKOFF_FIRST_NS;
 	if (!is_grpc && !l->endpoint->is_gzip)
 		return 0; /* sent as it stands in `out` */
-	if (!otlp_reserve(&l->wire, head))
+	if (head && !otlp_reserve(&l->wire, head))
 		err = -ENOMEM;
 	l->wire.n = head;
 	if (!err && l->endpoint->is_gzip) {

