@@ -121,6 +121,33 @@ static void a_connection_joined_in_the_middle(void **state)
 	assert_int_equal(losses(), 0);
 }
 
+/* Its type stands in a table that was not seen: the messages themselves tell. */
+static void a_call_joined_in_the_middle(void **state)
+{
+	static const char call[] = "|:method POST|:path /s/m|content-type application/grpc";
+	char script[128];
+
+	sim_open_at(&sim, 1, SONDE_ROLE_SERVER, SONDE_FAMILY_IPV4, 0, 1000, 5000);
+	snprintf(script, sizeof(script), "headers 1 end%s", call);
+	h2wire_write(&wires[0], script);
+	h2wire_write(&wires[1],
+		     "headers 1 end|:status 200|content-type application/grpc|grpc-status 0");
+	snprintf(script, sizeof(script), "headers 3%s;messages 3 end 700", call);
+	request(script);
+	response("headers 3|:status 200|content-type application/grpc;messages 3 9;"
+		 "headers 3 end|grpc-status 0");
+	snprintf(script, sizeof(script), "headers 5%s;data 5 end 700", call);
+	request(script); /* no message: of this nobody can tell */
+	response("headers 5|:status 200|content-type application/grpc;data 5 9;"
+		 "headers 5 end|grpc-status 0");
+	play_all();
+	assert_int_equal(conns_stats(play.conns)->transactions[PROTO_GRPC][SONDE_ROLE_SERVER - 1],
+			 1);
+	assert_int_equal(conns_stats(play.conns)->transactions[PROTO_HTTP1][SONDE_ROLE_SERVER - 1],
+			 1);
+	LINES("1 server 2 POST /s/m 200 ", "1 server 2 POST /s/m 200 ");
+}
+
 static void responses_to_what_was_asked_before(void **state)
 {
 	sim_open_at(&sim, 1, SONDE_ROLE_CLIENT, SONDE_FAMILY_IPV4, 0, 1000, 5000);
@@ -364,6 +391,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		TEST(a_connection_joined_in_the_middle),
+		TEST(a_call_joined_in_the_middle),
 		TEST(responses_to_what_was_asked_before),
 		TEST(a_hole_in_a_block),
 		TEST(nothing_is_made_up_behind_a_hole),

@@ -2,9 +2,11 @@
 /* https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md and statuscodes.md beside it. */
 #include "proto/grpc.h"
 
+#include <string.h>
+
 #include "proto/proto.h"
 
-enum { GRPC_PREFIX = 5, GRPC_TIMEOUT_DIGITS = 8 };
+enum { GRPC_TIMEOUT_DIGITS = 8 };
 
 static const char *const names[] = {
 	"OK",
@@ -57,6 +59,16 @@ void grpc_walk(struct grpc_side *g, struct slice in, uint32_t *messages)
 		in.p += n;
 		in.n -= n;
 	}
+}
+
+bool grpc_is_message(struct slice first, uint32_t len)
+{
+	uint32_t size;
+
+	if (first.n < GRPC_PREFIX || len < GRPC_PREFIX || first.p[0] > 1)
+		return false;
+	memcpy(&size, first.p + 1, sizeof(size));
+	return __builtin_bswap32(size) == len - GRPC_PREFIX;
 }
 
 bool grpc_is_type(struct slice type)

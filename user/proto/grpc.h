@@ -17,6 +17,10 @@ struct grpc_side {
 /* Takes the bytes of a call that are there, counts the messages that begin in them. */
 void grpc_walk(struct grpc_side *g, struct slice in, uint32_t *messages);
 
+/* Is this, of which the first bytes are there, one message and nothing else? */
+bool grpc_is_message(struct slice first, uint32_t len);
+enum { GRPC_PREFIX = 5 };
+
 bool grpc_is_type(struct slice content_type); /* application/grpc, +proto and the like */
 /* "100m" and the like in nanoseconds; 0: none. */
 uint64_t grpc_timeout(struct slice value);

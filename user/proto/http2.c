@@ -97,6 +97,7 @@ static void begin_request(struct http2 *st, const struct http2_frame *f, struct 
 		out->id = f->id;
 	} else {
 		s->is_grpc |= h->is_grpc;
+		s->is_vague = h->has_unknown && !h->has_type;
 		s->is_connect = slice_eq(out->method, SLICE("CONNECT"));
 		s->is_websocket = s->is_connect && h->is_websocket;
 		out->id = f->id;
@@ -125,6 +126,7 @@ static void describe_response(struct http2_stream *s, const struct http2_head *h
 	s->is_answered = true;
 	s->status = (uint16_t)h->status;
 	s->is_grpc |= h->is_grpc;
+	s->is_vague &= !h->has_type;
 	out->flags |= MSG_BEGIN;
 	out->version = SLICE("2");
 	out->status = h->status;
@@ -302,6 +304,20 @@ static ssize_t parse_messages(struct http2 *st, enum proto_dir dir, struct slice
 	return (ssize_t)(used + there);
 }
 
+/* Where the type of the content is not known: a length that is right to the last of its 32 bits is
+ * no accident. */
+static void look_for_message(struct http2_stream *s, struct slice payload, uint32_t len,
+			     struct msg *out)
+{
+	s->is_vague = false;
+	if (!grpc_is_message(payload, len))
+		return;
+	s->is_grpc = true;
+	out->flags |= MSG_DESCRIBES;
+	out->proto = PROTO_GRPC;
+	out->system = SLICE("grpc");
+}
+
 static ssize_t parse_data(struct http2 *st, enum proto_dir dir, const struct http2_frame *f,
 			  struct slice in, struct msg *out)
 {
@@ -320,6 +336,12 @@ static ssize_t parse_data(struct http2 *st, enum proto_dir dir, const struct htt
 	if (stream && (stream->ended[dir] || (dir == PROTO_RESPONSE && !stream->is_answered)))
 		stream = NULL;
 	s->data_id = stream ? f->id : 0;
+	if (stream && stream->is_vague && s->data_left >= GRPC_PREFIX) {
+		if (in.n < used + GRPC_PREFIX)
+			return 0;
+		look_for_message(stream, (struct slice){ in.p + used, in.n - used }, s->data_left,
+				 out);
+	}
 	if (stream && stream->is_grpc)
 		return parse_messages(st, dir, in, used, out);
 	out->skip = s->data_left + s->pad;

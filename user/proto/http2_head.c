@@ -79,6 +79,7 @@ void http2_field(struct http2_head *h, struct slice name, struct slice value)
 	case HTTP_FIELD_STATUS: h->status = status_of(value); break;
 	case HTTP_FIELD_PROTOCOL: h->is_websocket = slice_ieq(value, SLICE("websocket")); break;
 	case HTTP_FIELD_CONTENT_TYPE:
+		h->has_type = true;
 		h->is_grpc = grpc_is_type(value);
 		h->is_event_stream = http_type_is(value, SLICE("text/event-stream"));
 		break;

@@ -70,6 +70,7 @@ struct http2_stream {
 	bool is_answered; /* the response has begun */
 	bool ended[2];	  /* by enum proto_dir */
 	bool is_grpc;
+	bool is_vague; /* fields are not known, the content's type among them perhaps */
 	bool is_connect, is_websocket;
 	struct grpc_side grpc[2];
 };
@@ -94,7 +95,7 @@ struct http2_head {
 	int grpc_status; /* -1: none */
 	uint8_t request_id_rank;
 	bool has_two_parents, has_unknown;
-	bool is_grpc, is_event_stream, is_websocket;
+	bool has_type, is_grpc, is_event_stream, is_websocket;
 };
 
 /* frame */

@@ -143,6 +143,8 @@ void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
 		t.proto = req->proto;
 	if (!detect_wants(cs, t.proto))
 		return;
+	if (proto_get(t.proto)->kind == KIND_RPC)
+		strcpy(t.system, proto_get(t.proto)->name);
 	if (resp) {
 		fill_response(&t, resp);
 		if (conn_is_multiplexed(c))

@@ -247,6 +247,8 @@ static void message_part(struct conns *cs, struct conn *c, enum sonde_dir d, str
 		m->req_open->messages += msg->messages;
 		if (msg->flags & MSG_DESCRIBES)
 			request_describe(m->req_open, msg); /* else it keeps what it had */
+		if (msg->proto)
+			m->req_open->proto = (uint8_t)msg->proto;
 		if ((msg->flags & MSG_END) && msg->skip != UINT64_MAX)
 			m->req_open->due_pos = pos + msg->skip;
 	} else if (conn_proto_dir(c, d) == PROTO_RESPONSE && m->resp_open) {
