@@ -91,6 +91,8 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 								   : task->exit_code;
 	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), task->group_leader->comm);
 	/* the last thread's, and those of the threads that went before it */
+	if (task->signal->oom_mm)
+		ev->h.flags |= SONDE_F_OOM;
 	ev->run_ns = task->se.sum_exec_runtime + task->signal->sum_sched_runtime;
 	ev->user_ns = task->utime + task->signal->utime;
 	ev->system_ns = task->stime + task->signal->stime;

@@ -259,6 +259,10 @@ struct sonde_ev_fork {
 	char comm[SONDE_COMM_LEN];
 };
 
+enum {
+	SONDE_F_OOM = 1 << 0, /* the kernel chose it to die for want of memory */
+};
+
 struct sonde_ev_exit {
 	struct sonde_ev_hdr h;
 	__u32 tgid;

@@ -244,10 +244,18 @@ static void count_exit(struct procwalk *w, const struct service *service,
 	struct series *s;
 	char text[8];
 	int n = snprintf(text, sizeof(text), "%u", code);
-	const struct slice values[] = { slice_str(signal ? "signal" : "exit"),
-					{ (uint8_t *)text, (size_t)n } };
+	bool is_oom = ev->h.flags & SONDE_F_OOM;
+	const struct slice values[] = {
+		slice_str(is_oom   ? "oom"
+			  : signal ? "signal"
+				   : "exit"),
+		{ (uint8_t *)text, (size_t)n },
+	};
 
 	s = series_get(w->opts.store, METRIC_PROCESS_EXITS, service, values, ev->h.ts_ns);
+	if (s)
+		s->value++;
+	s = is_oom ? series_get(w->opts.store, METRIC_OOM_KILLS, service, NULL, ev->h.ts_ns) : NULL;
 	if (s)
 		s->value++;
 }

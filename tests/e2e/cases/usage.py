@@ -118,3 +118,52 @@ def usage_of_a_process_that_lives(e):
     if ended != 1:
         raise Failure(f"{ended} ended by signal 9")
     s.end()
+
+
+EAT = """
+import time
+time.sleep(1)
+held = []
+while True: held.append(bytearray(1 << 20))
+"""
+
+
+def memory_cgroup(name, limit):
+    """A cgroup with so much memory, v1 or v2; its folder."""
+    for root, limit_file in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+                             ("/sys/fs/cgroup", "memory.max"), ("/sys/fs/cgroup/unified", "memory.max")):
+        folder = os.path.join(root, name)
+        try:
+            os.mkdir(folder)
+        except OSError:
+            continue
+        try:
+            with open(os.path.join(folder, limit_file), "w", encoding="ascii") as f:
+                f.write(str(limit))
+            return folder
+        except OSError:
+            os.rmdir(folder)
+    raise Failure("no cgroup here limits memory")
+
+
+@case(group=None)
+def usage_of_a_process_killed_for_memory(e):
+    """Counted once, with its service, as what it was."""
+    folder = memory_cgroup(f"sonde-oom-{os.getpid()}", 64 << 20)
+    e.undo.append(lambda: os.rmdir(folder))
+    script = e.write("eater.py", EAT)
+    s = Sonde(e, "run", "--comm", "python3*").wait_ready()
+    p = e.procs.start(["/usr/bin/python3", script])
+    with open(os.path.join(folder, "cgroup.procs"), "w", encoding="ascii") as f:
+        f.write(str(p.pid))
+    if p.wait(15) != -signal.SIGKILL:
+        raise Failure("it was not killed")
+    quiet(1.2)
+    m = s.metrics()
+    killed = {labels["service_name"]: v for labels, v in m.of("sonde_oom_kills_total")}
+    if killed != {"eater": 1}:
+        raise Failure(f"killed for want of memory: {killed}")
+    ended = value(m, "sonde_process_exits_total", service_name="eater", reason="oom", code="9")
+    if ended != 1:
+        raise Failure(f"{ended} ended so")
+    s.end()
