@@ -115,6 +115,31 @@ static void test_words_of_the_contract(void **state)
 	assert_string_equal(out, want);
 }
 
+static void test_blocked_on(void **state)
+{
+	struct txn t = a_request();
+	json_t *o, *on;
+
+	t.waits.blocked_ns = 1000000;
+	t.waits.shared = true;
+	t.waits.blocked_on = (struct txn_blocked_on){ .is_known = true,
+						      .disk_ns = 5,
+						      .lock_ns = 6,
+						      .network_ns = 7,
+						      .fault_ns = 8,
+						      .retransmit_ns = TXN_WAIT_UNKNOWN };
+	o = line_of(&t);
+	on = json_object_get(o, "blocked_on");
+	assert_int_equal(json_object_size(on), 5);
+	assert_int_equal(json_integer_value(json_object_get(on, "disk")), 5);
+	assert_int_equal(json_integer_value(json_object_get(on, "lock")), 6);
+	assert_int_equal(json_integer_value(json_object_get(on, "network")), 7);
+	assert_int_equal(json_integer_value(json_object_get(on, "fault")), 8);
+	assert_true(json_is_null(json_object_get(on, "retransmit")));
+	assert_true(json_is_true(json_object_get(o, "shared")));
+	json_decref(o);
+}
+
 static void test_failed_connect(void **state)
 {
 	static const char *const absent[] = { "method", "target", "route", "status", "version" };
@@ -319,6 +344,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words_of_the_contract),
+		cmocka_unit_test(test_blocked_on),
 		cmocka_unit_test(test_failed_connect),
 		cmocka_unit_test(test_words_of_databases),
 		cmocka_unit_test(test_absent_and_null),
