@@ -11,6 +11,20 @@
 
 enum { IOVECS_MAX = 1024 }; /* UIO_MAXIOV: the kernel refuses more. memcached fills them */
 
+/* A walk over a vector: what lies before `from` is passed over, `want` bytes are copied, and of the
+ * buffer that holds the operation's end, its last bytes. The vector's first elements are read at
+ * once: most vectors are a head and a body. */
+enum { IOVECS_FIRST = 4 };
+
+struct walk {
+	u64 vec;
+	struct iovec first[IOVECS_FIRST];
+	u32 n_iov, len;
+	u32 from, want; /* still to be passed over; to be copied in all */
+	u32 at, done;	/* bytes walked; bytes copied */
+	int err;
+};
+
 /* A record under construction: one per CPU and direction, since one program can interrupt the
  * other. An array, not a per-CPU one, whose values may not be this large. */
 struct scratch {
@@ -18,6 +32,7 @@ struct scratch {
 	u8 bytes[2 * SONDE_COPY_MAX + SONDE_TAIL_MAX];
 	u32 turn;
 	u32 whole; /* more records follow: here, where the verifier does not tell its values apart */
+	struct walk walk; /* here, for the stack has no room for it */
 };
 
 struct {
@@ -34,7 +49,7 @@ struct user_bytes {
 	u64 name;  /* of the peer's address; 0: none is given */
 };
 
-static __always_inline void user_msghdr(u64 at, struct user_bytes *out)
+static __noinline void user_msghdr(u64 at, struct user_bytes *out)
 {
 	struct user_msghdr msg;
 
@@ -70,48 +85,39 @@ static __noinline int copy_buffer(struct scratch *s, u64 base, u32 from, u32 wan
 	return 0;
 }
 
-/* A walk over a vector: what lies before `from` is passed over, `want` bytes are copied, and of the
- * buffer that holds the operation's end, its last bytes. The vector's first elements are read at
- * once: most vectors are a head and a body. */
-enum { IOVECS_FIRST = 4 };
-
-struct walk {
-	struct scratch *s;
-	u64 vec;
-	struct iovec first[IOVECS_FIRST];
-	u32 n_iov, len;
-	u32 from, want; /* still to be passed over; to be copied in all */
-	u32 at, done;	/* bytes walked; bytes copied */
-	int err;
-};
-
-static long copy_piece(struct walk *w, u64 base, u32 n)
+static long copy_piece(struct scratch *s, u64 base, u32 n)
 {
-	u32 to = w->done;
+	u32 to = s->walk.done;
 
 	asm volatile("" : "+r"(n), "+r"(to));
 	n &= 2 * SONDE_COPY_MAX - 1;
 	if (n > SONDE_COPY_MAX)
 		n = SONDE_COPY_MAX;
 	to &= SONDE_COPY_MAX - 1;
-	return bpf_probe_read_user(w->s->bytes + to, n, (void *)base);
+	return bpf_probe_read_user(s->bytes + to, n, (void *)base);
 }
 
-static long copy_tail(struct walk *w, u64 end, u64 size)
+static long copy_tail(struct scratch *s, u64 end, u64 size)
 {
-	u32 n = size < SONDE_TAIL_MAX ? size : SONDE_TAIL_MAX, to = w->done;
+	u32 n = size < SONDE_TAIL_MAX ? size : SONDE_TAIL_MAX, to = s->walk.done;
 
 	asm volatile("" : "+r"(n), "+r"(to));
 	n &= 31;
 	to &= 2 * SONDE_COPY_MAX - 1;
 	if (to > SONDE_COPY_MAX)
 		to = SONDE_COPY_MAX;
-	w->s->ev.tail = n;
-	return bpf_probe_read_user(w->s->bytes + to, n, (void *)(end - n));
+	s->ev.tail = n;
+	return bpf_probe_read_user(s->bytes + to, n, (void *)(end - n));
 }
 
-static long walk_one(u32 i, struct walk *w)
+/* What a loop is given has to be on the stack. */
+struct walk_at {
+	struct scratch *s;
+};
+
+static long walk_one(u32 i, struct scratch *s)
 {
+	struct walk *w = &s->walk;
 	struct iovec iov;
 	u64 base, size, n;
 
@@ -135,7 +141,7 @@ static long walk_one(u32 i, struct walk *w)
 	size -= n;
 	if (size && w->done < w->want) {
 		n = size < w->want - w->done ? size : w->want - w->done;
-		w->err = copy_piece(w, base, n);
+		w->err = copy_piece(s, base, n);
 		if (w->err)
 			return 1;
 		w->done += n;
@@ -143,38 +149,37 @@ static long walk_one(u32 i, struct walk *w)
 		size -= n;
 	}
 	if (w->at >= w->len && size)
-		w->err = copy_tail(w, base + size, size);
+		w->err = copy_tail(s, base + size, size);
 	return w->err != 0;
 }
 
-static long walk_rest(u32 i, struct walk *w)
+static long walk_rest(u32 i, struct walk_at *at)
 {
-	return walk_one(i + 2, w);
+	return walk_one(i + 2, at->s);
 }
 
 static __always_inline int copy_vector(struct scratch *s, u64 vec, u32 n_iov, u32 from, u32 want)
 {
-	struct walk w = {
-		.s = s,
-		.vec = vec,
-		.n_iov = n_iov,
-		.len = s->ev.len,
-		.from = from,
-		.want = want,
-	};
-
+	struct walk_at at = { s };
+	struct walk *w = &s->walk;
 	u32 n = n_iov < IOVECS_FIRST ? n_iov : IOVECS_FIRST;
 
+	w->vec = vec;
+	w->n_iov = n_iov;
+	w->len = s->ev.len;
+	w->from = from;
+	w->want = want;
+	w->at = w->done = w->err = 0;
 	asm volatile("" : "+r"(n));
 	n &= 2 * IOVECS_FIRST - 1;
 	if (n > IOVECS_FIRST)
 		n = IOVECS_FIRST;
-	if (bpf_probe_read_user(w.first, n * sizeof(struct iovec), (void *)vec))
+	if (bpf_probe_read_user(w->first, n * sizeof(struct iovec), (void *)vec))
 		return -1;
-	if (!walk_one(0, &w) && !walk_one(1, &w) && n_iov > 2)
-		bpf_loop(IOVECS_MAX, walk_rest, &w, 0);
-	s->ev.copied = w.done;
-	return w.err;
+	if (!walk_one(0, s) && !walk_one(1, s) && n_iov > 2)
+		bpf_loop(IOVECS_MAX, walk_rest, &at, 0);
+	s->ev.copied = w->done;
+	return w->err;
 }
 
 #endif

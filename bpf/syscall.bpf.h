@@ -214,17 +214,29 @@ __noinline int capture_found(struct placed *p)
 	if (!by.c)
 		return 0;
 	by.regs = (struct pt_regs *)bpf_task_pt_regs(by.task);
-	if (!p->is_datagram) {
-		capture(&p->op, &by);
-	} else if (p->op.len || p->error) {
-		struct datagram d = { .msg = p->op.msg,
-				      .len = p->op.len,
-				      .dir = p->op.dir,
-				      .flags = p->op.flags,
-				      .error = p->error };
+	capture(&p->op, &by);
+	return 0;
+}
 
-		datagram_capture(&d, &by);
-	}
+/* The same of a datagram: apart, so that the two do not share a stack. */
+__noinline int datagram_found(struct placed *p)
+{
+	struct actor by = { .task = bpf_get_current_task_btf() };
+	struct datagram d = {};
+
+	if (!p || (!p->op.len && !p->error))
+		return 0;
+	by.sk = (struct sock *)p->sk;
+	by.c = conn_of(by.sk);
+	if (!by.c)
+		return 0;
+	by.regs = (struct pt_regs *)bpf_task_pt_regs(by.task);
+	d.msg = p->op.msg;
+	d.len = p->op.len;
+	d.dir = p->op.dir;
+	d.flags = p->op.flags;
+	d.error = p->error;
+	datagram_capture(&d, &by);
 	return 0;
 }
 
@@ -238,30 +250,48 @@ static __always_inline u32 message_len(u64 vec, u32 i)
 	return len > (u32)__INT_MAX__ ? 0 : len;
 }
 
-/* A call under way: one operation after the other. */
+/* A call under way: one operation after the other. The CPU's own, which is held: the stack has no
+ * room for it. */
 struct messages {
 	struct placed at;
 	u64 vec;
 	u32 n, total;
 };
 
-static long message_add(u32 i, struct messages *m)
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct messages);
+} calls SEC(".maps");
+
+/* What a loop is given has to be on the stack. */
+struct messages_at {
+	struct messages *m;
+};
+
+static long message_add(u32 i, struct messages_at *at)
 {
+	struct messages *m = at->m;
+
 	if (i >= m->n)
 		return 1;
 	m->total += message_len(m->vec, i);
 	return 0;
 }
 
-static long message_capture(u32 i, struct messages *m)
+static long message_capture(u32 i, struct messages_at *at)
 {
+	struct messages *m = at->m;
 	struct op *op = &m->at.op;
 
 	if (i >= m->n)
 		return 1;
 	op->msg = m->vec + i * sizeof(struct mmsghdr);
 	op->len = message_len(m->vec, i);
-	if (op->len || op->dir == SONDE_RX)
+	if (m->at.is_datagram)
+		datagram_found(&m->at);
+	else if (op->len || op->dir == SONDE_RX)
 		capture_found(&m->at);
 	op->seq += op->len;
 	return 0;
@@ -310,10 +340,12 @@ static __noinline void call_find(const struct call *call, struct messages *m)
 		return;
 	}
 	if (call->is_many) {
+		struct messages_at at = { m };
+
 		m->vec = call->vec;
 		m->n = call->ret;
 		m->total = 0;
-		bpf_loop(MESSAGES_MAX, message_add, m, 0);
+		bpf_loop(MESSAGES_MAX, message_add, &at, 0);
 	}
 	if (!f.is_datagram)
 		place_found(&m->at.op, f.sk, c, m->total);
@@ -322,16 +354,22 @@ static __noinline void call_find(const struct call *call, struct messages *m)
 /* Global: see capture_found. */
 __noinline int syscall_ended(struct call *call)
 {
-	struct messages m = {};
+	u32 zero = 0;
+	struct messages_at at = { bpf_map_lookup_elem(&calls, &zero) };
+	struct messages *m = at.m;
 
-	if (!call)
+	if (!call || !m)
 		return 0;
-	call_find(call, &m);
-	if (!m.n)
+	__builtin_memset(m, 0, sizeof(*m));
+	call_find(call, m);
+	if (!m->n)
 		return 0;
-	if (!call->is_many || m.at.error)
-		return capture_found(&m.at);
-	bpf_loop(MESSAGES_MAX, message_capture, &m, 0);
+	if (call->is_many && !m->at.error)
+		bpf_loop(MESSAGES_MAX, message_capture, &at, 0);
+	else if (m->at.is_datagram)
+		datagram_found(&m->at);
+	else
+		capture_found(&m->at);
 	return 0;
 }
 
