@@ -155,14 +155,14 @@ soak: need-root all
 need-root:
 	$(Q)test "$$(id -u)" = 0 || { echo 'eBPF needs root: sudo make $(MAKECMDGOALS)' >&2; exit 1; }
 
-bench: need-root all $(O)/bench/pace $(O)/bench/hook $(O)/tests/bench/hook.bpf.o
+bench: need-root all $(O)/bench/pace $(O)/bench/bench_proto $(O)/bench/hook $(O)/tests/bench/hook.bpf.o
 	$(Q)python3 tests/bench/bench.py --sonde $(O)/sonde --pace $(O)/bench/pace --write $(ARGS)
 
 # the parser alone, no root: ns for each message
-bench-parse: $(O)/bench/bench_http1
-	$(Q)$<
+bench-parse: $(O)/bench/bench_http1 $(O)/bench/bench_proto
+	$(Q)$< && $(O)/bench/bench_proto tests/replay/sessions/[!u]*.pcap
 
-$(O)/bench/bench_http1: $(O)/tests/bench/bench_http1.o $(O)/libsonde.a
+$(O)/bench/bench_http1 $(O)/bench/bench_proto: $(O)/bench/bench_%: $(O)/tests/bench/bench_%.o $(O)/libsonde.a
 	$(call msg,LINK)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@

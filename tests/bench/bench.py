@@ -15,11 +15,12 @@ import sys
 import time
 
 import cost
+import databases
 import host
 import kernel
 import own
 
-MEASURES = {f.__name__: f for room in (cost, kernel, own) for f in room.MEASURES}
+MEASURES = {f.__name__: f for room in (cost, databases, kernel, own) for f in room.MEASURES}
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 DOC = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "performance.md")
 

@@ -45,7 +45,7 @@ class Pairs:
 
 
 def interleaved(opts, pid, args, measure, cpus=host.OTHER_CPUS):
-    """Pairs of measure(sonde or None), in the order ABBA; pid is the observed server."""
+    """Pairs of measure(sonde or None, watch), in the order ABBA; pid is the observed server."""
     out = Pairs()
     while len(out.kept) < opts.rounds:
         both, is_quiet = {}, True
@@ -53,7 +53,7 @@ def interleaved(opts, pid, args, measure, cpus=host.OTHER_CPUS):
         for is_traced in order:
             with observer(opts, is_traced, args, cpus) as s:
                 watch = host.Watch(pid, *([s.pid] if s else []))
-                both[is_traced] = measure(s)
+                both[is_traced] = measure(s, watch)
                 is_quiet &= watch.is_quiet()
         if is_quiet:
             out.kept.append((both[False], both[True]))
@@ -69,7 +69,7 @@ def fixed_rate(opts, name, server, args_of, share=0.5):
         rate = int(host.wrk(port, 2, 16) * share)
         args = args_of(pid)
         round_of(opts, port, pid, rate, 1)  # warm
-        got = interleaved(opts, pid, args, lambda s: round_of(opts, port, pid, rate, opts.seconds))
+        got = interleaved(opts, pid, args, lambda s, _: round_of(opts, port, pid, rate, opts.seconds))
     host.say(f"  {name}: {rate} requests/s")
     return rate, got
 
@@ -131,7 +131,7 @@ def saturated(opts):
         with host.nginx() as (port, pid):
             os.sched_setaffinity(pid, host.CPUS)
 
-            def measure(s):
+            def measure(s, _):
                 before = host.cpu_ns(s.pid) if s else 0
                 rate = host.wrk(port, opts.seconds, cpus=host.CPUS)
                 if s:

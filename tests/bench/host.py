@@ -55,6 +55,11 @@ class Watch:
         self.start = time.monotonic()
         self.before = self.foreign_s()
 
+    def spent(self, seconds):
+        """CPU time of ours that no pid told: of processes that have ended and are not our
+        children."""
+        self.before += seconds
+
     def foreign_s(self):
         with open("/proc/stat", encoding="ascii") as f:
             ticks = [int(x) for x in f.readline().split()[1:9]]
@@ -256,10 +261,11 @@ class Sonde:
         raise Failed("no RssAnon")
 
 
-def pace(binary, port, rate, seconds, conns=16, hold=0, targets=None):
+def pace(binary, port, rate, seconds, conns=16, hold=0, targets=None, more=()):
     """Requests at a fixed rate: starts the client, gives the process; its result is JSON."""
     argv = [binary, "-c", str(conns), "-r", str(rate), "-d", str(seconds), "-k", str(hold)]
     argv += ["-t", targets] if targets else []
+    argv += more
     return spawn(argv + ["127.0.0.1", str(port)], OTHER_CPUS, stdout=subprocess.PIPE, text=True)
 
 

@@ -4,7 +4,8 @@
  * request costs a server depends on how many arrive together, so a client that sends in bursts
  * (every millisecond, say) measures something else. Request i is due at start + i / rate and
  * belongs to connection i mod n; where the answer before it is not there yet it waits and counts
- * as late. A target may bring its method: "POST /a". Prints one line of JSON.
+ * as late. A target may bring its method: "POST /a". With -x and -a a request is the bytes of a
+ * file, whatever they mean, and its answer is so many bytes long. Prints one line of JSON.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -38,6 +39,9 @@ struct pace {
 	size_t n_conns;
 	char **targets;
 	size_t n_targets;
+	char *raw; /* a request as it is, NULL: HTTP */
+	size_t raw_len;
+	int64_t answer_len;
 	const char *host;
 	uint16_t port;
 	double rate, duration_s, hold_s;
@@ -81,20 +85,27 @@ static void conn_fail(struct pace *p, struct conn *c)
 	c->waiting = 0;
 }
 
+static size_t http_request(struct pace *p, char *out, size_t size)
+{
+	const char *target = p->targets[p->sent % p->n_targets];
+	int n = snprintf(out, size, "%s%s HTTP/1.1\r\nHost: %s:%u\r\nUser-Agent: pace\r\n\r\n",
+			 *target == '/' ? "GET " : "", target, p->host, p->port);
+
+	return n < (int)size ? (size_t)n : 0;
+}
+
 static void conn_send(struct pace *p, struct conn *c)
 {
-	char req[2048];
-	const char *target = p->targets[p->sent % p->n_targets];
-	int n = snprintf(req, sizeof(req),
-			 "%s%s HTTP/1.1\r\nHost: %s:%u\r\nUser-Agent: pace\r\n\r\n",
-			 *target == '/' ? "GET " : "", target, p->host, p->port);
+	char http[2048];
+	const char *req = p->raw ? p->raw : http;
+	size_t n = p->raw ? p->raw_len : http_request(p, http, sizeof(http));
 
 	p->sent++;
 	c->is_busy = true;
 	c->head_len = 0;
-	c->body_left = -1;
+	c->body_left = p->raw ? p->answer_len : -1;
 	c->sent_ns = now_ns();
-	if (n >= (int)sizeof(req) || write(c->fd, req, (size_t)n) != n)
+	if (!n || write(c->fd, req, n) != (ssize_t)n)
 		conn_fail(p, c);
 }
 
@@ -211,6 +222,19 @@ static void read_targets(struct pace *p, const char *path)
 	fclose(f);
 }
 
+static void read_raw(struct pace *p, const char *path)
+{
+	FILE *f = fopen(path, "re");
+
+	p->raw = malloc(65536);
+	if (!f || !p->raw)
+		err(1, "%s", path);
+	p->raw_len = fread(p->raw, 1, 65536, f);
+	if (!p->raw_len || p->raw_len == 65536)
+		errx(2, "%s: empty or too long", path);
+	fclose(f);
+}
+
 static int by_value(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -234,20 +258,25 @@ static void parse(struct pace *p, int argc, char **argv)
 	static char *root = "/";
 	int o;
 
-	while ((o = getopt(argc, argv, "c:r:d:k:t:")) != -1) {
+	while ((o = getopt(argc, argv, "c:r:d:k:t:x:a:")) != -1) {
 		switch (o) {
 		case 'c': p->n_conns = strtoul(optarg, NULL, 10); break;
 		case 'r': p->rate = strtod(optarg, NULL); break;
 		case 'd': p->duration_s = strtod(optarg, NULL); break;
 		case 'k': p->hold_s = strtod(optarg, NULL); break;
 		case 't': read_targets(p, optarg); break;
+		case 'x': read_raw(p, optarg); break;
+		case 'a': p->answer_len = strtol(optarg, NULL, 10); break;
 		default: optind = argc; break;
 		}
 	}
-	if (argc - optind != 2 || !p->n_conns || p->rate <= 0 || p->duration_s <= 0)
+	if (argc - optind != 2 || !p->n_conns || p->rate <= 0 || p->duration_s <= 0 ||
+	    !p->raw != !p->answer_len)
 		errx(2,
 		     "pace [-c connections] [-r requests/s] [-d seconds] [-k seconds to hold the "
-		     "connections] [-t file of targets] IPV4 PORT");
+		     "connections] [-t file of targets] [-x file of a request -a bytes of its "
+		     "answer] "
+		     "IPV4 PORT");
 	p->host = argv[optind];
 	p->port = (uint16_t)strtoul(argv[optind + 1], NULL, 10);
 	if (!p->n_targets) {
