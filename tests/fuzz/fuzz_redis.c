@@ -3,5 +3,5 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	return exchange_fuzz(PROTO_REDIS, false, data, size);
+	return exchange_fuzz(PROTO_REDIS, true, data, size);
 }

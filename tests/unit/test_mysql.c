@@ -145,6 +145,27 @@ static void a_hole_in_rows(void **state)
 	assert_int_equal(scripts.feed->errors, 0);
 }
 
+/* The file's end is where the server answers. */
+static void a_hole_in_a_file(void **state)
+{
+	feed_reset(scripts.feed);
+	script_feed(&scripts, PROTO_REQUEST, "0 \x03LOAD DATA LOCAL INFILE 'x' INTO TABLE t");
+	script_feed(&scripts, PROTO_RESPONSE, "1 \xfbx");
+	script_feed(&scripts, PROTO_REQUEST, "2 1,2");
+	feed_hole(scripts.feed, PROTO_REQUEST, 100000);
+	script_feed(&scripts, PROTO_REQUEST, "0 \x03SELECT 2\n9");
+	script_feed(&scripts, PROTO_RESPONSE, "4 ~#~\x02~~~");
+	script_feed(&scripts, PROTO_REQUEST, "0 \x03SELECT 1");
+	script_feed(&scripts, PROTO_RESPONSE, "1 ~~~\x02~~~");
+	assert_string_equal(
+		feed_log(scripts.feed, PROTO_REQUEST),
+		" sys=mysql op=LOAD q=LOAD DATA LOCAL INFILE ? INTO TABLE t sum=LOAD w44 b0|"
+		" sys=mysql op=SELECT q=SELECT ? sum=SELECT w13 b0");
+	assert_string_equal(feed_log(scripts.feed, PROTO_RESPONSE),
+			    "0 rows=1 w17 b0|0 rows=0 w11 b0");
+	assert_int_equal(scripts.feed->errors, 0);
+}
+
 /* Each command in one operation, as clients write it and servers read it: the header by itself. */
 static void ten_commands(void **state)
 {
@@ -288,6 +309,7 @@ int main(void)
 		cmocka_unit_test(is_known_by_its_greeting),
 		cmocka_unit_test(is_known_in_the_middle),
 		cmocka_unit_test(a_hole_in_rows),
+		cmocka_unit_test(a_hole_in_a_file),
 		cmocka_unit_test(ten_commands),
 		cmocka_unit_test(definitions_end_with_eof),
 		cmocka_unit_test(a_server_at_a_unix_socket),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include "holes.h"
 #include "script.h"
+#include "sim.h"
 
 static const struct script all[] = {
 #include "data/postgres_cases.def"
@@ -114,6 +115,25 @@ static void a_hole_in_rows(void **state)
 	assert_int_equal(scripts.feed->errors, 0);
 }
 
+/* What is copied in has no end that could be found in it: the answer is the end. */
+static void a_hole_in_what_is_copied(void **state)
+{
+	feed_reset(scripts.feed);
+	script_feed(&scripts, PROTO_REQUEST, "Q COPY t FROM STDIN~");
+	script_feed(&scripts, PROTO_RESPONSE, "G ~~~");
+	script_feed(&scripts, PROTO_REQUEST, "d 1\td");
+	feed_hole(scripts.feed, PROTO_REQUEST, 100000);
+	script_feed(&scripts, PROTO_REQUEST, ". the end of a row\nQ DROP TABLE t~\nc");
+	script_feed(&scripts, PROTO_RESPONSE, "C COPY 2~\nZ I");
+	script_feed(&scripts, PROTO_REQUEST, "Q END;~");
+	script_feed(&scripts, PROTO_RESPONSE, "C COMMIT~\nZ I");
+	assert_string_equal(feed_log(scripts.feed, PROTO_REQUEST),
+			    " sys=postgresql op=COPY q=COPY t FROM STDIN sum=COPY t w23 b0|"
+			    " sys=postgresql op=END q=END; sum=END w10 b0");
+	assert_string_equal(feed_log(scripts.feed, PROTO_RESPONSE), "0 rows=2 w26 b0|0 w18 b0");
+	assert_int_equal(scripts.feed->errors, 0);
+}
+
 /* Many statements are prepared: those used least are forgotten, and said to be unknown. */
 static void statements_are_forgotten(void **state)
 {
@@ -143,6 +163,38 @@ static void a_hole_in_statements(void **state)
 	assert_non_null(
 		strstr(feed_log(scripts.feed, PROTO_REQUEST),
 		       "| sys=postgresql w13 b0| sys=postgresql op=DELETE q=DELETE FROM t "));
+}
+
+static void op(struct sim *s, enum sonde_dir dir, const char *script)
+{
+	struct slice bytes = script_build(&scripts, script);
+
+	sim_op(s, 1, dir, bytes);
+	free((void *)bytes.p);
+}
+
+/* What was read before a query was made answers none, nor is the answer behind it another's. */
+static void a_notification_before_a_query(void **state)
+{
+	struct sim sim;
+	struct sim_play play = { 0 };
+
+	sim_init(&sim);
+	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
+	op(&sim, SONDE_TX, "= user~bob~~");
+	op(&sim, SONDE_RX, "R ~~~~\nZ I");
+	op(&sim, SONDE_RX, "A ~~~~a~~");
+	op(&sim, SONDE_TX, "Q SELECT 1~");
+	op(&sim, SONDE_RX, "T ~#a~\nC SELECT 1~\nZ I");
+	op(&sim, SONDE_TX, "Q SELEC~");
+	op(&sim, SONDE_RX, "E C42601~~\nZ I");
+	sim_play_init(&play);
+	sim_play(&play, &sim, 0, sim.n);
+	assert_int_equal(play.n_txns, 2);
+	assert_non_null(strstr(play.out, "client  SELEC "));
+	assert_non_null(strstr(strstr(play.out, "client  SELEC "), "error=42601"));
+	sim_play_free(&play);
+	sim_free(&sim);
 }
 
 /* Each in one operation, as clients write them. */
@@ -175,6 +227,8 @@ int main(void)
 		cmocka_unit_test(is_known_by_its_startup),
 		cmocka_unit_test(is_known_in_the_middle),
 		cmocka_unit_test(a_hole_in_rows),
+		cmocka_unit_test(a_hole_in_what_is_copied),
+		cmocka_unit_test(a_notification_before_a_query),
 		cmocka_unit_test(statements_are_forgotten),
 		cmocka_unit_test(a_hole_in_statements),
 		cmocka_unit_test(ten_operations),

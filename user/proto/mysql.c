@@ -81,6 +81,10 @@ static int gap(void *state, enum proto_dir dir, uint64_t len)
 {
 	struct mysql *my = state;
 
+	if (dir == PROTO_REQUEST && my->expect == MY_EXPECT_FILE && my->n == 1) {
+		my->is_deaf = true;
+		return 0;
+	}
 	if (dir == PROTO_REQUEST || !my->is_responding || my->n != 1 || my->is_orphan ||
 	    my->expect != MY_EXPECT_ROWS)
 		return -EBADMSG;
@@ -93,7 +97,7 @@ static size_t resync_request(struct mysql *my, struct slice in)
 {
 	size_t most = in.n < MY_HEADER ? in.n : MY_HEADER;
 
-	my->is_request_continued = false;
+	my->is_request_continued = my->is_deaf = false;
 	/* the first answer to a greeting that was seen */
 	if (my->is_authenticating && in.n >= MY_HEADER && in.p[3] == 1)
 		return 0;

@@ -63,6 +63,7 @@ struct mysql {
 	uint8_t is_orphan;
 	uint8_t is_continued; /* the response's packet goes on in the next one */
 	uint8_t is_request_continued;
+	uint8_t is_deaf;    /* a part of the file is missing: none of it is read */
 	uint8_t is_between; /* definitions are over, an EOF packet may follow */
 	uint8_t has_eof;    /* the handshake agreed on EOF packets */
 	uint8_t is_blind;

@@ -228,6 +228,9 @@ ssize_t my_request(struct mysql *my, struct slice in, struct msg *out)
 	size_t len, want;
 	uint8_t code;
 
+	my->is_deaf = my->is_deaf && my->expect == MY_EXPECT_FILE;
+	if (my->is_deaf)
+		return (ssize_t)in.n;
 	if (in.n < MY_HEADER)
 		return 0;
 	if (in.p[3] == 0) /* its OK was in a hole */

@@ -131,6 +131,10 @@ static int gap(void *state, enum proto_dir dir, uint64_t len)
 
 	if (dir == PROTO_RESPONSE)
 		pg->is_torn = true;
+	if (dir == PROTO_REQUEST && pg->is_copying && pg->n == 1) {
+		pg->is_deaf = true;
+		return 0;
+	}
 	if (dir == PROTO_REQUEST || !pg->is_responding || pg->n != 1 || r->kind != PG_ROUND_QUERY)
 		return -EBADMSG;
 	pg->is_blind = true;
@@ -183,7 +187,7 @@ static size_t resync_request(struct postgres *pg, struct slice in)
 			continue;
 		if (detect_messages((struct slice){ in.p + at, in.n - at }, PROTO_REQUEST) != 1)
 			continue;
-		pg->is_requesting = pg->is_bound = false;
+		pg->is_requesting = pg->is_bound = pg->is_deaf = false;
 		/* what has no name has another text whenever it likes; a name has one until Close */
 		statements_remove(&pg->statements, statements_key(SLICE("")));
 		return at;

@@ -56,9 +56,11 @@ struct postgres {
 	uint8_t is_orphan;     /* which answers nothing that is known */
 	uint8_t is_failed;     /* an error was the answer: up to ReadyForQuery nothing else is */
 	uint8_t has_rows;
-	uint8_t is_blind;     /* there was a hole in the response: its end is looked for */
-	uint8_t is_torn;      /* and since then a response is hard to tell from the middle of one */
-	uint8_t has_failed;   /* a bit for each direction: parsing, where it stands */
+	uint8_t is_blind;   /* there was a hole in the response: its end is looked for */
+	uint8_t is_torn;    /* and since then a response is hard to tell from the middle of one */
+	uint8_t is_copying; /* the client copies in: it sends nothing else until that is answered */
+	uint8_t is_deaf;    /* and of that a part is missing: none of it is read */
+	uint8_t has_failed; /* a bit for each direction: parsing, where it stands */
 	uint8_t is_backslash; /* standard_conforming_strings is off */
 	uint8_t database_len;
 	char database[PG_DATABASE_MAX];

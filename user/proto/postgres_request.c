@@ -259,6 +259,8 @@ ssize_t pg_request(struct postgres *pg, struct slice in, struct msg *out)
 	}
 	if (pg->n_negotiating) /* the answer says what follows */
 		return 0;
+	if (pg->is_deaf)
+		return (ssize_t)in.n;
 	if (in.p[0] == 0)
 		return untyped(pg, in);
 	if (!pg_is_type(PROTO_REQUEST, in.p[0]))

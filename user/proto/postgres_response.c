@@ -145,6 +145,7 @@ static void ready(struct postgres *pg, struct msg *out)
 
 	pg->is_failed = false;
 	pg->is_orphan = false;
+	pg->is_copying = pg->is_deaf = false;
 	if (is_orphan || r->kind == PG_ROUND_QUERY) {
 		if (pg->is_responding)
 			end_response(pg, out);
@@ -214,6 +215,7 @@ static void typed(struct postgres *pg, uint8_t type, struct slice body, struct m
 	case 's': suspended(pg, out); return;
 	case 'E': error_response(pg, body, out); return;
 	case 'D': pg->data_rows++; return;
+	case 'G': pg->is_copying = true; return;
 	case 'I':
 		if (is_extended(pg))
 			answer(pg, out);

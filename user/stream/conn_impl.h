@@ -75,6 +75,7 @@ struct conn {
 	bool is_shed;	     /* observed no longer; raw */
 	bool is_tls;	     /* the streams are of its plaintext */
 	bool wants_all;	     /* responses of this connection cannot be understood by their heads */
+	bool was_truncated[2]; /* by enum proto_dir: framing lay in what was not copied */
 };
 
 struct conns {

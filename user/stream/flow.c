@@ -525,6 +525,8 @@ static void gap(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t len
 	s->next += len;
 	if (c->is_raw)
 		return;
+	if (rc < 0 && why == LOSS_TRUNCATED)
+		c->was_truncated[pd] = true;
 	if (rc < 0)
 		lose(cs, c, d, s->next, why);
 	else if (s->is_cut && pd == PROTO_RESPONSE)

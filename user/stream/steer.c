@@ -30,6 +30,13 @@ static uint64_t want_until(const struct conn *c, const struct stream *s)
 	return ahead > SKIP_WORTH ? s->next + ahead : 0;
 }
 
+/* Many messages in an operation: whoever pipelines puts them there, and what was cut off once shows
+ * that framing lay in it. */
+static bool wants_whole(const struct conn *c, enum proto_dir pd)
+{
+	return c->match.is_pipelined || c->was_truncated[pd];
+}
+
 /* How much of an operation that carries responses is worth copying: heads as long as twice the
  * longest seen. Where requests are pipelined, many responses may come in one operation: a
  * database's client may begin to at any time, and its answers are sent before the kernel is told. 0
@@ -39,6 +46,8 @@ static uint32_t want_copy(const struct conn *c)
 	uint32_t n = COPY_LEAST;
 
 	if (conn_is_multiplexed(c)) /* heads of messages and of frames are everywhere */
+		return SONDE_COPY_WHOLE;
+	if (c->proto->kind == KIND_DATABASE && wants_whole(c, PROTO_RESPONSE))
 		return SONDE_COPY_WHOLE;
 	if (c->proto->kind != KIND_WEB || !c->head_max || c->wants_all || c->match.is_pipelined)
 		return 0;
@@ -68,7 +77,8 @@ void steer(struct conns *cs, struct conn *c)
 		if (conn_is_multiplexed(c))
 			v.copy[conn_dir(c, PROTO_REQUEST)] = SONDE_COPY_WHOLE;
 		else if (c->proto->kind != KIND_WEB)
-			v.copy[conn_dir(c, PROTO_REQUEST)] = SONDE_COPY_MAX;
+			v.copy[conn_dir(c, PROTO_REQUEST)] =
+				wants_whole(c, PROTO_REQUEST) ? SONDE_COPY_WHOLE : SONDE_COPY_MAX;
 	}
 	if (memcmp(&v, &c->told, sizeof(v)) == 0)
 		return;
