@@ -8,6 +8,7 @@ import struct
 import sys
 
 OPEN, DATA, CLOSE, CONNECT, EXEC, FORK, EXIT, PROCESS, TICK, SWEEP = 1, 2, 3, 4, 5, 6, 7, 64, 65, 66
+DATAGRAM, LOST = 8, 69
 TX, RX, CLIENT, SERVER = 0, 1, 1, 2
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -34,6 +35,12 @@ class Recording:
         self.put(DATA, struct.pack("<QQQQQQ", cookie, self.ns, self.ns, self.ns, 0, 0) + sched
                  + struct.pack("<IIIIIIIIBBHI", 1, seq, other, n, len(bytes_), lost, 7, 7, way, 0,
                                0, 0) + bytes_, flags)
+
+    def datagram(self, cookie, way, bytes_, error=0):
+        addr = bytes([10, 0, 0, 1]) + bytes(12) + struct.pack("<HHHH", 53, 0, 0, 0)
+        self.put(DATAGRAM, struct.pack("<QQQQ", cookie, self.ns, 0, 0) + bytes(72) + addr + addr
+                 + struct.pack("<IIIIIIBBHI", 1, len(bytes_), len(bytes_), error, 7, 7, way, 4, 0,
+                               0) + bytes_)
 
     def close(self, cookie, how, tx, rx, error=0):
         self.put(CLOSE, struct.pack("<QQQIIIIIIIB3x", cookie, 0, 0, 1, tx, rx, 0, 0, error, 7, how))
@@ -86,6 +93,22 @@ def ends():
     return r
 
 
-for make in (exchange, holes, ends):
+def datagrams():
+    """A question and its answer, one that is refused, one that nobody answers."""
+    r = Recording()
+    ask = b"\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1"
+    r.datagram(5, TX, ask)
+    r.datagram(5, RX, ask[:2] + b"\x81\x83" + ask[4:])
+    r.datagram(5, TX, ask)
+    r.datagram(5, RX, b"", error=111)
+    r.datagram(5, TX, ask)
+    r.put(LOST, struct.pack("<Q", 2))
+    r.ns += 20 * 10**9
+    r.put(TICK)
+    r.put(SWEEP, struct.pack("<Q", 5))
+    return r
+
+
+for make in (exchange, holes, ends, datagrams):
     with open(os.path.join(sys.argv[1], make.__name__), "wb") as f:
         f.write(make().bytes)

@@ -171,6 +171,17 @@ static void two_servers_are_two_questions(void **state)
 	assert_string_equal(w.log, "ca.A=NOERROR@54/4 ca.A=@53/15000!timeout");
 }
 
+/* The socket tier does not know whose answer it is: nor do we say. */
+static void one_of_two_servers_is_not_named(void **state)
+{
+	names(ask, 1, 'a', 1, -1);
+	names((struct way){ 1, SONDE_TX, 54, 0, 0, 0 }, 1, 'a', 1, -1);
+	wait_ms(4);
+	names((struct way){ 1, SONDE_RX, 0, 0, 0, 0 }, 1, 'a', 1, 0);
+	names((struct way){ 1, SONDE_RX, 0, 0, 0, 0 }, 1, 'a', 1, 0);
+	assert_string_equal(w.log, "ca.A=NOERROR@0/4 ca.A=NOERROR@54/4");
+}
+
 static void asking_again_ends_the_first_time(void **state)
 {
 	names(ask, 1, 'a', 1, -1);
@@ -366,6 +377,7 @@ int main(void)
 		TEST(several_in_flight_are_answered_in_any_order),
 		TEST(a_server_has_many_clients),
 		TEST(two_servers_are_two_questions),
+		TEST(one_of_two_servers_is_not_named),
 		TEST(asking_again_ends_the_first_time),
 		TEST(a_server_is_asked_twice),
 		TEST(what_nobody_answers_is_a_timeout),

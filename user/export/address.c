@@ -74,5 +74,7 @@ size_t address_local(const struct txn *t, char *out)
 
 size_t address_peer(const struct txn *t, char *out)
 {
+	if (t->family != SONDE_FAMILY_UNIX && t->peer.port == 0) /* of a datagram: not known */
+		return 0;
 	return address_print(t, &t->peer, t->role == SONDE_ROLE_CLIENT, out);
 }

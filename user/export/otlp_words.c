@@ -31,7 +31,7 @@ void words_peer(const struct otlp_attrs *a, const struct txn *t)
 
 	if (t->family == SONDE_FAMILY_UNIX)
 		attr_string(a, "network.transport", SLICE("unix"));
-	if (t->family != SONDE_FAMILY_IPV4 && t->family != SONDE_FAMILY_IPV6)
+	if ((t->family != SONDE_FAMILY_IPV4 && t->family != SONDE_FAMILY_IPV6) || !t->peer.port)
 		return;
 	if (!inet_ntop(t->family == SONDE_FAMILY_IPV4 ? AF_INET : AF_INET6, t->peer.ip, ip,
 		       sizeof(ip)))

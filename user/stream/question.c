@@ -159,6 +159,23 @@ static struct question *find(const struct datagrams *ds, const struct question *
 	return found;
 }
 
+/* Were others asked the same, and nobody knows whose answer this is? */
+static bool is_ambiguous(const struct datagrams *ds, const struct question *a)
+{
+	const struct question *first = NULL;
+
+	if (a->role != SONDE_ROLE_CLIENT || a->peer.port)
+		return false;
+	for (struct question *o = map_get(&ds->by_key, a->key); o; o = o->alike) {
+		if (!o->req || !are_about_the_same(o, a))
+			continue;
+		if (first && !may_be_same_peer(&first->peer, &o->peer))
+			return true;
+		first = o;
+	}
+	return false;
+}
+
 /* An answer read by another thread, just before the send of the question was over. */
 static struct question *find_early(const struct datagrams *ds, const struct question *q)
 {
@@ -308,6 +325,8 @@ void question_answer(struct conns *cs, struct dsock *s, const struct sonde_ev_da
 	fill_response(a->resp, ev);
 	q = find(&cs->datagrams, a, true, &n_alike);
 	if (q) {
+		if (is_ambiguous(&cs->datagrams, a))
+			q->peer.port = 0;
 		answered(cs, q, a->resp, &a->peer);
 		forget(cs, q);
 		goto out;
