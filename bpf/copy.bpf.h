@@ -158,7 +158,7 @@ static long walk_rest(u32 i, struct walk_at *at)
 	return walk_one(i + 2, at->s);
 }
 
-static __always_inline int copy_vector(struct scratch *s, u64 vec, u32 n_iov, u32 from, u32 want)
+static __noinline int copy_vector(struct scratch *s, u64 vec, u32 n_iov, u32 from, u32 want)
 {
 	struct walk_at at = { s };
 	struct walk *w = &s->walk;

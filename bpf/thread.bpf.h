@@ -112,7 +112,7 @@ static __always_inline void thread_return(struct thread *t, struct task_struct *
  * to run, as soon as it runs again; the rest it slept. Ready while its group's quota was spent is
  * throttled: as long as its queue was, if it has been the same.
  */
-static __always_inline void thread_settle(struct thread *t, struct task_struct *task, u64 now)
+static __noinline void thread_settle(struct thread *t, struct task_struct *task, u64 now)
 {
 	u64 away, ready, throttled = 0;
 	struct cfs_rq *queue = NULL;
