@@ -162,7 +162,12 @@ bench: need-root all $(O)/bench/pace $(O)/bench/bench_proto $(O)/bench/hook $(O)
 bench-parse: $(O)/bench/bench_http1 $(O)/bench/bench_proto
 	$(Q)$< && $(O)/bench/bench_proto tests/replay/sessions/[!u]*.pcap
 
-$(O)/bench/bench_http1 $(O)/bench/bench_proto: $(O)/bench/bench_%: $(O)/tests/bench/bench_%.o $(O)/libsonde.a
+# the same of a span, from transaction to request
+bench-span: $(O)/bench/bench_otlp
+	$(Q)$<
+
+BENCHES := http1 proto otlp
+$(BENCHES:%=$(O)/bench/bench_%): $(O)/bench/bench_%: $(O)/tests/bench/bench_%.o $(O)/libsonde.a
 	$(call msg,LINK)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
@@ -222,7 +227,7 @@ clean:
 	$(call msg,CLEAN)
 	$(Q)rm -rf build build-*
 
-.PHONY: all docs fuzz fuzz-parts bench-parse tests unit format-check deps run check need-root \
+.PHONY: all docs fuzz fuzz-parts bench-parse bench-span tests unit format-check deps run check need-root \
 	soak bench fresh-check vm-check vm-check-short install uninstall deb clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -163,6 +163,31 @@ static void test_histograms_by_service(void **state)
 	otlp_metrics_free(m);
 }
 
+static void test_exemplars_point_at_spans(void **state)
+{
+	struct otlp_metrics *m = writer(OTLP_CUMULATIVE, false);
+	struct exemplar e = { .trace_id = { 0xab }, .span_id = { 0xcd }, .value = 30 * NS_PER_MS };
+	struct series *s = request(&shop, "/a", 30 * NS_PER_MS, 2 * NS_PER_S);
+	json_t *r, *p, *list;
+
+	e.unix_ns = (uint64_t)OFFSET + 3 * NS_PER_S;
+	series_exemplar(s, &e);
+	e.value = 1; /* older than the series: of another of the same labels */
+	e.unix_ns = (uint64_t)OFFSET;
+	series_exemplar(s, &e);
+	r = all(m, 5 * NS_PER_S);
+	p = point(data(metric(r, "shop", "http.server.request.duration"), "histogram"), 0);
+	list = json_object_get(p, "exemplars");
+	assert_int_equal(json_array_size(list), 1);
+	p = json_array_get(list, 0);
+	assert_string_equal(text(p, "traceId"), "ab000000000000000000000000000000");
+	assert_string_equal(text(p, "spanId"), "cd00000000000000");
+	assert_string_equal(text(p, "timeUnixNano"), "1795241709000000000");
+	assert_true(number(p, "asDouble") == 0.03);
+	json_decref(r);
+	otlp_metrics_free(m);
+}
+
 static void test_attributes_are_typed(void **state)
 {
 	struct otlp_metrics *m = writer(OTLP_CUMULATIVE, false);
@@ -346,9 +371,13 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_histograms_by_service), TEST(test_attributes_are_typed),
-		TEST(test_exponential),		  TEST(test_delta_tells_what_happened_since),
-		TEST(test_sums_and_gauges),	  TEST(test_piece_by_piece),
+		TEST(test_histograms_by_service),
+		TEST(test_attributes_are_typed),
+		TEST(test_exemplars_point_at_spans),
+		TEST(test_exponential),
+		TEST(test_delta_tells_what_happened_since),
+		TEST(test_sums_and_gauges),
+		TEST(test_piece_by_piece),
 		TEST(test_native_histogram),
 	};
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "export/otlp_attr.h"
 
+#include <string.h>
+
 /* opentelemetry/proto/common/v1/common.proto: KeyValue, AnyValue */
 static const struct otlp_field f_key = { 1, "key" };
 static const struct otlp_field f_value = { 2, "value" };
@@ -26,10 +28,62 @@ struct pair {
 	size_t element, value;
 };
 
+/* Keys are our own, plain ASCII: in JSON all that stands around a value is copied, unescaped. */
+#define JSON_BEFORE_KEY	  "{\"key\":\""
+#define JSON_BEFORE_VALUE "\",\"value\":{\""
+
+static struct pair json_begin(const struct otlp_attrs *a, const char *key)
+{
+	size_t n = strlen(key), all = sizeof(JSON_BEFORE_KEY) + n + sizeof(JSON_BEFORE_VALUE);
+	struct otlp_out *o = a->o;
+	uint8_t *p = otlp_reserve(o, all);
+
+	if (!p)
+		return (struct pair){ 0 };
+	if (o->p[o->n - 1] != '[')
+		*p++ = ',';
+	p = mempcpy(p, JSON_BEFORE_KEY, sizeof(JSON_BEFORE_KEY) - 1);
+	p = mempcpy(p, key, n);
+	/* the quote that the value's kind begins with is the writer's */
+	p = mempcpy(p, JSON_BEFORE_VALUE, sizeof(JSON_BEFORE_VALUE) - 2);
+	o->n = (size_t)(p - o->p);
+	return (struct pair){ 0 };
+}
+
+/* A short string of ASCII, which most are: every length is known, and has one byte. */
+static bool short_string(const struct otlp_attrs *a, const char *key, struct slice value)
+{
+	size_t n = strlen(key), all = n + value.n + 6;
+	struct otlp_out *o = a->o;
+	uint8_t *p;
+
+	if (o->form != OTLP_PROTOBUF || a->field.number > 15 || all > 127 || !otlp_is_ascii(value))
+		return false;
+	p = otlp_reserve(o, all + 2);
+	if (!p)
+		return true;
+	*p++ = (uint8_t)(a->field.number << 3 | 2);
+	*p++ = (uint8_t)all;
+	*p++ = 1 << 3 | 2; /* KeyValue.key */
+	*p++ = (uint8_t)n;
+	p = mempcpy(p, key, n);
+	*p++ = 2 << 3 | 2; /* KeyValue.value */
+	*p++ = (uint8_t)(value.n + 2);
+	*p++ = 1 << 3 | 2; /* AnyValue.string_value */
+	*p++ = (uint8_t)value.n;
+	if (value.n)
+		memcpy(p, value.p, value.n);
+	o->n += all + 2;
+	return true;
+}
+
 static struct pair pair_begin(const struct otlp_attrs *a, const char *key)
 {
-	struct pair p = { .element = otlp_element(a->o, a->field) };
+	struct pair p;
 
+	if (a->o->form == OTLP_JSON)
+		return json_begin(a, key);
+	p.element = otlp_element(a->o, a->field);
 	otlp_string(a->o, f_key, slice_str(key));
 	p.value = otlp_begin(a->o, f_value);
 	return p;
@@ -43,8 +97,11 @@ static void pair_end(const struct otlp_attrs *a, struct pair p)
 
 void attr_string(const struct otlp_attrs *a, const char *key, struct slice value)
 {
-	struct pair p = pair_begin(a, key);
+	struct pair p;
 
+	if (short_string(a, key, value))
+		return;
+	p = pair_begin(a, key);
 	otlp_string(a->o, f_string, value);
 	pair_end(a, p);
 }

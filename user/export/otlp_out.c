@@ -63,7 +63,7 @@ uint8_t *otlp_reserve(struct otlp_out *o, size_t n)
 	return room(o, n) ? o->p + o->n : NULL;
 }
 
-static void put(struct otlp_out *o, const void *bytes, size_t n)
+static inline void put(struct otlp_out *o, const void *bytes, size_t n)
 {
 	if (n == 0 || !room(o, n))
 		return;
@@ -250,13 +250,20 @@ void otlp_raw_element(struct otlp_out *o, struct otlp_field f, struct slice byte
 	put(o, bytes.p, bytes.n);
 }
 
-static bool is_ascii(struct slice s)
+bool otlp_is_ascii(struct slice s)
 {
-	uint8_t all = 0;
+	const uint64_t high = 0x8080808080808080, ones = 0x0101010101010101;
+	uint64_t word, all = 0;
+	size_t i = 0;
 
-	for (size_t i = 0; i < s.n; i++)
-		all |= (uint8_t)(s.p[i] | (s.p[i] == 0 ? 0x80 : 0));
-	return all < 0x80;
+	/* a byte of 0 borrows from the one above it, which then shows its highest bit */
+	for (; i + sizeof(word) <= s.n; i += sizeof(word)) {
+		memcpy(&word, s.p + i, sizeof(word));
+		all |= word | (word - ones);
+	}
+	for (; i < s.n; i++)
+		all |= s.p[i] | (s.p[i] == 0 ? 0x80U : 0);
+	return !(all & high);
 }
 
 void otlp_string(struct otlp_out *o, struct otlp_field f, struct slice s)
@@ -273,7 +280,7 @@ void otlp_string(struct otlp_out *o, struct otlp_field f, struct slice s)
 		o->n = (size_t)((uint8_t *)l.p - o->p);
 		return;
 	}
-	if (is_ascii(s)) {
+	if (otlp_is_ascii(s)) {
 		tag(o, f, WIRE_BYTES);
 		put_varint(o, s.n);
 		put(o, s.p, s.n);

@@ -33,6 +33,9 @@ void otlp_out_init(struct otlp_out *o, enum otlp_form form, size_t max);
 void otlp_out_free(struct otlp_out *o);
 void otlp_out_clear(struct otlp_out *o); /* empty again, its memory kept */
 
+/* Nothing but ASCII, and no NUL: UTF-8 that can be copied as it is. */
+bool otlp_is_ascii(struct slice s);
+
 /* Room for n more bytes, which count when they are added to o->n. NULL: there is none. */
 uint8_t *otlp_reserve(struct otlp_out *o, size_t n);
 

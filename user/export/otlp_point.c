@@ -30,6 +30,13 @@ static const struct otlp_field f_scale = { 6, "scale" };
 static const struct otlp_field f_zero_count = { 7, "zeroCount" };
 static const struct otlp_field f_positive = { 8, "positive" };
 static const struct otlp_field f_offset = { 1, "offset" };
+/* Exemplar */
+static const struct otlp_field f_exemplars = { 8, "exemplars" };
+static const struct otlp_field f_exp_exemplars = { 11, "exemplars" };
+static const struct otlp_field f_exemplar_time = { 2, "timeUnixNano" };
+static const struct otlp_field f_exemplar_value = { 3, "asDouble" };
+static const struct otlp_field f_span_id = { 4, "spanId" };
+static const struct otlp_field f_trace_id = { 5, "traceId" };
 static const struct otlp_field f_exp_counts = { 2, "bucketCounts" };
 static const struct otlp_field f_exp_min = { 12, "min" };
 static const struct otlp_field f_exp_max = { 13, "max" };
@@ -172,6 +179,28 @@ static void exponential_part(struct otlp_out *o, const struct hist *h, const str
 	otlp_end(o, at);
 }
 
+/* Those of the time the point is about. */
+static void exemplars(struct otlp_out *o, const struct otlp_point *p, struct otlp_field f)
+{
+	const struct exemplar *e = p->series->exemplars;
+	size_t at;
+
+	if (!e)
+		return;
+	otlp_list(o, f);
+	for (size_t i = 0; i <= p->hist->bounds->n; i++) {
+		if (e[i].unix_ns == 0 || e[i].unix_ns < p->start_unix_ns)
+			continue;
+		at = otlp_element(o, f);
+		otlp_fixed64(o, f_exemplar_time, e[i].unix_ns);
+		value(o, f_exemplar_value, hist_is_time(p->hist), e[i].value);
+		otlp_hex(o, f_span_id, e[i].span_id, sizeof(e[i].span_id));
+		otlp_hex(o, f_trace_id, e[i].trace_id, sizeof(e[i].trace_id));
+		otlp_end(o, at);
+	}
+	otlp_list_end(o);
+}
+
 static void histogram(struct otlp_out *o, const struct otlp_point *p, bool is_exponential)
 {
 	bool is_time = hist_is_time(p->hist);
@@ -185,6 +214,7 @@ static void histogram(struct otlp_out *o, const struct otlp_point *p, bool is_ex
 		exponential_part(o, p->hist, &e);
 	else
 		explicit_part(o, p->hist);
+	exemplars(o, p, is_exponential ? f_exp_exemplars : f_exemplars);
 	if (!p->has_extremes || p->hist->count == 0)
 		return;
 	value(o, is_exponential ? f_exp_min : f_min, is_time, p->hist->min);

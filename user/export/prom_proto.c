@@ -23,6 +23,11 @@ static const struct otlp_field f_sample_sum = { 2, "sampleSum" };
 static const struct otlp_field f_bucket = { 3, "bucket" };
 static const struct otlp_field f_cumulative_count = { 1, "cumulativeCount" };
 static const struct otlp_field f_upper_bound = { 2, "upperBound" };
+static const struct otlp_field f_exemplar = { 3, "exemplar" };
+static const struct otlp_field f_exemplar_value = { 2, "value" };
+static const struct otlp_field f_exemplar_time = { 3, "timestamp" };
+static const struct otlp_field f_seconds = { 1, "seconds" };
+static const struct otlp_field f_nanos = { 2, "nanos" };
 static const struct otlp_field f_schema = { 5, "schema" };
 static const struct otlp_field f_zero_threshold = { 6, "zeroThreshold" };
 static const struct otlp_field f_zero_count = { 7, "zeroCount" };
@@ -66,8 +71,38 @@ static void labels(struct otlp_out *o, const struct metric *m, const struct seri
 		label(o, LABEL_OVERFLOW, SLICE("true"));
 }
 
-static void classic(struct otlp_out *o, const struct metric *m, const struct hist *h)
+static void id_label(struct otlp_out *o, const char *name, const uint8_t *id, size_t n)
 {
+	static const char hex[] = "0123456789abcdef";
+	uint8_t text[32];
+	size_t at = otlp_begin(o, f_label);
+
+	for (size_t i = 0; i < n; i++) {
+		text[2 * i] = (uint8_t)hex[id[i] >> 4];
+		text[2 * i + 1] = (uint8_t)hex[id[i] & 15];
+	}
+	otlp_string(o, f_label_name, slice_str(name));
+	otlp_string(o, f_label_value, (struct slice){ text, 2 * n });
+	otlp_end(o, at);
+}
+
+static void exemplar(struct otlp_out *o, const struct metric *m, const struct exemplar *e)
+{
+	size_t at = otlp_begin(o, f_exemplar), time;
+
+	id_label(o, "trace_id", e->trace_id, sizeof(e->trace_id));
+	id_label(o, "span_id", e->span_id, sizeof(e->span_id));
+	otlp_double(o, f_exemplar_value, scaled(m, e->value));
+	time = otlp_begin(o, f_exemplar_time);
+	otlp_int64(o, f_seconds, (int64_t)(e->unix_ns / NS_PER_S));
+	otlp_int64(o, f_nanos, (int64_t)(e->unix_ns % NS_PER_S));
+	otlp_end(o, time);
+	otlp_end(o, at);
+}
+
+static void classic(struct otlp_out *o, const struct metric *m, const struct series *s)
+{
+	const struct hist *h = &s->hist;
 	uint64_t below = 0;
 
 	for (size_t i = 0; i <= h->bounds->n; i++) {
@@ -77,6 +112,8 @@ static void classic(struct otlp_out *o, const struct metric *m, const struct his
 		otlp_int64(o, f_cumulative_count, (int64_t)below);
 		otlp_double(o, f_upper_bound,
 			    i < h->bounds->n ? scaled(m, h->bounds->le[i]) : (double)INFINITY);
+		if (s->exemplars && s->exemplars[i].unix_ns)
+			exemplar(o, m, &s->exemplars[i]);
 		otlp_end(o, at);
 	}
 }
@@ -111,13 +148,14 @@ static void native(struct otlp_out *o, const struct hist *h)
 	otlp_sint64s(o, f_positive_delta, deltas, n);
 }
 
-static void histogram(struct otlp_out *o, const struct metric *m, const struct hist *h)
+static void histogram(struct otlp_out *o, const struct metric *m, const struct series *s)
 {
+	const struct hist *h = &s->hist;
 	size_t at = otlp_begin(o, f_histogram);
 
 	otlp_int64(o, f_sample_count, (int64_t)h->count);
 	otlp_double(o, f_sample_sum, scaled(m, h->sum));
-	classic(o, m, h);
+	classic(o, m, s);
 	native(o, h);
 	otlp_end(o, at);
 }
@@ -128,7 +166,7 @@ static void series(struct otlp_out *o, const struct metric *m, const struct seri
 
 	labels(o, m, s);
 	if (m->kind == METRIC_HISTOGRAM) {
-		histogram(o, m, &s->hist);
+		histogram(o, m, s);
 	} else {
 		at = otlp_begin(o, m->kind == METRIC_COUNTER ? f_counter : f_gauge);
 		otlp_double(o, f_value, scaled(m, s->value));
