@@ -16,6 +16,7 @@ from host import Row
 
 STATS = "/proc/sys/kernel/bpf_stats_enabled"
 DATA = ("sonde_send", "sonde_recv")
+SWITCH = ("sonde_switch",)
 
 
 @contextlib.contextmanager
@@ -78,7 +79,7 @@ def rounds_of(opts, args_of, load_of):
 def need(values):
     values = [v for v in values if v is not None]
     if not values:
-        raise host.Failed(f"no program of {DATA} ran")
+        raise host.Failed("no program that was to be measured ran")
     return values
 
 
@@ -98,6 +99,8 @@ def kernel_heads(opts):
         Row("kernel, a captured head, sent or received", "ns",
             need(per_run(r, DATA) for r in got), 450, digits=0),
         Row("kernel, a captured head, sent", "ns", need(per_run(r, DATA[:1]) for r in got), digits=0),
+        Row("kernel, a switch of threads, most of them observed", "ns",
+            need(per_run(r, SWITCH) for r in got), digits=0),
         Row("kernel, a request and its response at one end, all programs", "ns", total, None,
             breakdown(got[-1], 2 * rate * opts.seconds), digits=0),
     ]
@@ -128,7 +131,9 @@ def kernel_filtered(opts):
     """An operation of a process that the filter leaves out."""
     got = rounds_of(opts, lambda pid: ["--comm", "no-such-name"], requests_at(opts, 20000))
     return [Row("kernel, a process that is filtered out", "ns",
-                need(per_run(r, DATA) for r in got), 100, digits=0)]
+                need(per_run(r, DATA) for r in got), 100, digits=0),
+            Row("kernel, a switch of threads nobody observes", "ns",
+                need(per_run(r, SWITCH) for r in got), 120, digits=0)]
 
 
 class Flood:
