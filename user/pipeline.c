@@ -107,6 +107,18 @@ static void on_stream(void *ctx, struct txn_stream *s)
 			p->exporters[i].on_stream(p->exporters[i].self, s);
 }
 
+static void on_handshake(void *ctx, struct txn_handshake *h)
+{
+	struct pipeline *p = ctx;
+
+	h->service = process_get(p->procs, h->tgid, p->now_ns)->service;
+	if (p->opts.library_of)
+		h->library = p->opts.library_of(p->opts.ctx, h->tgid);
+	for (size_t i = 0; i < p->n_exporters; i++)
+		if (p->exporters[i].on_handshake)
+			p->exporters[i].on_handshake(p->exporters[i].self, h);
+}
+
 static void on_verdict(void *ctx, uint32_t slot, const struct sonde_verdict *v)
 {
 	struct pipeline *p = ctx;
@@ -128,6 +140,7 @@ int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts)
 		.on_txn = on_txn,
 		.on_encrypted = on_encrypted,
 		.on_stream = on_stream,
+		.on_handshake = on_handshake,
 		.on_request = on_request,
 		.on_request_gone = on_request_gone,
 		.on_gone = on_conn_gone,

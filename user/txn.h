@@ -103,6 +103,20 @@ struct txn_stream {
 	const struct service *service; /* borrowed from identity, valid for the call */
 };
 
+/* A TLS handshake that ended well, on a connection known from its first byte. */
+struct txn_handshake {
+	enum sonde_role role; /* never SONDE_ROLE_UNKNOWN */
+	enum sonde_family family;
+	uint32_t tgid;
+	uint64_t start_ns; /* first byte of the client's first message */
+	uint64_t end_ns;   /* of the operation that ended it */
+	struct sonde_addr local, peer;
+	char server_name[256];	       /* that the client asked for; empty: none */
+	char next_protocol[32];	       /* agreed on, where that is in the clear; empty: not known */
+	const char *library;	       /* "openssl", ..., static; NULL: not known */
+	const struct service *service; /* borrowed from identity, valid for the call */
+};
+
 struct txn {
 	uint64_t start_ns; /* server: first byte arrived in the socket; client: first byte sent */
 	uint64_t end_ns;   /* server: last response byte sent; client: last byte received */

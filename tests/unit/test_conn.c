@@ -454,9 +454,12 @@ static void test_encrypted(void **state)
 {
 	static const uint8_t hello[] = { 0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc };
 	static const uint8_t data[] = { 0x17, 3, 3, 0, 0x20, 9, 9, 9 };
+	static const uint8_t alert[] = { 0x15, 3, 3, 0, 2, 2, 40 };
 
 	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
 	sim_op(&sim, 1, SONDE_TX, (struct slice){ hello, sizeof(hello) });
+	/* as long as there is a handshake to follow, all is wanted */
+	sim_op(&sim, 1, SONDE_RX, (struct slice){ alert, sizeof(alert) });
 	sim_open_at(&sim, 2, SONDE_ROLE_UNKNOWN, SONDE_FAMILY_IPV4, 0, 1, 1);
 	sim_op(&sim, 2, SONDE_RX, (struct slice){ data, sizeof(data) });
 	sim_open(&sim, 3, SONDE_ROLE_SERVER); /* one byte at a time */

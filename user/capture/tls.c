@@ -32,6 +32,7 @@ struct user {
 	uint32_t tgid;
 	int32_t file;		  /* in files; -1: none */
 	struct tls_links returns; /* of its writes */
+	bool has_several;	  /* libraries mapped: which one is at work is not known */
 };
 
 struct tls {
@@ -187,8 +188,11 @@ static struct user *user_get(struct tls *t, uint32_t tgid)
 
 static void user_uses(struct tls *t, struct user *u, struct file *f)
 {
-	if (u->file >= 0)
+	if (u->file >= 0) {
+		if (t->files[u->file].symbols.library != f->symbols.library)
+			u->has_several = true;
 		return;
+	}
 	u->file = (int32_t)(f - t->files);
 	file_used(t, f, 1);
 }
@@ -259,12 +263,6 @@ void tls_exited(struct tls *t, uint32_t tgid)
 	free(u);
 }
 
-/* Sessions whose connection is gone while their object lives on: killed programs, reset sockets. */
-static void drop_sessions(struct tls *t)
-{
-	(void)t; /* the next object at the same address takes their place */
-}
-
 void tls_tick(struct tls *t, uint64_t now_ns)
 {
 	if (!t)
@@ -276,7 +274,6 @@ void tls_tick(struct tls *t, uint64_t now_ns)
 		if (!f->is_host && f->unused_since_ns && now_ns - f->unused_since_ns > LINGER_NS)
 			file_drop(t, f);
 	}
-	drop_sessions(t);
 }
 
 static void look_at_all(struct tls *t)
@@ -330,7 +327,8 @@ enum tls_library tls_used_by(const struct tls *t, uint32_t tgid)
 {
 	const struct user *u = t ? map_get(&t->users, tgid) : NULL;
 
-	return u && u->file >= 0 ? t->files[u->file].symbols.library : TLS_LIB_NONE;
+	return u && u->file >= 0 && !u->has_several ? t->files[u->file].symbols.library
+						    : TLS_LIB_NONE;
 }
 
 const struct tls_stats *tls_stats(const struct tls *t)

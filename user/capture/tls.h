@@ -35,7 +35,7 @@ void tls_forked(struct tls *t, uint32_t parent, uint32_t tgid);
 void tls_exited(struct tls *t, uint32_t tgid); /* or became another program */
 void tls_tick(struct tls *t, uint64_t now_ns); /* detaches what nobody uses */
 
-/* What a process was found to use; TLS_LIB_NONE: nothing that is watched. */
+/* What a process was found to use; TLS_LIB_NONE: nothing that is watched, or more than one. */
 enum tls_library tls_used_by(const struct tls *t, uint32_t tgid);
 const struct tls_stats *tls_stats(const struct tls *t);
 

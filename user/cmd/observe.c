@@ -161,6 +161,14 @@ static void on_encrypted(void *ctx, uint32_t tgid)
 	tls_seen(o->tls, tgid, clock_mono_ns());
 }
 
+static const char *library_of(void *ctx, uint32_t tgid)
+{
+	struct observer *o = ctx;
+	enum tls_library l = tls_used_by(o->tls, tgid);
+
+	return l == TLS_LIB_NONE ? NULL : tls_library_name(l);
+}
+
 static void on_life(void *ctx, const struct sonde_ev_hdr *h)
 {
 	struct observer *o = ctx;
@@ -247,6 +255,7 @@ static int open_pipeline(struct observer *o)
 		.on_go = on_go,
 		.on_encrypted = on_encrypted,
 		.on_life = on_life,
+		.library_of = library_of,
 		.ctx = o,
 	};
 

@@ -11,6 +11,7 @@ struct exporter {
 	void *self;
 	void (*on_txn)(void *self, const struct txn *t);
 	void (*on_stream)(void *self, const struct txn_stream *s); /* it ended */
+	void (*on_handshake)(void *self, const struct txn_handshake *h);
 	void (*on_exit)(void *self, const struct sonde_ev_exit *ev); /* of a process still known */
 	void (*tick)(void *self, uint64_t now_ns);
 	void (*close)(void *self); /* flushes, frees self */

@@ -312,6 +312,33 @@ static void red_on_stream(void *self, const struct txn_stream *t)
 		hist_record(&s->hist, t->end_ns > t->start_ns ? t->end_ns - t->start_ns : 0);
 }
 
+static void red_on_handshake(void *self, const struct txn_handshake *h)
+{
+	bool is_client = h->role == SONDE_ROLE_CLIENT;
+	struct red *r = self;
+	struct red_text text;
+	struct slice v[] = {
+		slice_str(h->next_protocol),
+		slice_str(h->library ? h->library : "unknown"),
+		{ 0 },
+		{ 0 },
+	};
+	struct series *s;
+
+	if (is_client || r->opts.server_address) {
+		const struct sonde_addr *end = is_client ? &h->peer : &h->local;
+
+		v[2] = slice_str(h->server_name);
+		if (!v[2].n && inet_ntop(h->family == SONDE_FAMILY_IPV4 ? AF_INET : AF_INET6,
+					 end->ip, text.address, sizeof(text.address)))
+			v[2] = slice_str(text.address);
+		v[3] = red_number(text.port, sizeof(text.port), end->port);
+	}
+	s = series_get(r->store, METRIC_TLS_HANDSHAKE, h->service, v, h->end_ns);
+	if (s)
+		hist_record(&s->hist, h->end_ns > h->start_ns ? h->end_ns - h->start_ns : 0);
+}
+
 static void red_seen(void *arg, struct service *s)
 {
 	struct red *r = arg;
@@ -334,6 +361,7 @@ void red_exporter(struct red *r, struct exporter *out)
 				  .self = r,
 				  .on_txn = red_on_txn,
 				  .on_stream = red_on_stream,
+				  .on_handshake = red_on_handshake,
 				  .tick = red_tick };
 }
 

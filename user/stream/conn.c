@@ -140,6 +140,7 @@ static void conn_free(struct conns *cs, struct conn *c)
 	stream_free(&c->s[SONDE_RX]);
 	conn_free_state(c);
 	free(c->unix_path);
+	handshake_drop(c);
 	free(c->leaving);
 	free(c);
 }
@@ -239,6 +240,7 @@ static void see_plaintext(struct conns *cs, struct conn *c, const struct sonde_e
 		stream_free(&c->s[d]);
 		c->s[d] = (struct stream){ 0 };
 	}
+	handshake_drop(c);
 	c->is_tls = true;
 	c->is_raw = c->wants_all = false;
 	c->is_fresh = ev->h.flags & SONDE_F_TLS_FRESH;
@@ -264,8 +266,10 @@ static bool is_of_streams(struct conns *cs, struct conn *c, const struct sonde_e
 			see_plaintext(cs, c, ev);
 		return true;
 	}
-	if (!c->is_tls)
+	if (!c->is_tls) {
+		handshake_take(cs, c, ev);
 		return true;
+	}
 	/* ciphertext that was still under way; its end is that of the plaintext too */
 	if (ev->h.flags & SONDE_F_EOF)
 		settle_eof(cs, c, ev->dir, ev->h.ts_ns);

@@ -55,6 +55,8 @@ struct conns_opts {
 	void (*on_opaque)(void *ctx, uint32_t tgid); /* it serves what cannot be understood */
 	/* What is wanted of a connection from now on; NULL: nobody to tell (replay). */
 	void (*on_verdict)(void *ctx, uint32_t slot, const struct sonde_verdict *v);
+	/* A TLS handshake ended; h->service and h->library are not filled yet. NULL: as above. */
+	void (*on_handshake)(void *ctx, struct txn_handshake *h);
 	/* A process was seen to speak TLS. NULL: not interested. */
 	void (*on_encrypted)(void *ctx, uint32_t tgid);
 	void *ctx;

@@ -7,6 +7,7 @@
  *   emit.c    a finished exchange into struct txn  steer.c   verdicts
  *   waits.c   where its time went
  *   record.c  one data record into bytes, holes and ends
+ *   handshake.c, hello.c  TLS handshakes, as far as they are in the clear
  *   match_streams.c  several messages open at once
  *   shed.c    which connections are left out when all are too many
  *   datagram.c, question.c  sockets without streams: see datagram.h
@@ -48,6 +49,7 @@ struct conn {
 	struct match match;
 	char *unix_path; /* owned, unix_path_len bytes */
 	struct sonde_addr local, peer;
+	struct hello *hello;		/* owned; a TLS handshake under way */
 	struct sonde_ev_close *leaving; /* owned; how it ended, while its last records are missing */
 	uint64_t cookie;
 	uint64_t undecided_bytes; /* not yet counted under a protocol */
@@ -129,6 +131,10 @@ void flow_hole(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t len,
 void flow_end(struct conns *cs, struct conn *c, enum sonde_dir d, bool in_order, uint64_t end_ns);
 /* Parses what is held back for something that may never come. */
 void flow_hurry(struct conns *cs, struct conn *c, enum sonde_dir d);
+
+/* handshake.c: ciphertext, as long as its handshake is followed */
+void handshake_take(struct conns *cs, struct conn *c, const struct sonde_ev_data *ev);
+void handshake_drop(struct conn *c);
 
 /* record.c: one data record into bytes, holes and ends */
 void record_take(struct conns *cs, struct conn *c, const struct sonde_ev_data *ev);

@@ -66,7 +66,7 @@ class Watched:
         return self._judge(expect, lambda m, role: expect.counts(role))
 
     def _judge(self, expect, counted):
-        m = self.sonde.settled_metrics()
+        m = self.metrics = self.sonde.settled_metrics()
         self.sonde.end()
         lost = {k: v for k, v in m.lost().items() if v}
         os.chmod(self.file, 0o644)
@@ -133,6 +133,14 @@ def tls_nginx_of_both_versions(e):
             (t["method"], t["route"], t["status"]) for t in seen if t["service"] == service))
         if found:
             raise Failure("; ".join(found))
+    # a connection for each time curl and wget were called; TLS 1.3 says what is spoken encrypted
+    shaken = Counter()
+    for labels, n in w.metrics.of("sonde_tls_handshake_duration_seconds_count"):
+        shaken[labels["service_name"], labels.get("tls_next_protocol")] += int(n)
+    same = {("nginx", "http/1.1"): 2, ("nginx", None): 4, ("curl", "http/1.1"): 2,
+            ("curl", None): 2, ("wget", None): 2}
+    if shaken != same:
+        raise Failure(f"handshakes {dict(shaken)}")
 
 
 @case(group=None)
