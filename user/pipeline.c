@@ -264,8 +264,8 @@ int pipeline_record(struct pipeline *p, const void *rec, size_t size)
 		process_get(p->procs, tgid, p->now_ns);
 	if (p->opts.recorder)
 		recorder_write(p->opts.recorder, rec, d.h->size);
-	dispatch(p, d);
 	trace_time(p->trace, p->now_ns);
+	dispatch(p, d);
 	if (p->opts.on_life && is_life(d.h))
 		p->opts.on_life(p->opts.ctx, d.h);
 	return 0;

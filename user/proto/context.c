@@ -215,7 +215,7 @@ struct slice context_sql_comment(struct slice comment)
 	struct slice key = SLICE("traceparent='"), none = { 0 };
 	const uint8_t *at, *end = comment.p + comment.n, *quote;
 
-	while (comment.n) {
+	while (comment.p && comment.n) {
 		at = memmem(comment.p, comment.n, key.p, key.n);
 		if (!at)
 			return none;

@@ -205,8 +205,14 @@ void pair_free(struct trace *tr)
 	uint64_t key;
 	void *value;
 
-	for (size_t i = 0; map_next(&tr->ends, &i, &key, &value);)
-		free(value);
+	for (size_t i = 0; map_next(&tr->ends, &i, &key, &value);) {
+		struct end *e = value;
+
+		while (!list_empty(&e->units))
+			pair_leave(tr, LIST_ENTRY(e->units.next, struct unit, on_end));
+		unit_put(tr, e->handed);
+		free(e);
+	}
 	map_free(&tr->ends);
 	map_free(&tr->apart[0]);
 	map_free(&tr->apart[1]);

@@ -148,8 +148,32 @@ void unit_join(struct trace *tr, struct unit *u)
 	placed(tr, u);
 }
 
+static void unit_alone(struct trace *tr, struct unit *u)
+{
+	if (u->context.is_known)
+		unit_join(tr, u);
+	else
+		unit_begin_trace(tr, u, TXN_PARENT_UNKNOWN);
+}
+
+/* Nobody works for what comes of the work. When a send began is not always known, so that between
+ * the two ends of a connection times say nothing. */
+static bool may_follow(const struct unit *u, const struct unit *parent, enum txn_parent how)
+{
+	if (how != TXN_PARENT_CONNECTION && parent->start_ns > u->start_ns)
+		return false;
+	for (; parent; parent = parent->parent)
+		if (parent == u)
+			return false;
+	return true;
+}
+
 void unit_follow(struct trace *tr, struct unit *u, struct unit *parent, enum txn_parent how)
 {
+	if (!may_follow(u, parent, how)) {
+		unit_alone(tr, u);
+		return;
+	}
 	u->how = how;
 	if (parent->is_placed) {
 		copy_place(tr, u, parent);
@@ -172,10 +196,7 @@ static void decide(struct trace *tr, struct unit *u)
 		return;
 	if (u->end && !u->end->peer)
 		u->end->is_apart = true;
-	if (u->context.is_known)
-		unit_join(tr, u);
-	else
-		unit_begin_trace(tr, u, TXN_PARENT_UNKNOWN);
+	unit_alone(tr, u);
 }
 
 static struct held *held_new(struct trace *tr)

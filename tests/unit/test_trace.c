@@ -1,0 +1,551 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Whose call a call is: each rule by which a parent is known, and each by which it is not. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include "trace/trace.h"
+#include "util/clock.h"
+
+enum { DELIVERED_MAX = 64 };
+
+static struct trace *tr;
+static struct txn delivered[DELIVERED_MAX];
+static size_t n_delivered;
+static uint64_t now_ns;
+
+static void deliver(void *ctx, const struct txn *t)
+{
+	assert_true(n_delivered < DELIVERED_MAX);
+	delivered[n_delivered++] = *t;
+}
+
+static int setup_with(size_t max_units, size_t max_held)
+{
+	tr = trace_new(&(struct trace_opts){ .sampler = sampler_make(NULL, NULL),
+					     .max_units = max_units,
+					     .max_held = max_held,
+					     .deliver = deliver });
+	n_delivered = 0;
+	now_ns = 1000 * NS_PER_S;
+	return tr ? 0 : -1;
+}
+
+static int setup(void **state)
+{
+	return setup_with(0, 0);
+}
+
+static int teardown(void **state)
+{
+	trace_free(tr);
+	return 0;
+}
+
+/* One request, from where it is told to where it ends. */
+struct play {
+	struct unit *unit;
+	struct txn txn;
+};
+
+static const struct sonde_addr loopback = { .ip = { 127, 0, 0, 1 } };
+static const struct sonde_addr far = { .ip = { 203, 0, 113, 9 } };
+
+static struct conn_request request(enum sonde_role role, uint64_t cookie, uint32_t tgid,
+				   uint32_t tid)
+{
+	static const struct context none;
+
+	return (struct conn_request){
+		.cookie = cookie,
+		.start_ns = now_ns += 1000,
+		.request_seq = 100,
+		.after_seq = (uint32_t)cookie, /* no other end, unless a test says so */
+		.tgid = tgid,
+		.tid = tid,
+		.role = role,
+		.family = SONDE_FAMILY_IPV4,
+		.is_tcp = true,
+		.context = &none,
+		.local = &loopback,
+		.peer = &far,
+	};
+}
+
+static struct play begin(const struct conn_request *r)
+{
+	struct play p = { .unit = trace_request(tr, r) };
+
+	p.txn = (struct txn){
+		.unit = p.unit,
+		.cookie = r->cookie,
+		.role = r->role,
+		.proto = PROTO_HTTP1,
+		.start_ns = r->start_ns,
+		.request_seq = r->request_seq,
+		.tgid = r->tgid,
+		.tid = r->tid,
+	};
+	if (r->context->is_known) {
+		p.txn.trace.parent = TXN_PARENT_HEADER;
+		p.txn.trace.is_sampled = r->context->is_sampled;
+		memcpy(p.txn.trace.trace_id, r->context->trace_id, 16);
+		memcpy(p.txn.trace.parent_span_id, r->context->span_id, 8);
+	}
+	return p;
+}
+
+static void end(struct play *p)
+{
+	p->txn.end_ns = now_ns += 1000;
+	trace_time(tr, now_ns);
+	trace_txn(tr, &p->txn, false);
+	trace_gone(tr, p->unit);
+}
+
+static struct play serve(uint64_t cookie, uint32_t tgid, uint32_t tid)
+{
+	struct conn_request r = request(SONDE_ROLE_SERVER, cookie, tgid, tid);
+
+	return begin(&r);
+}
+
+static struct play call(uint64_t cookie, uint32_t tgid, uint32_t tid)
+{
+	struct conn_request r = request(SONDE_ROLE_CLIENT, cookie, tgid, tid);
+
+	return begin(&r);
+}
+
+static const struct txn *told(const struct play *p)
+{
+	for (size_t i = 0; i < n_delivered; i++)
+		if (delivered[i].cookie == p->txn.cookie && delivered[i].role == p->txn.role &&
+		    delivered[i].start_ns == p->txn.start_ns)
+			return &delivered[i];
+	return NULL;
+}
+
+static void assert_how(const struct play *p, enum txn_parent how)
+{
+	assert_non_null(told(p));
+	assert_string_equal(txn_parent_name(told(p)->trace.parent), txn_parent_name(how));
+}
+
+static void assert_child(const struct play *child, const struct play *parent, enum txn_parent how)
+{
+	const struct txn_trace *c, *p;
+
+	assert_how(child, how);
+	assert_non_null(told(parent));
+	c = &told(child)->trace;
+	p = &told(parent)->trace;
+	assert_memory_equal(c->trace_id, p->trace_id, 16);
+	assert_memory_equal(c->parent_span_id, p->span_id, 8);
+	assert_int_equal(c->is_sampled, p->is_sampled);
+}
+
+static void a_thread_calls_for_its_request(void **state)
+{
+	struct play s = serve(1, 10, 11), other = serve(2, 10, 12), c = call(3, 10, 11);
+
+	end(&c);
+	end(&s);
+	end(&other);
+	assert_child(&c, &s, TXN_PARENT_THREAD);
+	assert_how(&s, TXN_PARENT_NONE);
+}
+
+static void an_event_loop_is_not_guessed_about(void **state)
+{
+	struct play s = serve(1, 10, 11), other = serve(2, 10, 11), c = call(3, 10, 11), later;
+
+	end(&c);
+	end(&other);
+	assert_how(&c, TXN_PARENT_UNKNOWN);
+	later = call(3, 10, 11); /* one is left */
+	end(&later);
+	end(&s);
+	assert_child(&later, &s, TXN_PARENT_THREAD);
+}
+
+/* Threads of loops work for each other: only when nothing else is open is it certain. */
+static void loops_of_several_threads_are_not_either(void **state)
+{
+	struct play a = serve(1, 10, 11), b = serve(2, 10, 11), c, s;
+
+	end(&a);
+	end(&b);
+	s = serve(1, 10, 11);
+	b = serve(3, 10, 12);
+	c = call(4, 10, 11);
+	end(&c);
+	assert_how(&c, TXN_PARENT_UNKNOWN);
+	end(&b);
+	c = call(4, 10, 11);
+	end(&c);
+	end(&s);
+	assert_child(&c, &s, TXN_PARENT_THREAD);
+}
+
+static void what_cannot_be_seen_is_reckoned_with(void **state)
+{
+	struct play s = serve(1, 10, 11), c;
+
+	trace_opaque(tr, 10);
+	c = call(2, 10, 11);
+	end(&c);
+	assert_how(&c, TXN_PARENT_UNKNOWN);
+	end(&s);
+	s = serve(1, 20, 21);
+	trace_blind(tr);
+	c = call(2, 20, 21);
+	end(&c);
+	assert_how(&c, TXN_PARENT_UNKNOWN);
+	end(&s);
+}
+
+static void a_late_call_is_nobodys(void **state)
+{
+	struct play s = serve(1, 10, 11), c;
+	struct conn_request r = request(SONDE_ROLE_CLIENT, 2, 10, 11);
+
+	r.is_late = true;
+	c = begin(&r);
+	end(&c);
+	end(&s);
+	assert_how(&c, TXN_PARENT_UNKNOWN);
+}
+
+static void who_serves_nothing_calls_by_itself(void **state)
+{
+	struct play c = call(1, 10, 11), s;
+
+	end(&c);
+	assert_how(&c, TXN_PARENT_NONE);
+	s = serve(2, 10, 11);
+	end(&s);
+	c = call(1, 10, 11); /* on whose behalf, after its answer? */
+	end(&c);
+	assert_how(&c, TXN_PARENT_UNKNOWN);
+}
+
+static void goroutines_are_not_threads(void **state)
+{
+	struct conn_request s = request(SONDE_ROLE_SERVER, 1, 10, 11);
+	struct conn_request c = request(SONDE_ROLE_CLIENT, 2, 10, 12);
+	struct play served, called, by_thread;
+
+	s.is_go = c.is_go = true;
+	s.goroutine = c.goroutine = 0xc000100000;
+	served = begin(&s);
+	called = begin(&c);
+	end(&called);
+	c.cookie = 3;
+	c.goroutine = 0;
+	c.tid = 11;
+	by_thread = begin(&c);
+	end(&by_thread);
+	end(&served);
+	assert_child(&called, &served, TXN_PARENT_GOROUTINE);
+	assert_how(&by_thread, TXN_PARENT_UNKNOWN);
+}
+
+static void a_goroutine_hands_its_request_over(void **state)
+{
+	struct conn_request s = request(SONDE_ROLE_SERVER, 1, 10, 11);
+	struct conn_request c = request(SONDE_ROLE_CLIENT, 2, 10, 12);
+	struct play served, called, again;
+
+	s.is_go = c.is_go = true;
+	s.goroutine = 0xc000100000;
+	c.goroutine = 0xc000200000;
+	served = begin(&s);
+	trace_handover(tr, 10, 0xc000100000, 2);
+	called = begin(&c);
+	end(&called);
+	c.start_ns = now_ns += 1000;
+	again = begin(&c); /* of that one nothing was told */
+	end(&again);
+	trace_handover(tr, 10, 0xc000100000, 2);
+	end(&served);
+	c.start_ns = now_ns += 1000;
+	assert_child(&called, &served, TXN_PARENT_HANDOVER);
+	assert_how(&again, TXN_PARENT_UNKNOWN);
+	again = begin(&c); /* whose it was is over */
+	end(&again);
+	assert_how(&again, TXN_PARENT_UNKNOWN);
+	trace_conn_gone(tr, 2);
+}
+
+static void a_request_id_is_passed_on(void **state)
+{
+	struct conn_request a = request(SONDE_ROLE_SERVER, 1, 10, 11);
+	struct conn_request b = request(SONDE_ROLE_SERVER, 2, 10, 11);
+	struct conn_request c = request(SONDE_ROLE_CLIENT, 3, 10, 11);
+	struct play first, second, called;
+
+	a.request_id = SLICE("one");
+	b.request_id = SLICE("two");
+	c.request_id = SLICE("two");
+	first = begin(&a);
+	second = begin(&b);
+	called = begin(&c);
+	end(&called);
+	end(&second);
+	assert_child(&called, &second, TXN_PARENT_PROXY);
+	b.request_id = SLICE("one"); /* not one of a kind any more */
+	c.request_id = SLICE("one");
+	b.start_ns = now_ns += 1000;
+	c.start_ns = now_ns += 1000;
+	second = begin(&b);
+	called = begin(&c);
+	end(&called);
+	assert_how(&called, TXN_PARENT_UNKNOWN);
+	end(&first);
+	end(&second);
+}
+
+static void a_process_is_forked_for_a_request(void **state)
+{
+	struct play s = serve(1, 10, 11), c;
+
+	trace_fork(tr, 10, 30);
+	c = call(2, 30, 30);
+	end(&c);
+	end(&s);
+	assert_child(&c, &s, TXN_PARENT_HANDOVER);
+	c = call(2, 30, 30);
+	end(&c);
+	assert_how(&c, TXN_PARENT_NONE);
+	trace_exit(tr, 30);
+}
+
+static struct conn_request other_end(const struct conn_request *client, uint64_t cookie,
+				     uint32_t tgid)
+{
+	struct conn_request r = request(SONDE_ROLE_SERVER, cookie, tgid, tgid + 1);
+
+	r.request_seq = client->request_seq;
+	r.after_seq = client->after_seq;
+	r.peer = &loopback;
+	return r;
+}
+
+static void two_ends_are_one_connection(void **state)
+{
+	struct conn_request r = request(SONDE_ROLE_CLIENT, 1, 10, 11), o;
+	struct play c, s;
+
+	c = begin(&r);
+	o = other_end(&r, 2, 20);
+	s = begin(&o);
+	end(&s);
+	end(&c);
+	assert_child(&s, &c, TXN_PARENT_CONNECTION);
+	/* pipelined: the ends differ in what they had seen of answers */
+	r.request_seq = 200;
+	r.start_ns = now_ns += 1000;
+	c = begin(&r);
+	o = other_end(&r, 2, 20);
+	o.after_seq = 777;
+	s = begin(&o);
+	end(&s);
+	end(&c);
+	assert_child(&s, &c, TXN_PARENT_CONNECTION);
+}
+
+/* The server's record came first: what hangs on it waits, and is told in one trace. */
+static void a_late_client_is_waited_for(void **state)
+{
+	struct conn_request r = request(SONDE_ROLE_CLIENT, 1, 10, 11);
+	struct conn_request o = other_end(&r, 2, 20);
+	struct play s = begin(&o), inner = call(3, 20, 21), c;
+
+	end(&inner);
+	end(&s);
+	assert_int_equal(n_delivered, 0);
+	c = begin(&r);
+	assert_int_equal(n_delivered, 2);
+	end(&c);
+	assert_child(&s, &c, TXN_PARENT_CONNECTION);
+	assert_child(&inner, &s, TXN_PARENT_THREAD);
+	assert_memory_equal(told(&inner)->trace.trace_id, told(&c)->trace.trace_id, 16);
+}
+
+static void nobody_is_waited_for_for_long(void **state)
+{
+	struct conn_request r = request(SONDE_ROLE_CLIENT, 1, 10, 11);
+	struct conn_request o = other_end(&r, 2, 20);
+	struct play s = begin(&o), inner = call(3, 20, 21);
+
+	end(&inner);
+	trace_time(tr, now_ns + TRACE_HOLD_NS / 2);
+	assert_int_equal(n_delivered, 0);
+	end(&s);
+	trace_time(tr, now_ns += TRACE_GRACE_NS + NS_PER_S);
+	assert_int_equal(n_delivered, 2);
+	assert_how(&s, TXN_PARENT_UNKNOWN);
+	assert_child(&inner, &s, TXN_PARENT_THREAD);
+	/* the connection's other end is not seen: the next one need not wait */
+	o.request_seq = 300;
+	o.start_ns = now_ns += 1000;
+	s = begin(&o);
+	end(&s);
+	assert_how(&s, TXN_PARENT_UNKNOWN);
+}
+
+static void a_context_is_joined(void **state)
+{
+	struct context x = { .trace_id = { 1 }, .span_id = { 2 }, .is_known = true };
+	struct conn_request a = request(SONDE_ROLE_SERVER, 1, 10, 11);
+	struct conn_request b = request(SONDE_ROLE_SERVER, 2, 10, 11);
+	struct conn_request c = request(SONDE_ROLE_CLIENT, 3, 10, 11), o;
+	struct play first, second, called, answered;
+
+	a.context = c.context = &x; /* c passes on what a brought */
+	first = begin(&a);
+	second = begin(&b);
+	called = begin(&c);
+	o = other_end(&c, 4, 20);
+	o.context = &x;
+	answered = begin(&o);
+	end(&answered);
+	end(&called);
+	end(&second);
+	end(&first);
+	assert_how(&first, TXN_PARENT_HEADER);
+	assert_memory_equal(told(&first)->trace.parent_span_id, x.span_id, 8);
+	assert_false(told(&first)->trace.is_sampled); /* as it was said */
+	assert_child(&called, &first, TXN_PARENT_HEADER);
+	assert_child(&answered, &called, TXN_PARENT_CONNECTION);
+	assert_memory_equal(told(&answered)->trace.trace_id, x.trace_id, 16);
+}
+
+/* A program that makes its own spans: the server's parent is the one it names. */
+static void a_context_of_the_clients_own_stands(void **state)
+{
+	struct context x = { .trace_id = { 1 }, .span_id = { 2 }, .is_known = true };
+	struct conn_request c = request(SONDE_ROLE_CLIENT, 3, 10, 11), o;
+	struct play called, answered;
+
+	c.context = &x;
+	called = begin(&c);
+	o = other_end(&c, 4, 20);
+	o.context = &x;
+	answered = begin(&o);
+	end(&answered);
+	end(&called);
+	assert_how(&called, TXN_PARENT_HEADER);
+	assert_how(&answered, TXN_PARENT_HEADER);
+	assert_memory_equal(told(&answered)->trace.parent_span_id, x.span_id, 8);
+}
+
+static void bounds_are_kept(void **state)
+{
+	struct context x = { .trace_id = { 1 }, .span_id = { 2 }, .is_known = true };
+	struct conn_request r, o;
+	struct play s[4];
+
+	trace_free(tr);
+	setup_with(3, 2);
+	for (int i = 0; i < 4; i++) {
+		r = request(SONDE_ROLE_CLIENT, 100 + (uint64_t)i, 10, 11);
+		o = other_end(&r, 200 + (uint64_t)i, 20 + (uint32_t)i);
+		if (i == 3)
+			o.context = &x;
+		s[i] = begin(&o);
+	}
+	assert_null(s[3].unit); /* no room: it is still where its request says */
+	assert_int_equal(trace_stats(tr)->units_refused, 1);
+	for (int i = 0; i < 4; i++)
+		end(&s[i]);
+	assert_int_equal(trace_stats(tr)->hurried, 1);
+	assert_how(&s[0], TXN_PARENT_UNKNOWN);
+	assert_how(&s[3], TXN_PARENT_HEADER);
+	trace_flush(tr);
+	assert_int_equal(n_delivered, 4);
+	for (uint64_t i = 0; i < 4; i++)
+		trace_conn_gone(tr, 200 + i);
+	assert_int_equal(trace_stats(tr)->units, 0);
+	assert_int_equal(trace_stats(tr)->held, 0);
+}
+
+/* Requests that are lost, connections that end first, in any order: nothing is left behind. */
+static void nothing_is_left_behind(void **state)
+{
+	uint32_t seed = 7;
+
+	for (int round = 0; round < 500; round++) {
+		struct play plays[6];
+		bool is_done[6] = { false };
+
+		n_delivered = 0;
+		for (int i = 0; i < 6; i++) {
+			struct conn_request r =
+				request(i % 2 ? SONDE_ROLE_CLIENT : SONDE_ROLE_SERVER,
+					(uint64_t)(round * 8 + i), 10 + (seed >> 16) % 3, 11);
+
+			seed = seed * 1103515245 + 12345;
+			r.request_seq = (uint32_t)round * 4 + (seed >> 20) % 2;
+			r.after_seq = 5;
+			r.peer = &loopback;
+			plays[i] = begin(&r);
+		}
+		for (int i = 0; i < 30; i++) {
+			int k = (int)((seed = seed * 1103515245 + 12345) >> 16) % 6;
+
+			if (seed >> 28 == 0)
+				trace_conn_gone(tr, (uint64_t)(round * 8 + k));
+			if (is_done[k])
+				continue;
+			is_done[k] = true;
+			if (seed >> 29)
+				end(&plays[k]);
+			else
+				trace_gone(tr, plays[k].unit);
+		}
+		for (int i = 0; i < 6; i++) {
+			if (!is_done[i])
+				end(&plays[i]);
+			trace_conn_gone(tr, (uint64_t)(round * 8 + i));
+		}
+		if (round % 3 == 0)
+			trace_flush(tr);
+		else
+			trace_time(tr, now_ns += 2 * NS_PER_S);
+		assert_int_equal(trace_stats(tr)->units, 0);
+		assert_int_equal(trace_stats(tr)->held, 0);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_thread_calls_for_its_request),
+		TEST(an_event_loop_is_not_guessed_about),
+		TEST(loops_of_several_threads_are_not_either),
+		TEST(what_cannot_be_seen_is_reckoned_with),
+		TEST(a_late_call_is_nobodys),
+		TEST(who_serves_nothing_calls_by_itself),
+		TEST(goroutines_are_not_threads),
+		TEST(a_goroutine_hands_its_request_over),
+		TEST(a_request_id_is_passed_on),
+		TEST(a_process_is_forked_for_a_request),
+		TEST(two_ends_are_one_connection),
+		TEST(a_late_client_is_waited_for),
+		TEST(nobody_is_waited_for_for_long),
+		TEST(a_context_is_joined),
+		TEST(a_context_of_the_clients_own_stands),
+		TEST(bounds_are_kept),
+		TEST(nothing_is_left_behind),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
