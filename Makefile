@@ -159,14 +159,15 @@ bench: need-root all $(O)/bench/pace $(O)/bench/bench_proto $(O)/bench/hook $(O)
 	$(Q)python3 tests/bench/bench.py --sonde $(O)/sonde --pace $(O)/bench/pace --write $(ARGS)
 
 # the parser alone, no root: ns for each message
-bench-parse: $(O)/bench/bench_http1 $(O)/bench/bench_proto
-	$(Q)$< && $(O)/bench/bench_proto tests/replay/sessions/[!u]*.pcap
+bench-parse: $(O)/bench/bench_http1 $(O)/bench/bench_http2 $(O)/bench/bench_proto
+	$(Q)$< && $(O)/bench/bench_http2 && $(O)/bench/bench_proto tests/replay/sessions/[!u]*.pcap
 
 # the same of a span, from transaction to request
 bench-span: $(O)/bench/bench_otlp
 	$(Q)$<
 
-BENCHES := http1 proto otlp
+BENCHES := http1 http2 proto otlp
+$(O)/bench/bench_http2: $(O)/tests/unit/h2wire.o
 $(BENCHES:%=$(O)/bench/bench_%): $(O)/bench/bench_%: $(O)/tests/bench/bench_%.o $(O)/libsonde.a
 	$(call msg,LINK)
 	$(Q)mkdir -p $(@D)

@@ -2,11 +2,12 @@
 /* What parsing costs, alone: median of rounds, ns for each message or route. */
 #include <stdio.h>
 #include <stdlib.h>
+#include "median.h"
 #include "proto/proto.h"
 #include "stream/route.h"
 #include "util/clock.h"
 
-enum { ROUNDS = 21, TIMES = 50000 };
+enum { TIMES = 50000 };
 
 static const char browser[] =
 	"GET /shop/items/42?page=2 HTTP/1.1\r\nHost: shop.example\r\n"
@@ -20,20 +21,6 @@ static const char answer[] = "HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\n"
 			     "Content-Length: 12\r\nConnection: keep-alive\r\n\r\n";
 static const char chunked[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 			      "5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n";
-
-static int compare(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-static void print_median(const char *name, double *rounds)
-{
-	qsort(rounds, ROUNDS, sizeof(*rounds), compare);
-	printf("%-28s %7.1f ns  (%.1f to %.1f)\n", name, rounds[ROUNDS / 2], rounds[0],
-	       rounds[ROUNDS - 1]);
-}
 
 static void bench_parse(const char *name, enum proto_dir dir, const char *text)
 {
