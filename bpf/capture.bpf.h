@@ -381,6 +381,20 @@ static __always_inline void describe(const struct op *op, const struct actor *by
 	conn_describe(by->sk, by->c, tx << 32 | rx, (u64)by->task->tgid << 32 | by->task->pid);
 }
 
+static __always_inline bool is_plaintext_told(struct op *op, const struct actor *by)
+{
+	int takes;
+
+	if (!is_tls_wanted || by->c->tls == TLS_NO || !op->is_tcp)
+		return false;
+	takes = tls_takes(op, by->c);
+	if (takes == TLS_DESCRIBE) {
+		describe(op, by);
+		takes = tls_takes(op, by->c);
+	}
+	return takes == TLS_TAKES;
+}
+
 /* Makes the record of an operation, in the scratch space of the CPU, which is held. */
 static __always_inline void capture(struct op *op, const struct actor *by)
 {
@@ -393,16 +407,6 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 
 	if (!s)
 		return;
-	if (is_tls_wanted && c->tls != TLS_NO && op->is_tcp) {
-		int takes = tls_takes(op, c);
-
-		if (takes == TLS_DESCRIBE) {
-			describe(op, by);
-			takes = tls_takes(op, c);
-		}
-		if (takes == TLS_TAKES)
-			return;
-	}
 	if (!op->is_tcp) {
 		op->seq = __sync_fetch_and_add(&c->own_seq[dir], op->len);
 		op->other_seq = c->own_seq[!dir];

@@ -124,7 +124,8 @@ static __always_inline void operation(struct sock *sk, int ret, int flags, u32 d
 		c->flags |= CONN_OWN_SEQ;
 	else if (tp)
 		place_tcp(&op, &by, tp);
-	capture(&op, &by);
+	if (!is_plaintext_told(&op, &by))
+		capture(&op, &by);
 }
 
 /* A multi-message call ended early: its next one starts at its first message. */

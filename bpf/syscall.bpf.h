@@ -76,7 +76,8 @@ static __always_inline bool call_of(struct pt_regs *regs, struct call *call)
 	return false;
 }
 
-static __always_inline bool compat_call_of(struct pt_regs *regs, struct call *call)
+/* Apart, as is what follows on the way to the record: old kernels add up the stacks of callers. */
+static __noinline bool compat_call_of(struct pt_regs *regs, struct call *call)
 {
 	struct compat_call c;
 
@@ -218,6 +219,18 @@ __noinline int capture_found(struct placed *p)
 	return 0;
 }
 
+/* Is the operation's ciphertext told as plaintext? */
+__noinline int tls_found(struct placed *p)
+{
+	struct actor by = { .task = bpf_get_current_task_btf() };
+
+	if (!p)
+		return 0;
+	by.sk = (struct sock *)p->sk;
+	by.c = conn_of(by.sk);
+	return by.c ? is_plaintext_told(&p->op, &by) : 0;
+}
+
 /* The same of a datagram: apart, so that the two do not share a stack. */
 __noinline int datagram_found(struct placed *p)
 {
@@ -280,6 +293,14 @@ static long message_add(u32 i, struct messages_at *at)
 	return 0;
 }
 
+static __always_inline void placed_capture(struct placed *p)
+{
+	if (p->is_datagram)
+		datagram_found(p);
+	else if (!is_tls_wanted || !tls_found(p))
+		capture_found(p);
+}
+
 static long message_capture(u32 i, struct messages_at *at)
 {
 	struct messages *m = at->m;
@@ -289,10 +310,8 @@ static long message_capture(u32 i, struct messages_at *at)
 		return 1;
 	op->msg = m->vec + i * sizeof(struct mmsghdr);
 	op->len = message_len(m->vec, i);
-	if (m->at.is_datagram)
-		datagram_found(&m->at);
-	else if (op->len || op->dir == SONDE_RX)
-		capture_found(&m->at);
+	if (m->at.is_datagram || op->len || op->dir == SONDE_RX)
+		placed_capture(&m->at);
 	op->seq += op->len;
 	return 0;
 }
@@ -307,30 +326,32 @@ static __always_inline void call_failed(const struct call *call, struct sock *sk
 		c->tx_start_ns = 0;
 }
 
-/* To what and where in its streams; leaves as many messages as there are to capture. */
-static __noinline void call_find(const struct call *call, struct messages *m)
+/* To what socket; NULL: to none, or it failed. */
+static __noinline struct conn *call_find(const struct call *call, struct messages *m)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct found f = {};
-	struct conn *c;
 
 	m->at.op.dir = call->dir & 1;
 	if (!socket_of(task, call->fd, &f)) {
 		if (call->nr != NR_SPLICE || !socket_of(task, call->other_fd, &f))
-			return;
+			return NULL;
 		m->at.op.dir = SONDE_RX;
 	}
 	if (call->ret < 0 && !(f.is_datagram && is_of_network(call->ret))) {
 		call_failed(call, f.sk, task->pid);
-		return;
+		return NULL;
 	}
-	c = conn_found(&f);
-	if (!c || !conn_is_observed(c, task, task->tgid))
-		return;
-	if (f.is_datagram && datagram_is_ignored(c))
-		return;
 	m->at.is_datagram = f.is_datagram;
 	m->at.sk = (u64)f.sk;
+	return conn_found(&f);
+}
+
+/* Where in its streams; leaves as many messages as there are to capture. */
+static __noinline void call_place(const struct call *call, struct messages *m, struct conn *c)
+{
+	if (m->at.is_datagram && datagram_is_ignored(c))
+		return;
 	m->at.op.flags = call->flags;
 	m->at.op.len = m->total = call->ret;
 	m->n = 1;
@@ -347,13 +368,15 @@ static __noinline void call_find(const struct call *call, struct messages *m)
 		m->total = 0;
 		bpf_loop(MESSAGES_MAX, message_add, &at, 0);
 	}
-	if (!f.is_datagram)
-		place_found(&m->at.op, f.sk, c, m->total);
+	if (!m->at.is_datagram)
+		place_found(&m->at.op, (struct sock *)m->at.sk, c, m->total);
 }
 
 /* Global: see capture_found. */
 __noinline int syscall_ended(struct call *call)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct conn *c;
 	u32 zero = 0;
 	struct messages_at at = { bpf_map_lookup_elem(&calls, &zero) };
 	struct messages *m = at.m;
@@ -361,15 +384,16 @@ __noinline int syscall_ended(struct call *call)
 	if (!call || !m)
 		return 0;
 	__builtin_memset(m, 0, sizeof(*m));
-	call_find(call, m);
+	c = call_find(call, m);
+	if (!c || !conn_is_observed(c, task, task->tgid))
+		return 0;
+	call_place(call, m, c);
 	if (!m->n)
 		return 0;
 	if (call->is_many && !m->at.error)
 		bpf_loop(MESSAGES_MAX, message_capture, &at, 0);
-	else if (m->at.is_datagram)
-		datagram_found(&m->at);
 	else
-		capture_found(&m->at);
+		placed_capture(&m->at);
 	return 0;
 }
 
