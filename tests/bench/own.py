@@ -137,16 +137,31 @@ def replay(opts):
             result = host.pace_result(host.pace(opts.pace, port, 20000, 10))
             time.sleep(0.3)
         n = count_records(path)
-        values = []
+        values, spans = [], []
         for _ in range(opts.rounds):
             start = time.monotonic()
             out = subprocess.run([opts.sonde, "replay", path, "--metrics"], check=True,
                                  capture_output=True, text=True).stdout
             values.append(n / (time.monotonic() - start) / 1e6)
+            start = time.monotonic()
+            lines = subprocess.run([opts.sonde, "replay", path, "--spans"], check=True,
+                                   capture_output=True).stdout
+            spans.append(lines.count(b'"spanId"') / (time.monotonic() - start) / 1e6)
     seen = sum(float(x) for x in re.findall(
         r"^http_server_request_duration_seconds_count\{[^\n]*\} (\S+)$", out, re.M))
     return [Row("replay", "M records/s", values, -1,
-                f"{n} records, {seen:.0f} of {result['sent']} requests")]
+                f"{n} records, {seen:.0f} of {result['sent']} requests"),
+            Row("replay --spans", "M spans/s", spans, -0.5,
+                f"{len(lines) / MIB:.0f} MiB of OTLP/JSON")]
 
 
-MEASURES = [own_cpu, ready, memory_idle, memory_full, size, replay]
+def span(opts):
+    """ns from a finished transaction to the bytes of a request over OTLP, alone."""
+    out = subprocess.run([os.path.join(os.path.dirname(opts.pace), "bench_otlp")],
+                         capture_output=True, text=True, check=True).stdout
+    found = re.findall(r"^(.*?) +([\d.]+) ns  \(.*\)  (\d+) bytes$", out, re.M)
+    return [Row(name, "ns", [float(ns)], 20000, f"{size} bytes on the wire", digits=0)
+            for name, ns, size in found]
+
+
+MEASURES = [own_cpu, ready, memory_idle, memory_full, size, replay, span]
