@@ -25,6 +25,8 @@ TRIED = {
                           "the last {seconds:.0f} s, under 8 names",
     "churn-of-connections": "a fresh connection per request: {sent:,}, {rate:,} a second for the "
                             "last {seconds:.0f} s",
+    "otlp-dead-collector-takes-no-memory": "{sent:,} requests in {seconds} s, each exported to a "
+                                           "collector that is not there",
     "churn-of-sonde": "sonde killed and started {restarts} times under {requests:,} requests, of "
                       "which {failed} failed; {sent:,} fresh ones after the last start",
     "suspended-sonde": "sonde stopped (SIGSTOP) for 5 s under {sent:,} requests, with a ring of "

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 
 from harness.case import case
 from harness.env import PROGS, tool
+from harness.holdings import anonymous_kib
 from harness.node import modules
 from harness.proc import Failure, free_port, until
 from harness.sonde import Sonde
@@ -304,6 +305,34 @@ def otlp_silent_collector_holds_nothing_up(e):
     if counted(s, "queue_length")[("traces", None)] != 40:
         raise Failure(f"queue {counted(s, 'queue_length')}")
     s.end()
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_dead_collector_takes_no_memory(e):
+    """All the load there can be, and nobody to send it to: flat from when the queue is full."""
+    seconds = e.amount(8, 200)
+    ng = e.nginx()
+    port = ng.port
+    s = exporter(e, port, f"http://127.0.0.1:{free_port()}")
+    load = e.procs.start([tool("wrk"), "-t1", "-c8", f"-d{seconds}s", f"http://127.0.0.1:{port}/ok"])
+    until(lambda: counted(s, "dropped_total")[("traces", "queue_full")] > 0, seconds, "a full queue")
+    time.sleep(0.5)
+    before = anonymous_kib(s.proc.pid)
+    load.wait(seconds + 5)
+    m = s.settled_metrics()
+    after = anonymous_kib(s.proc.pid)
+    sent, lost = sum(ng.log().values()), sum(m.lost().values())
+    seen, spans = sum(m.requests("server").values()), sum(m.requests("client").values())
+    dropped = counted(s, "dropped_total")[("traces", "queue_full")]
+    queued = counted(s, "queue_length")[("traces", None)]
+    e.figures.update(sent=sent, counted=seen, seconds=seconds, anonymous_kib=[before, after],
+                     lost={k: v for k, v in m.lost().items() if v})
+    if after > before + 2048:
+        raise Failure(f"{before} KiB became {after} KiB")
+    if lost == 0 and (seen != sent or dropped + queued != seen + spans):
+        raise Failure(f"{sent} requests, {seen} counted, {seen + spans} spans of which {dropped} "
+                      f"dropped and {queued} held")
+    s.end(limit=END_S)
 
 
 def certificates(e):
