@@ -66,6 +66,13 @@ leaves_the_configuration_only() {
 		[ "$(cd "$dir/root" && find . -type f)" = ./etc/sonde/sonde.yaml ]
 }
 
+# what the package is built with is what the build asks for
+builds_with_what_is_asked() {
+	diff <(deploy/install-deps list build | grep -- '-dev$' | grep -v libc6 | sort) \
+		<(sed -n '/^Build-Depends/,/^[^ B]/p' deploy/debian/control | grep -oE '[a-z0-9.-]+-dev' | sort)
+}
+
+check "package is built with what the build asks for" builds_with_what_is_asked
 check "install into a folder" install_to
 check "install is complete" holds
 check "unit satisfies systemd-analyze verify" unit_is_good
