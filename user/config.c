@@ -309,6 +309,14 @@ void config_reload(struct config *c, int argc, char **argv)
 	config_free(&fresh);
 }
 
+bool config_keeps(const struct config *c, const char *word)
+{
+	for (size_t i = 0; i < c->traces_keep.n; i++)
+		if (strcmp(c->traces_keep.v[i], word) == 0)
+			return true;
+	return false;
+}
+
 void config_free(struct config *c)
 {
 	for (size_t i = 0; i < options_n; i++)

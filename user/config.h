@@ -78,6 +78,8 @@ void config_reload(struct config *c, int argc, char **argv);
 /* Warns of values of OTEL_ variables that their specification does not allow:
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/ */
 void config_warn_otel(char **envp);
+/* Is that word in --traces-keep? */
+bool config_keeps(const struct config *c, const char *word);
 void config_free(struct config *c); /* leaves it zeroed */
 
 /* Help, generated from the table, on stdout. CMD_HELP: every command. */

@@ -180,6 +180,20 @@ int check_comm(const char *s, char *expected, size_t size)
 	return -EINVAL;
 }
 
+int check_keep(const char *s, char *expected, size_t size)
+{
+	struct nearest n = { 0 };
+	char hint[128];
+
+	if (strcmp(s, "errors") == 0 || strcmp(s, "slow") == 0)
+		return 0;
+	nearest_offer(&n, s, "errors");
+	nearest_offer(&n, s, "slow");
+	nearest_say(&n, "", hint, sizeof(hint));
+	snprintf(expected, size, "errors or slow%s", hint);
+	return -EINVAL;
+}
+
 int check_protocol(const char *s, char *expected, size_t size)
 {
 	struct nearest n = { 0 };

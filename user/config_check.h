@@ -19,6 +19,7 @@ int check_pid(const char *s, char *expected, size_t size);
 int check_port(const char *s, char *expected, size_t size);
 int check_comm(const char *s, char *expected, size_t size);
 int check_glob(const char *s, char *expected, size_t size);
+int check_keep(const char *s, char *expected, size_t size); /* errors, slow */
 int check_protocol(const char *s, char *expected, size_t size);
 int check_url(const char *s, char *expected, size_t size); /* http or https */
 

@@ -62,9 +62,21 @@ static void on_txn(void *ctx, struct txn *t)
 	trace_txn(p->trace, t, proc->is_go);
 }
 
+static void on_kept(void *ctx, const struct txn *t)
+{
+	struct pipeline *p = ctx;
+
+	for (size_t i = 0; i < p->n_exporters; i++)
+		if (p->exporters[i].on_kept)
+			p->exporters[i].on_kept(p->exporters[i].self, t);
+}
+
 static void deliver(void *ctx, const struct txn *t)
 {
 	struct pipeline *p = ctx;
+
+	if (p->keep && !t->trace.is_sampled)
+		keep_txn(p->keep, t);
 
 	for (size_t i = 0; i < p->n_exporters; i++)
 		if (p->exporters[i].on_txn)
@@ -154,6 +166,11 @@ int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts)
 		.deliver = deliver,
 		.ctx = p,
 	});
+	if (opts->keep_errors || opts->keep_slow)
+		p->keep = keep_new(&(struct keep_opts){ .errors = opts->keep_errors,
+							.slow = opts->keep_slow,
+							.deliver = on_kept,
+							.ctx = p });
 	if (opts->routes)
 		p->routes = routes_new(&(struct routes_opts){ 0 });
 	if (!p->procs || !p->conns || !p->trace || (opts->routes && !p->routes)) {
@@ -338,10 +355,12 @@ void pipeline_free(struct pipeline *p)
 	p->n_exporters = 0;
 	conns_free(p->conns);
 	trace_free(p->trace);
+	keep_free(p->keep);
 	processes_free(p->procs);
 	routes_free(p->routes);
 	p->conns = NULL;
 	p->trace = NULL;
+	p->keep = NULL;
 	p->procs = NULL;
 	p->routes = NULL;
 }

@@ -14,6 +14,7 @@
 #include "export/export.h"
 #include "identity/process.h"
 #include "stream/conn.h"
+#include "trace/keep.h"
 #include "trace/trace.h"
 
 enum { PIPELINE_EXPORTERS_MAX = 8 };
@@ -27,6 +28,7 @@ struct pipeline_opts {
 	bool is_live;
 	bool routes;
 	struct sampler sampler;
+	bool keep_errors, keep_slow; /* traces, whatever the sampler says */
 	uint32_t protocols;
 	void (*on_go)(void *ctx, uint32_t tgid);
 	void (*on_encrypted)(void *ctx, uint32_t tgid); /* it was seen to speak TLS */
@@ -42,6 +44,7 @@ struct pipeline {
 	struct processes *procs;
 	struct conns *conns;
 	struct trace *trace;
+	struct keep *keep; /* NULL: only what is sampled is */
 	struct routes *routes;
 	struct exporter exporters[PIPELINE_EXPORTERS_MAX];
 	size_t n_exporters;

@@ -64,7 +64,7 @@ says 2 "otlp-endpoint: 'collector:4318' .*expected a URL" --otlp-endpoint collec
 says 2 'this build does not propagate trace context' --propagate http
 says 2 'this build does not serve TLS or authentication' --web-config web.yml
 says 2 'this build does not know Kubernetes' --namespace shop
-says 2 'this build does not make traces' --traces-keep errors
+says 2 'errors or slow' --traces-keep error
 says 2 'this build does not read from a running sonde' top --connect http://127.0.0.1:9464
 says 2 'this build does not have the live view' top
 says 2 "not together with --json" replay f --spans --json

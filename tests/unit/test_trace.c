@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "trace/keep.h"
 #include "trace/trace.h"
 #include "util/clock.h"
 
@@ -523,6 +524,54 @@ static void nothing_is_left_behind(void **state)
 	}
 }
 
+static struct txn span(uint8_t trace, uint8_t id, const char *error, uint64_t duration_ns)
+{
+	struct txn t = { .cookie = id, .start_ns = now_ns, .end_ns = now_ns + duration_ns };
+
+	t.trace.trace_id[15] = trace;
+	t.trace.span_id[7] = id;
+	strcpy(t.error_type, error);
+	return t;
+}
+
+static void what_fails_or_is_slow_is_kept(void **state)
+{
+	struct keep *k =
+		keep_new(&(struct keep_opts){ .errors = true, .slow = true, .deliver = deliver });
+	struct txn t;
+
+	t = span(1, 1, "", 5);
+	keep_txn(k, &t);
+	t = span(2, 2, "", 5);
+	keep_txn(k, &t);
+	assert_int_equal(n_delivered, 0);
+	t = span(1, 3, "500", 5); /* and with it what came before and comes behind */
+	keep_txn(k, &t);
+	t = span(1, 4, "", 5);
+	keep_txn(k, &t);
+	assert_int_equal(n_delivered, 3);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(delivered[i].cookie, i < 1 ? 1 : i + 2);
+		assert_true(delivered[i].trace.is_sampled);
+	}
+	t = span(3, 5, "", KEEP_SLOW_NS);
+	keep_txn(k, &t);
+	assert_int_equal(n_delivered, 4);
+	for (int i = 0; i < KEEP_SPANS_MAX; i++) { /* 2 is forgotten */
+		t = span(9, 9, "", 5);
+		keep_txn(k, &t);
+	}
+	t = span(2, 6, "500", 5);
+	keep_txn(k, &t);
+	assert_int_equal(n_delivered, 5);
+	keep_free(k);
+	k = keep_new(&(struct keep_opts){ .errors = true, .deliver = deliver });
+	t = span(4, 7, "", KEEP_SLOW_NS);
+	keep_txn(k, &t);
+	assert_int_equal(n_delivered, 5);
+	keep_free(k);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -545,6 +594,7 @@ int main(void)
 		TEST(a_context_of_the_clients_own_stands),
 		TEST(bounds_are_kept),
 		TEST(nothing_is_left_behind),
+		TEST(what_fails_or_is_slow_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,6 +251,8 @@ static int open_pipeline(struct observer *o)
 		.is_live = true,
 		.routes = o->config->routes,
 		.sampler = sampler_env(),
+		.keep_errors = config_keeps(o->config, "errors"),
+		.keep_slow = config_keeps(o->config, "slow"),
 		.protocols = o->config->protocol_mask,
 		.on_go = on_go,
 		.on_encrypted = on_encrypted,

@@ -10,6 +10,8 @@ struct exporter {
 	const char *name;
 	void *self;
 	void (*on_txn)(void *self, const struct txn *t);
+	/* A span to be exported after all: on_txn was told of it as one that is not sampled. */
+	void (*on_kept)(void *self, const struct txn *t);
 	void (*on_stream)(void *self, const struct txn_stream *s); /* it ended */
 	void (*on_handshake)(void *self, const struct txn_handshake *h);
 	void (*on_exit)(void *self, const struct sonde_ev_exit *ev); /* of a process still known */

@@ -268,7 +268,9 @@ static void on_txn(void *self, const struct txn *t)
 
 void otlp_exporter(struct otlp *x, struct exporter *out)
 {
-	*out = (struct exporter){ .name = "otlp", .self = x, .on_txn = x->spans ? on_txn : NULL };
+	*out = (struct exporter){ .name = "otlp", .self = x };
+	if (x->spans)
+		out->on_txn = out->on_kept = on_txn;
 }
 
 int otlp_join(struct otlp *x, struct loop *l)
