@@ -137,7 +137,7 @@ static void prepared(struct mysql *my, struct slice body, struct msg *out)
 static void first_packet(struct mysql *my, struct slice body, size_t len, struct msg *out)
 {
 	enum my_command command = my_front(my);
-	uint64_t columns;
+	uint64_t columns = 0;
 	size_t n;
 
 	if (!my->is_responding) {
