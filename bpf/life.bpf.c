@@ -92,7 +92,8 @@ static __always_inline void count_unseen(struct sock *sk, struct conn *c)
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	u32 unread;
 
-	if (!tp || c->flags & CONN_PORT_OFF)
+	/* one that a system call has named was seen, if its opening found no room in the ring */
+	if (!tp || c->generation || c->flags & CONN_PORT_OFF)
 		return;
 	if (c->flags & CONN_DECIDED ? !(c->flags & CONN_OBSERVED)
 				    : filter.n_pids || filter_has_globs())

@@ -95,6 +95,8 @@ def flood(e, keep, n):
     s.end()
     if total != sent:
         raise Failure(f"sent {sent}, accounted for {total}: {parts}")
+    if e.figures["lost"]["unknown_call"]:
+        raise Failure(f"what was lost is counted twice: {e.figures['lost']}")
     if parts["ring_full"] + parts["response_missing"] == 0:
         raise Failure("nothing was lost: this was no flood")
 
