@@ -44,7 +44,7 @@ static int32_t hist_place(int exponent, uint64_t mantissa)
 	for (int step = 1 << (HIST_SCALE - 1); step; step >>= 1)
 		below += mantissa > mantissas[below + step - 1] ? step : 0;
 	below += mantissa > mantissas[below];
-	return (exponent << HIST_SCALE) + below - 1;
+	return exponent * (1 << HIST_SCALE) + below - 1; /* below 1 s it is negative */
 }
 
 int32_t hist_index(uint64_t value, int scale)
