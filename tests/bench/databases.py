@@ -8,7 +8,6 @@ import grp
 import os
 import pwd
 import shutil
-import statistics
 import subprocess
 import tempfile
 import time
@@ -184,8 +183,7 @@ def cost_postgres(opts):
             return value
 
         got = cost.interleaved(opts, p.proc.pid, args, measure)
-        for pid in [p.proc.pid]:
-            os.sched_setaffinity(pid, host.CPUS)
+        os.sched_setaffinity(p.proc.pid, host.CPUS)  # backends to come inherit it
 
         def saturated(_, watch):
             watch.spent(opts.seconds * len(host.CPUS))  # nothing else can be told from it
