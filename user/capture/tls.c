@@ -32,6 +32,7 @@ struct user {
 	uint32_t tgid;
 	int32_t file;		  /* in files; -1: none */
 	struct tls_links returns; /* of its writes */
+	const char *dark;	  /* what encrypts where nothing is watched; NULL: not known */
 	bool has_several;	  /* libraries mapped: which one is at work is not known */
 };
 
@@ -42,6 +43,7 @@ struct tls {
 	struct map users; /* owned, by tgid */
 	struct tls_stats stats;
 	uint64_t now_ns;
+	bool is_open; /* the processes that were there before have been looked at */
 };
 
 /* Where the linker of the host looks, as far as distributions agree. */
@@ -229,6 +231,8 @@ static void look_at(struct tls *t, uint32_t tgid)
 		return;
 	u->looked_ns = t->now_ns;
 	tls_maps_each(tgid, on_mapped, &(struct look){ t, u });
+	if (u->file < 0 && t->is_open)
+		u->dark = tls_maps_dark(tgid);
 }
 
 void tls_seen(struct tls *t, uint32_t tgid, uint64_t now_ns)
@@ -303,6 +307,7 @@ struct tls *tls_open(struct probe *p)
 	for (size_t i = 0; i < sizeof(host_folders) / sizeof(host_folders[0]); i++)
 		add_host_folder(t, host_folders[i]);
 	look_at_all(t);
+	t->is_open = true;
 	return t;
 }
 
@@ -321,6 +326,16 @@ void tls_close(struct tls *t)
 	for (size_t i = 0; i < t->n_files; i++)
 		tls_detach(&t->files[i].links);
 	free(t);
+}
+
+const char *tls_library_of_process(const struct tls *t, uint32_t tgid)
+{
+	const struct user *u = t ? map_get(&t->users, tgid) : NULL;
+	enum tls_library l = tls_used_by(t, tgid);
+
+	if (l != TLS_LIB_NONE)
+		return tls_library_name(l);
+	return u ? u->dark : NULL;
 }
 
 enum tls_library tls_used_by(const struct tls *t, uint32_t tgid)

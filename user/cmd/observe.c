@@ -164,9 +164,7 @@ static void on_encrypted(void *ctx, uint32_t tgid)
 static const char *library_of(void *ctx, uint32_t tgid)
 {
 	struct observer *o = ctx;
-	enum tls_library l = tls_used_by(o->tls, tgid);
-
-	return l == TLS_LIB_NONE ? NULL : tls_library_name(l);
+	return tls_library_of_process(o->tls, tgid);
 }
 
 static void on_life(void *ctx, const struct sonde_ev_hdr *h)

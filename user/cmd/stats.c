@@ -26,6 +26,29 @@ static void each_service(void *ctx, void (*fn)(void *arg, struct service *s), vo
 	processes_each_service(s->pipeline->procs, fn, arg);
 }
 
+struct dark {
+	const struct pipeline *pipeline;
+	void (*fn)(void *arg, uint32_t tgid, const char *library);
+	void *arg;
+};
+
+static void on_conn(void *ctx, const struct conn_view *v)
+{
+	const struct dark *d = ctx;
+	const struct pipeline_opts *o = &d->pipeline->opts;
+
+	if (v->is_encrypted)
+		d->fn(d->arg, v->tgid, o->library_of ? o->library_of(o->ctx, v->tgid) : NULL);
+}
+
+static void each_dark(void *ctx, void (*fn)(void *arg, uint32_t tgid, const char *library),
+		      void *arg)
+{
+	struct stats *s = ctx;
+
+	conns_each(s->pipeline->conns, on_conn, &(struct dark){ s->pipeline, fn, arg });
+}
+
 static const struct service *service_of(void *ctx, uint32_t tgid)
 {
 	struct stats *s = ctx;
@@ -99,6 +122,7 @@ int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const s
 		.each_inflight = each_inflight,
 		.each_service = each_service,
 		.service_of = service_of,
+		.each_dark = each_dark,
 		.ctx = s,
 	};
 	struct exporter e;

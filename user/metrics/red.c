@@ -401,6 +401,16 @@ static void red_inflight(void *arg, const struct conn_inflight *q)
 		s->value = age_ns;
 }
 
+static void red_dark(void *arg, uint32_t tgid, const char *library)
+{
+	struct red *r = arg;
+	const struct service *service = r->opts.service_of(r->opts.ctx, tgid);
+	struct slice name = slice_str(library ? library : "unknown");
+
+	if (service)
+		red_add_active(r, METRIC_DARK, service, &name);
+}
+
 static void red_target(void *arg, struct series_service *service)
 {
 	struct red *r = arg;
@@ -438,8 +448,11 @@ void red_collect(struct red *r, uint64_t now_ns)
 	series_zero(r->store, METRIC_DB_CLIENT_ACTIVE);
 	series_zero(r->store, METRIC_RPC_SERVER_ACTIVE);
 	series_zero(r->store, METRIC_OLDEST_ACTIVE);
+	series_zero(r->store, METRIC_DARK);
 	if (r->opts.each_inflight && r->opts.service_of)
 		r->opts.each_inflight(r->opts.ctx, red_inflight, r);
+	if (r->opts.each_dark && r->opts.service_of)
+		r->opts.each_dark(r->opts.ctx, red_dark, r);
 	series_each_service(r->store, red_target, r);
 	red_store_facts(r);
 }

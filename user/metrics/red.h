@@ -28,6 +28,9 @@ struct red_opts {
 			      void *arg);
 	void (*each_service)(void *ctx, void (*fn)(void *arg, struct service *s), void *arg);
 	const struct service *(*service_of)(void *ctx, uint32_t tgid);
+	/* connections that are encrypted and not read; library: NULL, not known */
+	void (*each_dark)(void *ctx, void (*fn)(void *arg, uint32_t tgid, const char *library),
+			  void *arg);
 	void *ctx;
 };
 
