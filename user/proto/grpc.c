@@ -81,6 +81,13 @@ bool grpc_is_type(struct slice type)
 	return type.n == n || type.p[n] == '+' || type.p[n] == ';';
 }
 
+bool grpc_is_web_type(struct slice type)
+{
+	struct slice web = SLICE("application/grpc-web");
+
+	return type.n >= web.n && slice_ieq((struct slice){ type.p, web.n }, web);
+}
+
 uint64_t grpc_timeout(struct slice value)
 {
 	uint64_t n = 0;

@@ -21,7 +21,8 @@ void grpc_walk(struct grpc_side *g, struct slice in, uint32_t *messages);
 bool grpc_is_message(struct slice first, uint32_t len);
 enum { GRPC_PREFIX = 5 };
 
-bool grpc_is_type(struct slice content_type); /* application/grpc, +proto and the like */
+bool grpc_is_type(struct slice content_type);	  /* application/grpc, +proto and the like */
+bool grpc_is_web_type(struct slice content_type); /* application/grpc-web, -text and the like */
 /* "100m" and the like in nanoseconds; 0: none. */
 uint64_t grpc_timeout(struct slice value);
 /* The number of a status; -1: this is none. */

@@ -7,6 +7,7 @@
 #include "proto/http1.h"
 
 #include <errno.h>
+#include "proto/grpc.h"
 #include "proto/http1_parts.h"
 
 struct http1 {
@@ -119,10 +120,30 @@ static void frame(struct http1_side *s, enum body body, const struct http1_head 
 	}
 }
 
+/* gRPC-Web: the status is in the head of a response without messages; else in the last bytes of its
+ * body, which are not looked at. */
+static void describe_call(const struct http1_head *h, enum proto_dir dir, struct msg *out)
+{
+	int status = grpc_status(h->grpc_status);
+
+	if (!h->is_grpc_web)
+		return;
+	out->proto = PROTO_GRPC;
+	out->system = SLICE("grpc");
+	if (dir == PROTO_REQUEST || (status < 0 && h->status < 300))
+		return;
+	if (status < 0)
+		status = grpc_status_of_http(h->status);
+	out->status_text = grpc_status_name(status);
+	if (status)
+		out->flags |= MSG_ERROR;
+}
+
 static void found_request(struct http1 *st, const struct http1_head *h, bool is_cut,
 			  struct msg *out)
 {
 	remember_request(st, h);
+	describe_call(h, PROTO_REQUEST, out);
 	if (!context_traceparent(out->traceparent, &out->context))
 		context_b3(&h->b3, &out->context);
 	frame(&st->side[PROTO_REQUEST], is_cut ? BODY_UNKNOWN : request_body(h), h, out);
@@ -139,6 +160,7 @@ static void found_response(struct http1 *st, const struct http1_head *h, bool is
 	enum body body = response_body(h, answers_head);
 
 	out->status = h->status;
+	describe_call(h, PROTO_RESPONSE, out);
 	if (h->status == 101 && h->is_h2c) { /* RFC 7540 3.2 */
 		out->flags |= MSG_INTERIM | MSG_END;
 		out->next = PROTO_HTTP2;

@@ -3,6 +3,7 @@
 #include "proto/http1_parts.h"
 
 #include <errno.h>
+#include "proto/grpc.h"
 #include "proto/http_field.h"
 
 static bool is_space(uint8_t c)
@@ -230,7 +231,9 @@ static void set_field(struct http1_head *h, enum http_field field, uint8_t rank,
 		break;
 	case HTTP_FIELD_CONTENT_TYPE:
 		h->is_event_stream = http_type_is(value, SLICE("text/event-stream"));
+		h->is_grpc_web = grpc_is_web_type(value);
 		break;
+	case HTTP_FIELD_GRPC_STATUS: set_text(&h->grpc_status, value); break;
 	case HTTP_FIELD_CONTENT_LENGTH: set_length(h, value); break;
 	case HTTP_FIELD_TRANSFER_ENCODING: h->transfer_encoding = value; break;
 	case HTTP_FIELD_TRACEPARENT:

@@ -50,9 +50,10 @@ struct http1_head {
 	struct slice connection, transfer_encoding;
 	uint64_t content_length;
 	int status;
+	struct slice grpc_status;
 	uint8_t request_id_rank;
 	bool has_length, is_length_bad;
-	bool is_upgrade, is_websocket, is_h2c, is_event_stream, has_two_parents;
+	bool is_upgrade, is_websocket, is_h2c, is_grpc_web, is_event_stream, has_two_parents;
 };
 
 /* start */
