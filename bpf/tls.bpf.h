@@ -721,8 +721,13 @@ int sonde_tls_write_end(struct pt_regs *ctx)
 	return tls_leave((s32)PT_REGS_RC(ctx), TLS_WRITE);
 }
 
-/* Where the kernel asks at each entry whether the return is to be watched (Linux 6.13). */
-extern bool bpf_session_is_return(void) __ksym __weak;
+/* Where the kernel asks at each entry whether the return is to be watched (Linux 6.13): is this the
+ * return? Then the thread is not at the function any more. The kernel's own word for it has other
+ * arguments since 7.0, and a program that names it in either form is refused by the other. */
+static __always_inline bool is_return(struct pt_regs *ctx)
+{
+	return PT_REGS_IP(ctx) != bpf_get_func_ip(ctx);
+}
 
 /* Not if the records of this object are sent within its calls. 1: leave the return alone. */
 static __always_inline int tls_needs_no_return(u64 ssl)
@@ -738,9 +743,7 @@ static __always_inline int tls_write_session(struct pt_regs *ctx, bool is_ex)
 	u64 stack = PT_REGS_SP(ctx);
 	s64 num = (s32)PT_REGS_PARM3(ctx), ret = (s32)PT_REGS_RC(ctx);
 
-	if (!bpf_session_is_return)
-		return 1;
-	if (bpf_session_is_return())
+	if (is_return(ctx))
 		return tls_leave(ret, TLS_WRITE);
 	tls_enter(ctx, stack, ssl, buf, num, is_ex ? length_at : 0, TLS_WRITE);
 	return tls_needs_no_return(ssl);
