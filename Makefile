@@ -184,10 +184,12 @@ fresh-check: need-root
 
 # sonde on other kernels, under emulation: all of them, or those that make check boots. ARGS=--write
 # renews docs/kernels.md and tests/vm/verifier.tsv.
-vm-check: $(O)/sonde $(O)/vm/guest $(O)/vm/load $(O)/vm/verifier
+VM_BINARIES := $(addprefix $(O)/vm/,guest load netem verifier)
+
+vm-check: $(O)/sonde $(VM_BINARIES)
 	$(Q)python3 tests/vm/matrix.py $(O) $(ARGS)
 
-vm-check-short: $(O)/sonde $(O)/vm/guest $(O)/vm/load $(O)/vm/verifier
+vm-check-short: $(O)/sonde $(VM_BINARIES)
 	$(Q)python3 tests/vm/matrix.py $(O) $(ARGS) 6.1 6.12 newest
 
 $(O)/vm/verifier: tests/vm/verifier.c $(O)/sonde.skel.h

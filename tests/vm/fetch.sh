@@ -3,7 +3,7 @@
 # fetch.sh DIR SUITE:PREFIX...: kernels to try sonde on, and the QEMU to boot them with. Debian's
 # cloud kernels, taken with an apt state of its own and unpacked under DIR; nothing is installed,
 # what is there already is not fetched again. Prints `qemu COMMAND...` and for each kernel
-# `kernel PREFIX RELEASE IMAGE`; fails when one cannot be had.
+# `kernel PREFIX RELEASE FOLDER` with vmlinuz and sch_netem.ko in it; fails when one cannot be had.
 set -eu
 dir=$(mkdir -p "$1" && cd "$1" && pwd)
 shift
@@ -62,21 +62,40 @@ kernel() {
 	local suite=$1 prefix=$2 name release tree
 	# what was unpacked before serves as long as it is young
 	tree=$(find "$dir/kernel" -mindepth 1 -maxdepth 1 -name "$suite@*" -mtime -7 | sort -V | tail -n 1)
+	[ -e "$tree/sch_netem.ko" ] || tree=
 	if [ -z "$tree" ]; then
 		update "$suite"
 		name=$(newest "$suite" "$prefix")
 		[ -n "$name" ] || { echo "fetch: $suite has no kernel $prefix" >&2; exit 1; }
 		tree=$dir/kernel/$suite@${name#linux-*-}
-		(cd "$dir/deb" && apt "$suite" apt-get download "$name" >&2)
-		rm -rf "$dir/unpacked"
-		dpkg-deb -x "$dir/deb/$name"_*.deb "$dir/unpacked"
-		rm -rf "$dir/kernel/$suite@"* "$dir/deb/$name"_*.deb
+		rm -rf "$dir/unpacked" "$dir/kernel/$suite@"*
+		unpack "$suite" "$name"
+		[ -n "$(unpacked 'sch_netem.ko*')" ] ||
+			unpack "$suite" "linux-modules-${name#linux-*-}"
 		mkdir -p "$tree"
-		mv "$(find "$dir/unpacked" -name 'vmlinuz*' | head -n 1)" "$tree/vmlinuz"
+		mv "$(unpacked 'vmlinuz*')" "$tree/vmlinuz"
+		module "$(unpacked 'sch_netem.ko*')" >"$tree/netem.tmp"
+		mv "$tree/netem.tmp" "$tree/sch_netem.ko"
 		rm -rf "$dir/unpacked"
 	fi
 	release=${tree##*@}
-	echo "kernel ${prefix:-newest} $release $tree/vmlinuz"
+	echo "kernel ${prefix:-newest} $release $tree"
+}
+
+unpack() {
+	(cd "$dir/deb" && apt "$1" apt-get download "$2" >&2)
+	dpkg-deb -x "$dir/deb/$2"_*.deb "$dir/unpacked"
+	rm -f "$dir/deb/$2"_*.deb
+}
+
+unpacked() { find "$dir/unpacked" -name "$1" | head -n 1; }
+
+module() {
+	case $1 in
+	*.xz) xz -dc "$1" ;;
+	*.zst) zstd -dc "$1" ;;
+	*) cat "$1" ;;
+	esac
 }
 
 # QEMU 10 or later: under emulation 7.2 miscomputes flags for 6.12 guests, one boot in five dies

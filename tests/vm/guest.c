@@ -186,14 +186,17 @@ static void say_missed(const char *name)
 	fprintf(out, "@@= %s 0 0\n", name);
 }
 
-static void tail(char *tier)
+static void named(char name[64], const char *what, const char *of)
 {
-	char name[64], *argv[] = { "/sonde", "tail",	 "--json",	   "--capture-tier",
-				   tier,     "--record", "/tmp/recording", NULL };
-	char *load[] = { "/load", "client", NULL };
-	char *replay[] = { "/sonde", "replay", "--metrics", "/tmp/recording", NULL };
+	snprintf(name, 64, "%s-%s", what, of);
+}
+
+/* Starts sonde and waits until it observes; 0 where it does not. */
+static pid_t observe(const char *of, char *const argv[])
+{
 	long begin = now_ms();
-	int status = 0, left;
+	int status = 0;
+	char name[64];
 	pid_t pid;
 
 	unlink("/tmp/tail");
@@ -206,30 +209,92 @@ static void tail(char *tier)
 		}
 		pause_ms(50);
 	}
-	snprintf(name, sizeof(name), "ready-%s", tier);
+	named(name, "ready", of);
 	section(name, "/tmp/tail.err", status, now_ms() - begin);
-	if (!pid)
-		return;
-	snprintf(name, sizeof(name), "load-%s", tier);
-	command(name, load);
-	settle("/tmp/tail");
-	snprintf(name, sizeof(name), "missed-%s", tier);
-	say_missed(name);
-	begin = now_ms();
+	return pid;
+}
+
+static void end(const char *of, pid_t pid)
+{
+	char *replay[] = { "/sonde", "replay", "--metrics", "/tmp/recording", NULL };
+	long begin = now_ms();
+	int status = 0, left;
+	char name[64];
+
 	kill(pid, SIGTERM);
 	waitpid(pid, &status, 0);
-	snprintf(name, sizeof(name), "tail-%s", tier);
+	named(name, "tail", of);
 	section(name, "/tmp/tail", status, now_ms() - begin);
-	snprintf(name, sizeof(name), "tail-%s.err", tier);
+	named(name, "tail.err", of);
 	section(name, "/tmp/tail.err", status, 0);
 	for (int i = 0; (left = programs_left()) > 0 && i < 50; i++)
 		pause_ms(100);
-	snprintf(name, sizeof(name), "left-%s", tier);
+	named(name, "left", of);
 	say(name, "%d", left);
 	/* the same pipeline over the same records: what it could not use */
-	snprintf(name, sizeof(name), "replay-%s", tier);
+	named(name, "replay", of);
 	command(name, replay);
 	unlink("/tmp/recording");
+}
+
+/* One load under sonde's eyes. */
+static void watch(const char *of, char *kind, char *flag, char *value)
+{
+	char *argv[] = {
+		"/sonde", "tail", "--json", "--record", "/tmp/recording", flag, value, NULL
+	};
+	char *load[] = { "/load", kind, NULL };
+	char name[64];
+	pid_t pid = observe(of, argv);
+
+	if (!pid)
+		return;
+	named(name, "load", of);
+	command(name, load);
+	settle("/tmp/tail");
+	named(name, "missed", of);
+	say_missed(name);
+	end(of, pid);
+}
+
+static void tail(char *tier)
+{
+	watch(tier, "client", "--capture-tier", tier);
+}
+
+/* A network that takes its time, and one that loses. */
+static void netem(void)
+{
+	char *slow[] = { "/netem", "40", "0", NULL }, *lossy[] = { "/netem", "5", "20", NULL };
+	char *none[] = { "/netem", "0", "0", NULL };
+
+	command("netem-slow", slow);
+	watch("slow", "few", "--port", "8080");
+	command("netem-lossy", lossy);
+	watch("lossy", "few", "--port", "8080");
+	command("netem-none", none);
+	section("snmp", "/proc/net/snmp", 0, 0);
+}
+
+static void put(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		fprintf(stderr, "%s: %s\n", file, strerror(errno));
+	close(fd);
+}
+
+/* What is started from now on lives in a cgroup of version 2 with controllers of its own. */
+static void enter_cgroup(const char *name)
+{
+	char procs[128];
+
+	put("/sys/fs/cgroup/cgroup.subtree_control", "+cpu +memory");
+	snprintf(procs, sizeof(procs), "/sys/fs/cgroup/%s", name);
+	mkdir(procs, 0755);
+	snprintf(procs, sizeof(procs), "/sys/fs/cgroup/%s/cgroup.procs", name);
+	put(procs, "0");
 }
 
 int main(void)
@@ -244,12 +309,18 @@ int main(void)
 	if (!out)
 		out = stderr;
 	command("check", check);
+	enter_cgroup("shop");
+	section("cgroup", "/proc/self/cgroup", 0, 0);
+	section("controllers", "/sys/fs/cgroup/shop/cgroup.controllers", 0, 0);
 	pid = spawn(server, "/tmp/server", "/tmp/server.err");
+	enter_cgroup("."); /* the others stay where they were */
 	while (!has_line("/tmp/server", "ready"))
 		pause_ms(20);
 	tail("auto");
 	tail("socket");
 	tail("syscall");
+	watch("cgroup", "few", "--cgroup", "/shop");
+	netem();
 	kill(pid, SIGTERM);
 	if (access(verifier[0], X_OK) == 0)
 		command("verifier", verifier);

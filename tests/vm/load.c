@@ -245,12 +245,36 @@ static void use(enum place place)
 	close(c.fd);
 }
 
+/* A handful over the network, which may be slow. */
+static void use_little(void)
+{
+	static struct client c = { .transport = "tcp" };
+	union address a;
+	socklen_t n = address_of(IP4, &a);
+
+	c.fd = socket(a.any.sa_family, SOCK_STREAM, 0);
+	if (connect(c.fd, &a.any, n)) {
+		perror("connect");
+		exit(1);
+	}
+	for (int i = 0; i < TURNS; i++) {
+		ask(&c, "GET", "/ok", 0);
+		ask(&c, "POST", "/items", UPLOAD);
+	}
+	pipelined(&c);
+	close(c.fd);
+}
+
 int main(int argc, char **argv)
 {
 	memset(junk, 'x', sizeof(junk));
 	signal(SIGPIPE, SIG_IGN);
 	if (argc > 1 && !strcmp(argv[1], "server"))
 		return server();
+	if (argc > 1 && !strcmp(argv[1], "few")) {
+		use_little();
+		return 0;
+	}
 	for (int i = 0; i < TURNS; i++)
 		for (enum place p = IP4; p < PLACES; p++)
 			use(p);

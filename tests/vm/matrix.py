@@ -43,7 +43,7 @@ Section = collections.namedtuple("Section", "text code ms")
 
 
 def fetch(folder, names):
-    """The QEMU command and (name, release, image) of each kernel."""
+    """The QEMU command and (name, release, folder) of each kernel."""
     wanted = [f"{KERNELS[n].suite}:{'' if n == 'newest' else n}" for n in names]
     out = subprocess.run([os.path.join(HERE, "fetch.sh"), folder, *wanted], check=True,
                          stdout=subprocess.PIPE, text=True, timeout=600).stdout
@@ -75,7 +75,8 @@ def cpio(files):
 
 
 def initramfs(build):
-    binaries = {"init": "vm/guest", "load": "vm/load", "sonde": "sonde", "verifier": "vm/verifier"}
+    binaries = {"init": "vm/guest", "load": "vm/load", "netem": "vm/netem", "sonde": "sonde",
+                "verifier": "vm/verifier"}
     sources = {name: os.path.join(build, path) for name, path in binaries.items()}
     for name in ("sonde", "verifier"):
         sources.update({lib.lstrip("/"): lib for lib in libraries(sources[name])})
@@ -104,13 +105,23 @@ def sections(text):
     return found
 
 
-def boot(qemu, folder, kernel, initrd):
+def with_module(common, kernel, path):
+    """The archive all guests have, and behind it the kernel's own module."""
+    with open(os.path.join(kernel, "sch_netem.ko"), "rb") as f:
+        own = gzip.compress(cpio({"sch_netem.ko": (0o100644, f.read())}), 1)
+    with open(path, "wb") as f:
+        f.write(common + own)
+
+
+def boot(qemu, folder, kernel, common):
     """The sections the guest wrote, and the seconds it took."""
-    name, _, image = kernel
-    console, result = (os.path.join(folder, f"{name}.{end}") for end in ("console", "result"))
+    name, _, unpacked = kernel
+    console, result, initrd = (os.path.join(folder, f"{name}.{end}")
+                               for end in ("console", "result", "initrd"))
+    with_module(common, unpacked, initrd)
     command = [*qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1024", "-smp", "2",
-               "-kernel", image, "-initrd", initrd, "-serial", f"file:{console}",
+               "-kernel", os.path.join(unpacked, "vmlinuz"), "-initrd", initrd, "-serial", f"file:{console}",
                "-serial", f"file:{result}", "-append",
                "console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off nokaslr"]
     started = time.monotonic()
@@ -151,6 +162,10 @@ class Judge:
         self.check()
         for tier in self.expected.tiers:
             self.say(f"counts-{tier}", self.counted(tier))
+        if self.expected.tiers:
+            self.say("cgroup", self.cgroup())
+            self.say("netem-delay", self.delayed())
+            self.say("netem-loss", self.lossy())
         for tier in ("socket", "syscall"):
             if tier not in self.expected.tiers:
                 self.say(f"refuses-{tier}", self.refused(f"ready-{tier}"))
@@ -189,7 +204,46 @@ class Judge:
             return f"not one line: {ready.text!r}"
         return None
 
-    def counted(self, tier):
+    def cgroup(self):
+        """The server's cgroup has controllers, and sonde can be asked for it alone."""
+        controllers = self.found["controllers"].text.split()
+        if not {"cpu", "memory"} <= set(controllers):
+            return f"controllers {controllers}; {self.found['cgroup'].text!r}"
+        return self.counted("cgroup", roles=("server",))
+
+    def durations(self, tier):
+        """By role, in the order of the requests: how long each took, in ms."""
+        found = collections.defaultdict(list)
+        for line in self.found[f"tail-{tier}"].text.split("\n"):
+            t = json.loads(line) if line else {}
+            if t.get("protocol") == "http" and t["target"] != "/next":  # pipelined: they overlap
+                found[t["role"]].append((t["time_unix_nano"], t["duration_ns"] / 1e6))
+        return {role: [ms for _, ms in sorted(times)] for role, times in found.items()}
+
+    def delayed(self):
+        """40 ms each way: in the client's duration, not in the server's."""
+        problem = self.counted("slow")
+        if problem or self.found["netem-slow"].code:
+            return problem or self.found["netem-slow.err"].text
+        took = self.durations("slow")
+        if len(took["client"]) != len(took["server"]):
+            return None if self.missed("slow") else f"{took}"
+        short = [(c, s) for c, s in zip(took["client"], took["server"]) if c - s < 79]
+        return f"client and server took {short} ms" if short else None
+
+    def lossy(self):
+        """One packet in five lost: segments are sent again, each request is one all the same."""
+        problem = self.counted("lossy")
+        if problem or self.found["netem-lossy"].code:
+            return problem or self.found["netem-lossy.err"].text
+        names, values = (line.split() for line in self.found["snmp"].text.split("\n")
+                         if line.startswith("Tcp:"))
+        again = int(dict(zip(names, values))["RetransSegs"])
+        longest = max(self.durations("lossy")["client"])
+        return None if again and longest > 200 else \
+            f"{again} segments sent again, the longest request took {longest} ms"
+
+    def counted(self, tier, roles=("client", "server")):
         """None, or how what sonde printed differs from what the client saw."""
         load, tail = self.found.get(f"load-{tier}"), self.found.get(f"tail-{tier}")
         if not load or not tail:
@@ -199,7 +253,7 @@ class Judge:
         for line in load.text.split("\n"):
             if line:
                 transport, method, path, status = line.split()
-                for role in ("client", "server"):
+                for role in roles:
                     truth[(role, transport, method, path, int(status))] += 1
         seen = collections.Counter()
         for line in tail.text.split("\n"):
@@ -215,7 +269,7 @@ class Judge:
             return f"the load failed: {self.found[f'load-{tier}.err'].text}"
         if seen != truth and not (self.expected.preempts and self.closes(tier, truth, seen, missed)):
             return (f"missing {dict(truth - seen)}, too many {dict(seen - truth)}; sonde said: "
-                    f"{self.found[f'tail-{tier}.err'].text}; runs missed: "
+                    f"{self.found[f'tail.err-{tier}'].text}; runs missed: "
                     f"{self.found[f'missed-{tier}'].text.split()}")
         if tail.code:
             return f"exit {tail.code}"
@@ -276,18 +330,23 @@ def compare(judges):
 
 
 def write_counts(judges):
+    """Kernels that were not booted keep theirs."""
+    counts = collections.defaultdict(dict)
+    for (kernel, program), count in recorded().items():
+        counts[kernel][program] = count
+    counts.update({j.name: j.verifier() for j in judges if j.verifier()})
     with open(COUNTS, "w") as f:
         f.write("# kernel\tprogram\tinstructions the verifier walked, every filter in use\n")
-        for j in judges:
-            for program, count in sorted(j.verifier().items()):
-                f.write(f"{j.name}\t{program}\t{count}\n")
+        for kernel in KERNELS:
+            for program, count in sorted(counts[kernel].items()):
+                f.write(f"{kernel}\t{program}\t{count}\n")
 
 
 def table(judges):
     rows = ["| kernel | tier | programs | requests counted, by tier | off, and why |",
             "|---|---|---|---|---|"]
     for j in judges:
-        exact = ", ".join(f"{t} {n}" for t, n in j.exact.items() if t != "auto")
+        exact = ", ".join(f"{t} {n}" for t, n in j.exact.items() if t in j.expected.tiers)
         rows.append(f"| {j.release} | {j.tier} | {j.on or '-'} | {exact or '-'} | "
                     f"{'; '.join(j.off) or '-'} |")
     return "\n".join(rows)
@@ -313,9 +372,7 @@ def main():
     names = args.kernels or list(KERNELS)
     folder = os.path.join(args.build, "vm")
     qemu, kernels = fetch(os.path.join(ROOT, "build", "vm"), names)
-    initrd = os.path.join(folder, "initrd.gz")
-    with open(initrd, "wb") as f:
-        f.write(initramfs(args.build))
+    initrd = initramfs(args.build)
     for old in glob.glob(os.path.join(folder, "*.result")):
         os.unlink(old)
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
