@@ -17,23 +17,23 @@
 #define GO_TLS_G(task) ((task)->thread.fsbase - 8)
 /* Inside a function that was entered with this much stack in use: is it still under way? Its return
  * address lies where it was, and what runs uses more. */
-#define STACK_OF(regs)	       ((regs)->sp)
-#define HAS_RETURN_ON_STACK    1
-#define NR_READ	       0
-#define NR_WRITE       1
-#define NR_READV       19
-#define NR_WRITEV      20
-#define NR_SENDFILE    40
-#define NR_SENDTO      44
-#define NR_RECVFROM    45
-#define NR_SENDMSG     46
-#define NR_RECVMSG     47
-#define NR_SPLICE      275
-#define NR_RECVMMSG    299
-#define NR_SENDMMSG    307
-#define NR_PREADV2     327
-#define NR_PWRITEV2    328
-#define NR_URING_ENTER 426
+#define STACK_OF(regs)	    ((regs)->sp)
+#define HAS_RETURN_ON_STACK 1
+#define NR_READ		    0
+#define NR_WRITE	    1
+#define NR_READV	    19
+#define NR_WRITEV	    20
+#define NR_SENDFILE	    40
+#define NR_SENDTO	    44
+#define NR_RECVFROM	    45
+#define NR_SENDMSG	    46
+#define NR_RECVMSG	    47
+#define NR_SPLICE	    275
+#define NR_RECVMMSG	    299
+#define NR_SENDMMSG	    307
+#define NR_PREADV2	    327
+#define NR_PWRITEV2	    328
+#define NR_URING_ENTER	    426
 /* thread_info.status bit of a task in a 32-bit system call */
 #define TASK_IS_COMPAT(task) ((task)->thread_info.status & 2)
 /* calls that a thread sleeps in */

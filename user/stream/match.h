@@ -21,7 +21,7 @@ enum {
 	MATCH_FINISHED_MAX = 64,  /* responses that wait for their request */
 };
 
-#define MATCH_FINISHED_NS      (10 * 1000 * 1000 * 1000ULL) /* and for how long */
+#define MATCH_FINISHED_NS (10 * 1000 * 1000 * 1000ULL) /* and for how long */
 
 /* Of one connection. */
 struct match {

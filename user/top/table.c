@@ -45,8 +45,7 @@ size_t table_dark(const struct conns_stats *s, char *out, size_t size)
 
 	out[0] = '\0';
 	if (s->encrypted)
-		n += (size_t)snprintf(out, size,
-				      "%u encrypted (no TLS library that is watched)",
+		n += (size_t)snprintf(out, size, "%u encrypted (no TLS library that is watched)",
 				      s->encrypted);
 	if (s->unknown)
 		snprintf(out + n, size - n, "%s%u of a protocol this build does not parse",
