@@ -310,6 +310,11 @@ void pipeline_tick(struct pipeline *p, uint64_t now_ns)
 	turn(p, now_ns);
 }
 
+bool pipeline_holds(const struct pipeline *p)
+{
+	return trace_stats(p->trace)->held > 0;
+}
+
 void pipeline_sweep(struct pipeline *p, uint64_t cookie, uint64_t now_ns)
 {
 	struct sonde_ev_sweep ev = {

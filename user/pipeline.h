@@ -62,6 +62,7 @@ int pipeline_read(struct pipeline *p, int budget);
 int pipeline_record(struct pipeline *p, const void *rec, size_t size);
 /* Time goes on, and a connection was found gone: both recorded, so that replay does alike. */
 void pipeline_tick(struct pipeline *p, uint64_t now_ns);
+bool pipeline_holds(const struct pipeline *p); /* something that only time will release */
 void pipeline_sweep(struct pipeline *p, uint64_t cookie, uint64_t now_ns);
 /* From now on so many connections of every SONDE_KEEP_ALL are observed: recorded likewise. */
 void pipeline_shed(struct pipeline *p, uint32_t keep, uint64_t now_ns);

@@ -25,6 +25,7 @@ enum {
 #define POLL_AGAIN_NS (NS_PER_MS / 5) /* the budget was used up: more is waiting */
 #define SWEEP_NS      (5 * NS_PER_S)
 #define CPU_WINDOW_NS (2 * NS_PER_S)
+#define RELEASE_NS    (NS_PER_S / 4)
 #define DRAIN_NS      NS_PER_S
 
 const char *tier_name(enum probe_tier tier)
@@ -49,6 +50,37 @@ size_t observer_programs(const struct observer *o, size_t *of)
 	return n;
 }
 
+/* A question may have had its answer in one of them: told before time goes on. */
+static void tell_lost(struct observer *o, uint64_t now_ns)
+{
+	uint64_t counters[SONDE_CNT_MAX], lost;
+
+	probe_counters(o->probe, counters);
+	lost = counters[SONDE_CNT_LOST_DATAGRAM];
+	if (lost != o->lost_datagrams)
+		pipeline_lost(&o->pipeline, lost - o->lost_datagrams, now_ns);
+	o->lost_datagrams = lost;
+}
+
+static void turn_clock(struct observer *o, uint64_t now_ns)
+{
+	o->ticked_ns = now_ns;
+	tell_lost(o, now_ns);
+	pipeline_tick(&o->pipeline, now_ns);
+}
+
+/* What waits for evidence of others waits no longer than it must when nothing comes any more. */
+static void release(struct observer *o)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	if (pipeline_holds(&o->pipeline) && now_ns - o->ticked_ns >= RELEASE_NS) {
+		turn_clock(o, now_ns);
+		if (o->on_turn)
+			o->on_turn(o->ctx);
+	}
+}
+
 static void on_poll(void *ctx)
 {
 	struct observer *o = ctx;
@@ -66,6 +98,8 @@ static void on_poll(void *ctx)
 		o->poll_ns = wait_ns;
 		loop_timer_set(o->poll_timer, wait_ns);
 	}
+	if (n <= 0)
+		release(o);
 	if (n > 0 && o->on_turn)
 		o->on_turn(o->ctx);
 }
@@ -99,25 +133,12 @@ static void watch_cpu(struct observer *o, uint64_t now_ns)
 		 o->cpu_cores, o->config->cpu_limit);
 }
 
-/* A question may have had its answer in one of them: told before time goes on. */
-static void tell_lost(struct observer *o, uint64_t now_ns)
-{
-	uint64_t counters[SONDE_CNT_MAX], lost;
-
-	probe_counters(o->probe, counters);
-	lost = counters[SONDE_CNT_LOST_DATAGRAM];
-	if (lost != o->lost_datagrams)
-		pipeline_lost(&o->pipeline, lost - o->lost_datagrams, now_ns);
-	o->lost_datagrams = lost;
-}
-
 static void on_second(void *ctx)
 {
 	struct observer *o = ctx;
 	uint64_t now_ns = clock_mono_ns();
 
-	tell_lost(o, now_ns);
-	pipeline_tick(&o->pipeline, now_ns);
+	turn_clock(o, now_ns);
 	tls_tick(o->tls, now_ns);
 	watch_cpu(o, now_ns);
 	if (o->on_turn)

@@ -40,6 +40,7 @@ struct observer {
 	/* private */
 	int poll_timer;
 	uint64_t poll_ns;
+	uint64_t ticked_ns;
 	uint64_t cpu_at_ns, cpu_used_ns;
 	uint64_t lost_datagrams; /* told to the pipeline */
 	double cpu_cores;	 /* used by sonde itself, over the last window */

@@ -318,7 +318,7 @@ def waits_in_metrics(e):
         raise Failure(f"slept 1 s and waited 1 s for a lock, and is said to have {asleep}")
     waited = [v for have, v in m.of("sonde_runqueue_latency_seconds_count")
               if have["service_name"] == "waits"]
-    if not waited or waited[0] < 100:  # it was woken that often
+    if not waited or waited[0] < 50:  # it was woken more often, of which not every switch is shown
         raise Failure(f"waits for a CPU: {waited}")
 
 

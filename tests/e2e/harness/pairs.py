@@ -11,7 +11,7 @@ def both_ends(transactions):
             server, client = (t["local"], t["peer"])[::1 if t["role"] == "server" else -1]
             ends.setdefault((server, client), {}).setdefault(t["role"], []).append(t)
     for roles in ends.values():
-        mine = [sorted(roles.get(r, ()), key=lambda t: t["time_unix_nano"])
+        mine = [sorted(roles.get(r, ()), key=lambda t: (t["time_unix_nano"], t["duration_ns"]))
                 for r in ("server", "client")]
         if len(mine[0]) == len(mine[1]):
             yield from zip(*mine)
