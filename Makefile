@@ -115,10 +115,11 @@ build-fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/feed.* in
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $< $(FUZZ_PARTS) $(LIBS) -o $@
 
 fuzz: $(FUZZ_TARGETS)
-	$(Q)for t in $^; do mkdir -p $$t.found && $$t -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
-		-timeout=5 -verbosity=0 -print_final_stats=1 -artifact_prefix=build-fuzz/ \
-		$$t.found tests/fuzz/corpus/$${t##*/} && echo "ok fuzz $${t##*/}" || \
-		{ echo "FAIL fuzz $${t##*/}"; exit 1; }; done
+	$(Q)printf '%s\n' $^ | xargs -P $(JOBS) -I{} sh -c 't={}; mkdir -p $$t.found && \
+		$$t -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=5 -verbosity=0 \
+		-print_final_stats=1 -artifact_prefix=$$t. $$t.found tests/fuzz/corpus/$${t##*/} \
+		>$$t.log 2>&1 && echo "ok fuzz $${t##*/}" || \
+		{ cat $$t.log; echo "FAIL fuzz $${t##*/}"; exit 1; }'
 
 format-check:
 	$(Q)clang-format --dry-run -Werror $(wildcard bpf/*.[ch] user/*.[ch] user/*/*.[ch] include/*.h tests/*/*.[ch])

@@ -110,7 +110,7 @@ def garbage(e):
     """Bytes that are no protocol are no transaction."""
     port = e.python("raw.py", "websocket")
     for text in (b"\x00\x01\x02\x03" * 50, b"HELO mail.test\r\nMAIL FROM:<a@b>\r\n\r\n",
-                 b"GET key\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
+                 b"GET key\r\n\r\n", b"PRI * HTTP/9.0\r\n\r\nSM\r\n\r\n"):
         with Raw(port) as c:
             c.send(text)
             quiet(0.02)
