@@ -49,6 +49,7 @@ static int confined(int (*fn)(void))
 	return WEXITSTATUS(status);
 }
 
+#ifdef HAS_FILTER
 static int try_exec(void)
 {
 	char *argv[] = { "/bin/true", NULL };
@@ -78,6 +79,7 @@ static int try_fork(void)
 		_exit(0);
 	return pid < 0 ? errno : 0;
 }
+#endif
 
 static int try_mount(void)
 {
