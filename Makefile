@@ -235,4 +235,4 @@ clean:
 	soak bench fresh-check vm-check vm-check-short install uninstall deb clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -path $(O)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)

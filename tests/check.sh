@@ -40,7 +40,7 @@ unit_tests() {
 
 stage_cli() { each tests/cli/*; }
 # the bare tree is made once
-stage_deploy() { FRESH_DIR=$PWD/build/bare each tests/deploy/test_*; }
+stage_deploy() { FRESH_DIR=$PWD/build-bare each tests/deploy/test_*; }
 
 # each executable is a test, or prints lines of its own
 each() {
