@@ -3,21 +3,10 @@
 # make install and uninstall into a folder: everything is there, in its place, and goes again; what the
 # administrator changed stays. The unit is one that systemd takes.
 set -u
+. "$(dirname "$0")/verdict.sh"
 cd "$(dirname "$0")/../.." || exit 1
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-failed=0
-
-check() { # NAME COMMAND...
-	local name=$1
-	shift
-	if "$@" >"$dir/log" 2>&1; then
-		echo "ok $name"
-	else
-		echo "FAIL $name: $(tail -n 3 "$dir/log" | tr '\n' ' ')"
-		failed=$((failed + 1))
-	fi
-}
 
 install_to() { make --no-print-directory install DESTDIR="$dir/root" PREFIX=/opt/sonde; }
 

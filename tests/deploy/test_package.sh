@@ -4,21 +4,10 @@
 # upgraded over a changed configuration, removed and purged. FRESH_DIR: see bare.sh.
 set -eu
 . "$(dirname "$0")/bare.sh"
+. "$(dirname "$0")/verdict.sh"
 bare_enter "$@"
 top=$(cd "$(dirname "$0")/../.." && pwd)
 port=19465
-failed=0
-
-check() { # NAME COMMAND...
-	local name=$1
-	shift
-	if "$@" >"$dir/check.log" 2>&1; then
-		echo "ok $name"
-	else
-		echo "FAIL $name: $(tail -n 3 "$dir/check.log" | tr '\n' ' ')"
-		failed=$((failed + 1))
-	fi
-}
 
 # the same package, said to be newer
 next() {

@@ -3,21 +3,10 @@
 # The rules for Prometheus: they parse, each alert fires on what it is for, the objectives' rules are
 # those that slo.py makes, every alert has its runbook, and every metric they name is one of ours.
 set -u
+. "$(dirname "$0")/verdict.sh"
 cd "$(dirname "$0")/../../deploy/prometheus" || exit 1
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-failed=0
-
-check() { # NAME COMMAND...
-	local name=$1
-	shift
-	if "$@" >"$dir/log" 2>&1; then
-		echo "ok $name"
-	else
-		echo "FAIL $name: $(tail -n 12 "$dir/log" | tr '\n' ' ')"
-		failed=$((failed + 1))
-	fi
-}
 
 is_generated() { /usr/bin/python3 slo.py | diff slo.yaml -; }
 
