@@ -352,6 +352,30 @@ void pipeline_lost(struct pipeline *p, uint64_t n, uint64_t now_ns)
 	pipeline_record(p, &ev, sizeof(ev));
 }
 
+struct oldest {
+	struct pipeline *pipeline;
+	void (*fn)(void *ctx, const struct txn *t);
+	void *ctx;
+};
+
+static void on_oldest(void *ctx, struct txn *t)
+{
+	const struct oldest *o = ctx;
+	const struct process *proc = process_get(o->pipeline->procs, t->tgid, t->end_ns);
+
+	t->service = proc->service;
+	copy_string(t->comm, sizeof(t->comm), proc->comm);
+	o->fn(o->ctx, t);
+}
+
+size_t pipeline_each_oldest(struct pipeline *p, size_t max, uint64_t now_ns,
+			    void (*fn)(void *ctx, const struct txn *t), void *ctx)
+{
+	struct oldest o = { p, fn, ctx };
+
+	return conns_each_oldest(p->conns, max, now_ns, on_oldest, &o);
+}
+
 void pipeline_free(struct pipeline *p)
 {
 	for (size_t i = 0; i < p->n_exporters; i++)

@@ -70,6 +70,10 @@ void pipeline_shed(struct pipeline *p, uint32_t keep, uint64_t now_ns);
 void pipeline_end(struct pipeline *p);
 /* n records of datagrams found no room, since last told; recorded too. */
 void pipeline_lost(struct pipeline *p, uint64_t n, uint64_t now_ns);
+/* Requests in flight, the oldest first: conns_each_oldest(), with whose they are. Their route is
+ * what they ask for, which only teaches the templates when it is answered: empty. */
+size_t pipeline_each_oldest(struct pipeline *p, size_t max, uint64_t now_ns,
+			    void (*fn)(void *ctx, const struct txn *t), void *ctx);
 void pipeline_free(struct pipeline *p); /* closes the exporters */
 
 #endif

@@ -620,6 +620,46 @@ static void test_inflight(void **state)
 	assert_int_equal(n, 3);
 }
 
+struct so_far {
+	char text[512];
+	size_t n;
+};
+
+static void on_oldest(void *ctx, struct txn *t)
+{
+	uint64_t queued = t->waits.receive_queue_ns;
+	struct so_far *s = ctx;
+
+	assert_null(t->unit);
+	assert_string_equal(t->error_type, "");
+	assert_int_equal(queued == TXN_WAIT_UNKNOWN, t->role == SONDE_ROLE_CLIENT);
+	assert_int_equal((queued == TXN_WAIT_UNKNOWN ? 0 : queued) + t->waits.unknown_ns,
+			 txn_duration_ns(t));
+	s->n += (size_t)snprintf(s->text + s->n, sizeof(s->text) - s->n, "%s %s %d %s; ", t->method,
+				 t->target, t->status, t->first_response_ns ? "begun" : "silent");
+}
+
+/* A request that is stuck is there while it is, the oldest first, whatever came meanwhile. */
+static void test_oldest_inflight(void **state)
+{
+	struct so_far all = { 0 }, two = { 0 };
+
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	sim_open(&sim, 2, SONDE_ROLE_SERVER);
+	sim_open(&sim, 3, SONDE_ROLE_CLIENT);
+	sim_request(&sim, 2, "GET /stuck HTTP/1.1\r\nHost: h\r\n\r\n");
+	sim_wait(&sim, 40 * 1000000000ULL);
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, HALF);
+	sim_request(&sim, 3, "PUT /c HTTP/1.1\r\nHost: h\r\n\r\n");
+	run_all();
+	assert_int_equal(conns_each_oldest(play.conns, 9, sim.now_ns, on_oldest, &all), 3);
+	assert_string_equal(all.text, "GET /stuck 0 silent; GET /a 200 begun; PUT /c 0 silent; ");
+	assert_int_equal(conns_each_oldest(play.conns, 2, sim.now_ns, on_oldest, &two), 2);
+	assert_string_equal(two.text, "GET /stuck 0 silent; GET /a 200 begun; ");
+	assert_int_equal(conns_each_oldest(play.conns, 0, sim.now_ns, on_oldest, &two), 0);
+}
+
 /* 10,000 idle keep-alive connections, each after an exchange. */
 static void test_memory(void **state)
 {
@@ -688,6 +728,7 @@ int main(void)
 		TEST(test_eviction),
 		TEST(test_least_recently_used_goes),
 		TEST(test_inflight),
+		TEST(test_oldest_inflight),
 		TEST(test_memory),
 	};
 

@@ -377,44 +377,6 @@ const struct conns_stats *conns_stats(const struct conns *cs)
 	return &cs->stats;
 }
 
-static void show(enum proto_id proto, enum sonde_role role, const struct request *r,
-		 void (*fn)(void *ctx, const struct conn_inflight *r), void *ctx)
-{
-	struct conn_inflight in = {
-		.tgid = r->tgid,
-		.proto = r->proto ? r->proto : proto,
-		.role = role,
-		.start_ns = r->start_ns,
-		.is_tls = r->is_tls,
-	};
-
-	memcpy(in.method, r->method, sizeof(in.method));
-	slice_copy(in.system, sizeof(in.system), request_text(r, REQUEST_SYSTEM));
-	fn(ctx, &in);
-}
-
-void conns_each_inflight(const struct conns *cs,
-			 void (*fn)(void *ctx, const struct conn_inflight *r), void *ctx)
-{
-	const struct list *asked = &cs->datagrams.asked;
-
-	for (const struct conn *c = cs->newest; c; c = c->older) {
-		const struct match *m = &c->match;
-
-		for (const struct response *resp = match_next_open(m, NULL); resp;
-		     resp = match_next_open(m, resp))
-			if (resp->req && !resp->is_emitted)
-				show(c->proto->id, c->role, resp->req, fn, ctx);
-		for (const struct request *r = m->head; r; r = r->next)
-			show(c->proto->id, c->role, r, fn, ctx);
-	}
-	for (const struct list *l = asked->next; l != asked; l = l->next) {
-		const struct question *q = LIST_ENTRY(l, struct question, age);
-
-		show(q->proto->id, q->role, q->req, fn, ctx);
-	}
-}
-
 size_t conns_cookies(const struct conns *cs, uint64_t *out, size_t max)
 {
 	size_t n = 0;

@@ -109,6 +109,18 @@ void conns_tick(struct conns *cs, uint64_t now_ns);
 const struct conns_stats *conns_stats(const struct conns *cs);
 void conns_each_inflight(const struct conns *cs,
 			 void (*fn)(void *ctx, const struct conn_inflight *r), void *ctx);
+
+enum { CONNS_OLDEST_MAX = 256 };
+
+/*
+ * The requests in flight that began first, oldest first, at most max of them and never more than
+ * CONNS_OLDEST_MAX: each as the transaction it is so far. end_ns is now_ns, so its duration is its
+ * age; status and first_response_ns are 0 until a response has begun; there is no error_type, no
+ * place in a trace but what its own head says, and no wait is known. t->service, t->comm and
+ * t->route are not filled, t->unit is NULL. `t` lives for the call. Returns how many there were.
+ */
+size_t conns_each_oldest(const struct conns *cs, size_t max, uint64_t now_ns,
+			 void (*fn)(void *ctx, struct txn *t), void *ctx);
 /* A connection held, for the question whose connections yield no data. */
 struct conn_view {
 	uint64_t cookie;

@@ -5,7 +5,7 @@
  *   flow.c    bytes and holes into messages        detect.c  which protocol, which role
  *   match.c   requests with responses              settle.c  what the end of a connection ends
  *   emit.c    a finished exchange into struct txn  steer.c   verdicts
- *   waits.c   where its time went
+ *   waits.c   where its time went                inflight.c  what has no answer yet
  *   record.c  one data record into bytes, holes and ends
  *   handshake.c, hello.c  TLS handshakes, as far as they are in the clear
  *   match_streams.c  several messages open at once
@@ -169,6 +169,11 @@ void emit_silence(struct conns *cs, struct conn *c, const struct request *req, u
 /* A question that was asked by datagram; resp NULL: nothing answered it. */
 void emit_question(struct conns *cs, const struct question *q, const struct response *resp,
 		   const char *error_type, uint64_t end_ns);
+/* The same of one that is not over by t->end_ns; t is zeroed but for that. resp: what has begun to
+ * answer it, or NULL. */
+void emit_exchange_so_far(const struct conn *c, const struct request *req,
+			  const struct response *resp, struct txn *t);
+void emit_question_so_far(const struct question *q, struct txn *t);
 void emit_connect(struct conns *cs, const struct sonde_ev_connect *ev);
 /* What became of the stream that a response opened, if one did. */
 void emit_stream(struct conns *cs, struct conn *c, uint64_t end_ns);

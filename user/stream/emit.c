@@ -203,6 +203,19 @@ void emit_silence(struct conns *cs, struct conn *c, const struct request *req, u
 	emit_exchange(cs, c, req, &none, "", end_ns);
 }
 
+static void fill_question(struct txn *t, const struct question *q)
+{
+	t->cookie = q->cookie;
+	t->proto = q->proto->id;
+	t->role = q->role;
+	t->family = q->family;
+	t->local = q->local;
+	t->peer = q->peer;
+	fill_request(t, q->req);
+	t->request_bytes = q->req->bytes;
+	t->request_body_bytes = q->req->body_bytes;
+}
+
 void emit_question(struct conns *cs, const struct question *q, const struct response *resp,
 		   const char *error_type, uint64_t end_ns)
 {
@@ -210,15 +223,7 @@ void emit_question(struct conns *cs, const struct question *q, const struct resp
 	struct txn t;
 
 	memset(&t, 0, sizeof(t));
-	t.cookie = q->cookie;
-	t.proto = q->proto->id;
-	t.role = q->role;
-	t.family = q->family;
-	t.local = q->local;
-	t.peer = q->peer;
-	fill_request(&t, q->req);
-	t.request_bytes = q->req->bytes;
-	t.request_body_bytes = q->req->body_bytes;
+	fill_question(&t, q);
 	t.end_ns = end_ns;
 	if (resp)
 		fill_response(&t, resp);
@@ -226,6 +231,38 @@ void emit_question(struct conns *cs, const struct question *q, const struct resp
 	waits_tell(&q->req->waits, resp ? &resp->mark : &none, q->req->read_ns, &t);
 	cs->stats.transactions[t.proto][t.role - 1]++;
 	cs->opts.on_txn(cs->opts.ctx, &t);
+}
+
+/* No operation has ended it: how long it waited to be read is known, of the rest nothing. */
+static void fill_waits_so_far(struct txn *t, const struct request *req)
+{
+	const struct waits_open none = { 0 };
+
+	waits_tell(&none, &(struct waits_mark){ 0 }, req->read_ns, t);
+	t->unit = NULL; /* goes on without us */
+}
+
+void emit_exchange_so_far(const struct conn *c, const struct request *req,
+			  const struct response *resp, struct txn *t)
+{
+	fill_conn(t, c);
+	fill_request(t, req);
+	fill_request_sizes(t, c, req, NULL);
+	if (req->proto)
+		t->proto = req->proto;
+	if (proto_get(t->proto)->kind == KIND_RPC)
+		strcpy(t->system, proto_get(t->proto)->name);
+	if (resp) {
+		t->status = resp->status;
+		t->first_response_ns = resp->first_ns;
+	}
+	fill_waits_so_far(t, req);
+}
+
+void emit_question_so_far(const struct question *q, struct txn *t)
+{
+	fill_question(t, q);
+	fill_waits_so_far(t, q->req);
 }
 
 static const char *connect_error(uint32_t error)
