@@ -367,6 +367,110 @@ static void test_cgroup_by_id(void **state)
 	assert_ptr_equal(process_get(w->ps, 70, 30)->service, process_get(w->ps, 71, 30)->service);
 }
 
+static void record_child(struct world *w, uint32_t tgid, uint32_t ppid, uint64_t cgroup_id)
+{
+	struct sonde_ev_exec ev = { .h.ts_ns = 100,
+				    .start_ns = 90 * TICK_NS,
+				    .cgroup_id = cgroup_id,
+				    .tgid = tgid,
+				    .ppid = ppid,
+				    .comm = "curl",
+				    .filename = "/usr/bin/curl" };
+
+	process_exec(w->ps, &ev);
+}
+
+static struct service *service_at(struct world *w, uint32_t tgid)
+{
+	return process_get(w->ps, tgid, 300)->service;
+}
+
+/* Where the id says nothing, it is its parent's: older than the observer, gone too, or forked. */
+static void test_cgroup_of_the_parent(void **state)
+{
+	struct world *w = *state;
+	const char *old = "1:name=systemd:/shop\n0::/\n", *root = "1:name=systemd:/\n0::/\n";
+	struct fake_process p = { .start_ticks = 50, .exe = "/bin/sh", .args = "sh|" };
+	struct service *slow;
+
+	p.cgroup = old;
+	p.tgid = 80;
+	add(w, p);
+	p.tgid = 81;
+	p.start_ticks = 90;
+	p.exe = "/usr/bin/curl";
+	p.args = "curl|";
+	add(w, p);
+	record_child(w, 81, 80, 1);
+	slow = service_at(w, 81);
+	/* gone before its exec is read, before it is asked for, and a grandchild of both */
+	record_child(w, 82, 80, 1);
+	record_exit(w, 110, 82);
+	assert_ptr_equal(service_at(w, 82), slow);
+	record_fork(w, 100, 83, 80);
+	record_fork(w, 101, 84, 83);
+	record_exit(w, 102, 83);
+	record_child(w, 84, 83, 1);
+	record_exit(w, 110, 84);
+	assert_ptr_equal(service_at(w, 84), slow);
+	/* a process on its way out is shown in the root */
+	p.tgid = 85;
+	p.cgroup = root;
+	p.state = 'Z';
+	add(w, p);
+	record_child(w, 85, 80, 1);
+	assert_ptr_equal(service_at(w, 85), slow);
+	/* moved before it was started: not where its parent is */
+	record_child(w, 86, 81, 7);
+	record_exit(w, 110, 86);
+	assert_string_equal(service_at(w, 86)->name, slow->name);
+	assert_ptr_not_equal(service_at(w, 86), slow);
+}
+
+static void count_curls(void *ctx, struct service *s)
+{
+	*(int *)ctx += strcmp(s->name, "curl") == 0;
+}
+
+/* Whichever of them are gone before they are looked at. */
+static void test_short_processes_are_one_instance(void **state)
+{
+	static const char *const roots[] = { "0::/\n", "2:cpu:/\n1:name=systemd:/\n0::/\n" };
+	struct world *w = *state;
+
+	for (int hierarchy = 0; hierarchy < 2; hierarchy++) {
+		struct fake_process p = { .tgid = 90,
+					  .ppid = 1,
+					  .start_ticks = 90,
+					  .exe = "/usr/bin/curl",
+					  .args = "curl|",
+					  .cgroup = roots[hierarchy] };
+		int n = 0;
+
+		start(w, true, 0);
+		if (hierarchy == 0)
+			add(w, p);
+		else
+			fake_proc_add(&w->proc, &p);
+		for (uint32_t i = 0; i < 1000; i++) {
+			p.tgid = 1000 + i;
+			p.ppid = 90;
+			if (i % 10 == 3) /* removed below: teardown knows 32 */
+				fake_proc_add(&w->proc, &p);
+			if (i < 500)
+				record_fork(w, 80, 1000 + i, 90);
+			record_child(w, 1000 + i, 90, 1);
+			if (i % 10 != 3)
+				record_exit(w, 110, 1000 + i);
+			service_at(w, 1000 + i);
+			if (i % 10 == 3)
+				fake_proc_remove(&w->proc, 1000 + i);
+		}
+		processes_each_service(w->ps, count_curls, &n);
+		assert_int_equal(n, 1);
+	}
+}
+
 /* `n` bytes of a program with that section, as an executable of the fake /proc. */
 static void write_program(struct world *w, const char *section, size_t n, char path[128])
 {
@@ -541,6 +645,8 @@ int main(void)
 		TEST(test_gone_are_bounded),
 		TEST(test_bounded),
 		TEST(test_cgroup_by_id),
+		TEST(test_cgroup_of_the_parent),
+		TEST(test_short_processes_are_one_instance),
 		TEST(test_go),
 		TEST(test_hostile_elf),
 		TEST(test_replay),

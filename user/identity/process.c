@@ -69,6 +69,7 @@ void process_bind(struct process_entry *e, struct service *s)
 static void entry_free(struct process_entry *e)
 {
 	process_unbind(e);
+	process_cgroup_let_go(e);
 	list_del(&e->used);
 	list_del(&e->check);
 	free(e->program);
@@ -156,7 +157,7 @@ static bool has_successor(struct processes *ps, struct process_entry *e, uint64_
 	if (!e->p.gone_ns || !ps->opts.is_live || now_ns < since_ns + NS_PER_S)
 		return false;
 	e->recheck_ns = now_ns;
-	if (procfs_stat(ps->opts.proc_root, e->p.tgid, &st) < 0 || st.state == 'Z')
+	if (procfs_stat(ps->opts.proc_root, e->p.tgid, &st) < 0 || st.is_exiting)
 		return false;
 	return !e->p.start_ns || !procfs_same_start(e->p.start_ns, st.start_ns);
 }
@@ -212,17 +213,6 @@ static void set_program(struct process_entry *e, const struct sonde_ev_exec *ev)
 	e->program = strdup(name); /* out of memory: named by comm */
 }
 
-/* A cgroup never seen before is read at once, for those of its processes that will be too fast. */
-static void learn_cgroup(struct processes *ps, const struct process_entry *e)
-{
-	struct resolved r;
-
-	if (!ps->opts.is_live || !e->cgroup_id || process_cgroup(ps, e->cgroup_id))
-		return;
-	if (resolve_cgroup(ps->opts.proc_root, e->p.tgid, &r) && r.is_unified)
-		process_learn_cgroup(ps, e->cgroup_id, r.cgroup);
-}
-
 void process_exec(struct processes *ps, const struct sonde_ev_exec *ev)
 {
 	struct process_entry *e = process_entry(ps, ev->tgid);
@@ -238,11 +228,10 @@ void process_exec(struct processes *ps, const struct sonde_ev_exec *ev)
 	e->p.ppid = ev->ppid;
 	e->p.start_ns = ev->start_ns;
 	e->p.is_go = e->is_go_known = false;
-	e->cgroup_id = ev->cgroup_id;
 	e->exec_ns = ev->h.ts_ns;
 	list_del(&e->check);
 	list_push(&ps->fresh, &e->check);
-	learn_cgroup(ps, e);
+	process_cgroup_exec(ps, e, ev->cgroup_id);
 }
 
 void process_fork(struct processes *ps, const struct sonde_ev_fork *ev)
@@ -258,7 +247,7 @@ void process_fork(struct processes *ps, const struct sonde_ev_fork *ev)
 	parent = map_get(&ps->by_tgid, ev->ppid);
 	if (!parent)
 		return;
-	e->cgroup_id = parent->cgroup_id;
+	process_cgroup_fork(ps, e, parent);
 	e->p.is_go = parent->p.is_go;
 	e->is_go_known = parent->is_go_known;
 	if (e->p.is_go && ps->opts.on_go)

@@ -16,8 +16,7 @@ static bool is_alive(struct processes *ps, struct process_entry *e)
 {
 	struct procfs_stat st;
 
-	if (procfs_stat(ps->opts.proc_root, e->p.tgid, &st) < 0 || st.state == 'Z' ||
-	    st.state == 'X')
+	if (procfs_stat(ps->opts.proc_root, e->p.tgid, &st) < 0 || st.is_exiting)
 		return false;
 	if (!e->p.start_ns)
 		e->p.start_ns = st.start_ns;

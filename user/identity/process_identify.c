@@ -9,38 +9,9 @@
 #include "identity/cgroup.h"
 #include "identity/resolve.h"
 
-enum { PROCESS_CGROUPS_MAX = 4096, PROCESS_ANCESTORS_MAX = 8 };
+enum { PROCESS_ANCESTORS_MAX = 8 };
 
-const char *process_cgroup(const struct processes *ps, uint64_t id)
-{
-	return id ? map_get(&ps->cgroups, id) : NULL;
-}
-
-void process_forget_cgroups(struct processes *ps)
-{
-	uint64_t id;
-	void *path;
-
-	for (size_t i = 0; map_next(&ps->cgroups, &i, &id, &path);)
-		free(path);
-	map_free(&ps->cgroups);
-}
-
-void process_learn_cgroup(struct processes *ps, uint64_t id, const char *path)
-{
-	char *copy;
-
-	if (!id || process_cgroup(ps, id))
-		return;
-	if (ps->cgroups.n >= PROCESS_CGROUPS_MAX)
-		process_forget_cgroups(ps); /* those in use are learned again */
-	copy = strdup(path);
-	if (copy && map_put(&ps->cgroups, id, copy) < 0)
-		free(copy);
-}
-
-/* The parent, as long as it is still what it was when the child was made. */
-static struct process_entry *entry_parent(struct processes *ps, const struct process_entry *e)
+struct process_entry *process_parent(struct processes *ps, const struct process_entry *e)
 {
 	struct process_entry *parent = map_get(&ps->by_tgid, e->p.ppid);
 	struct procfs_stat st;
@@ -70,7 +41,7 @@ static bool entry_inherit(struct processes *ps, struct process_entry *e, uint64_
 
 	if (depth >= PROCESS_ANCESTORS_MAX)
 		return false;
-	parent = entry_parent(ps, e);
+	parent = process_parent(ps, e);
 	if (!parent)
 		return false;
 	if (!parent->is_resolved)
@@ -98,22 +69,17 @@ static bool entry_read(struct processes *ps, struct process_entry *e, struct res
 		e->p.ppid = r->stat.ppid;
 	if (!e->p.comm[0])
 		memcpy(e->p.comm, r->stat.comm, sizeof(e->p.comm));
-	if (r->is_unified)
-		process_learn_cgroup(ps, e->cgroup_id, r->cgroup);
+	process_cgroup_told(ps, e, r);
 	return true;
 }
 
-/* Gone before it could be read: its cgroup may be known from another process. */
-static void entry_recall(const struct processes *ps, const struct process_entry *e,
-			 struct resolved *r)
+/* Gone before its cgroup could be read: what is known of it without. */
+static void entry_recall_cgroup(const struct process_entry *e, struct resolved *r)
 {
-	const char *path = process_cgroup(ps, e->cgroup_id);
-
-	*r = (struct resolved){ .is = PROGRAM_NAMELESS };
-	if (!path)
+	if (r->cgroup[0] || !e->cgroup)
 		return;
-	slice_copy(r->cgroup, sizeof(r->cgroup), slice_str(path));
-	if (!cgroup_unit(slice_str(path), r->unit, sizeof(r->unit)))
+	slice_copy(r->cgroup, sizeof(r->cgroup), slice_str(e->cgroup->path));
+	if (!cgroup_unit(slice_str(r->cgroup), r->unit, sizeof(r->unit)))
 		r->unit[0] = '\0';
 }
 
@@ -141,7 +107,8 @@ static void identify(struct processes *ps, struct process_entry *e, uint64_t now
 	if (e->fork_ns && !e->exec_ns && entry_inherit(ps, e, now_ns, depth))
 		return;
 	if (!entry_read(ps, e, &r))
-		entry_recall(ps, e, &r);
+		r = (struct resolved){ .is = PROGRAM_NAMELESS };
+	entry_recall_cgroup(e, &r);
 	is_worker = e->program ? e->program_is == PROGRAM_WORKER : r.is == PROGRAM_WORKER;
 	if (is_worker && !r.env.name[0] && entry_inherit(ps, e, now_ns, depth))
 		return;

@@ -9,14 +9,21 @@
 #include "util/list.h"
 #include "util/map.h"
 
+/* A control group's path, shared by the processes in it. */
+struct cgroup_name {
+	uint32_t held;
+	char path[];
+};
+
 struct process_entry {
-	struct process p;  /* first: a process is its entry */
-	struct list used;  /* in `living`, least recently used first; or in `gone`, oldest first */
-	struct list check; /* in `fresh` or `checked`; the living only */
-	uint64_t cgroup_id;
-	uint64_t fork_ns, exec_ns; /* of the last record seen; 0: none */
-	uint64_t recheck_ns;	   /* gone: when /proc was last asked for a successor */
-	char *program;		   /* owned: the name by the exec record; NULL: none seen */
+	struct process p;   /* first: a process is its entry */
+	struct list used;   /* in `living`, least recently used first; or in `gone`, oldest first */
+	struct list check;  /* in `fresh` or `checked`; the living only */
+	uint64_t cgroup_id; /* 0: not known */
+	struct cgroup_name *cgroup; /* held; NULL: not known */
+	uint64_t fork_ns, exec_ns;  /* of the last record seen; 0: none */
+	uint64_t recheck_ns;	    /* gone: when /proc was last asked for a successor */
+	char *program;		    /* owned: the name by the exec record; NULL: none seen */
 	enum program_is program_is;
 	bool is_resolved; /* p.service is set */
 	bool is_announced;
@@ -31,16 +38,24 @@ struct processes {
 	struct list fresh, checked; /* whose turn it is to be looked at by the tick */
 	struct services *services;  /* owned */
 	struct golang golang;
-	struct map cgroups;	     /* id -> path, owned strings */
+	struct map cgroups;	     /* id -> struct cgroup_name, held */
 	struct process_entry nobody; /* out of memory */
 };
 
 /* Finds who the process is: sets service, comm, ppid, start. Reads /proc when live. */
 void process_identify(struct processes *ps, struct process_entry *e, uint64_t now_ns);
 
-/* The path of a cgroup seen before; NULL: never seen. And remembering one. */
-const char *process_cgroup(const struct processes *ps, uint64_t id);
-void process_learn_cgroup(struct processes *ps, uint64_t id, const char *path);
+/* The parent, as long as it is still what it was when the child was made; NULL: not known. */
+struct process_entry *process_parent(struct processes *ps, const struct process_entry *e);
+
+/* In which cgroup a process is (process_cgroup.c): asked at its fork and exec, told by whoever has
+ * read its /proc. */
+struct resolved;
+void process_cgroup_fork(struct processes *ps, struct process_entry *e,
+			 struct process_entry *parent);
+void process_cgroup_exec(struct processes *ps, struct process_entry *e, uint64_t id);
+void process_cgroup_told(struct processes *ps, struct process_entry *e, const struct resolved *r);
+void process_cgroup_let_go(struct process_entry *e);
 void process_forget_cgroups(struct processes *ps);
 
 /* Found or made; NULL: out of memory. */

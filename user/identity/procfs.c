@@ -69,10 +69,11 @@ ssize_t procfs_link(const char *root, uint32_t tgid, const char *file, char *buf
 }
 
 /* "1234 (comm) S 1 ...": comm may hold anything, brackets and newlines too. proc(5): the start time
- * is field 22, the first behind the last bracket is 3. */
+ * is field 22, the flags are 9, the first behind the last bracket is 3. */
 int procfs_stat(const char *root, uint32_t tgid, struct procfs_stat *out)
 {
-	static const int first_field = 3, start_field = 22;
+	static const int first_field = 3, flags_field = 9, start_field = 22;
+	static const unsigned long exiting = 0x4; /* PF_EXITING */
 	char text[1024], *open_at, *close_at, *p;
 	ssize_t n = procfs_read(root, tgid, "stat", text, sizeof(text) - 1);
 	struct procfs_stat st = { 0 };
@@ -87,13 +88,15 @@ int procfs_stat(const char *root, uint32_t tgid, struct procfs_stat *out)
 	slice_copy(st.comm, sizeof(st.comm),
 		   (struct slice){ (uint8_t *)open_at + 1, (size_t)(close_at - open_at) - 1 });
 	p = close_at + 2;
-	st.state = *p;
+	st.is_exiting = *p == 'Z' || *p == 'X';
 	st.ppid = (uint32_t)strtoul(p + 2, NULL, 10);
 	for (int field = first_field; field < start_field; field++) {
 		p = strchr(p, ' ');
 		if (!p)
 			return -EBADMSG;
 		p++;
+		if (field + 1 == flags_field && strtoul(p, NULL, 10) & exiting)
+			st.is_exiting = true;
 	}
 	st.start_ns = strtoull(p, NULL, 10) * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
 	*out = st;

@@ -3,6 +3,7 @@
 #ifndef PROCFS_H
 #define PROCFS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -10,7 +11,7 @@
 
 struct procfs_stat {
 	uint32_t ppid;
-	char state;	   /* as in proc(5): 'Z' is a zombie */
+	bool is_exiting;   /* a zombie, or about to be one */
 	uint64_t start_ns; /* boot clock, in steps of a clock tick */
 	char comm[SONDE_COMM_LEN];
 };

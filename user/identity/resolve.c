@@ -26,6 +26,14 @@ static struct slice link_slice(const char *root, uint32_t tgid, const char *file
 	return (struct slice){ (uint8_t *)buf, n > 0 ? (size_t)n : 0 };
 }
 
+/* Of a process on its way out the kernel shows the root of every hierarchy of version 1. */
+static bool is_exiting(const char *root, uint32_t tgid)
+{
+	struct procfs_stat st;
+
+	return procfs_stat(root, tgid, &st) < 0 || st.is_exiting;
+}
+
 bool resolve_cgroup(const char *root, uint32_t tgid, struct resolved *out)
 {
 	char text[4096];
@@ -33,8 +41,8 @@ bool resolve_cgroup(const char *root, uint32_t tgid, struct resolved *out)
 	struct slice path = cgroup_path(file);
 
 	out->cgroup[0] = out->unit[0] = '\0';
-	out->is_unified = path.n > 1 && path.p - file.p >= 3 && memcmp(path.p - 3, "0::", 3) == 0;
-	if (!path.n)
+	out->is_unified = path.n && path.p - file.p >= 3 && memcmp(path.p - 3, "0::", 3) == 0;
+	if (!path.n || (path.n == 1 && !out->is_unified && is_exiting(root, tgid)))
 		return false;
 	utf8_clean(out->cgroup, sizeof(out->cgroup), path);
 	if (!cgroup_unit(path, out->unit, sizeof(out->unit)))
@@ -50,7 +58,7 @@ int resolve_process(const char *root, uint32_t tgid, struct resolved *out)
 
 	if (err < 0)
 		return err;
-	if (out->stat.state == 'Z' || out->stat.state == 'X')
+	if (out->stat.is_exiting)
 		return -ESRCH;
 	text = malloc(RESOLVE_TEXT_MAX);
 	if (!text)

@@ -54,6 +54,15 @@ def missed(s):
     return {h["program"]: h["recursion_misses"] for h in hooks if h["recursion_misses"]}
 
 
+def one_instance_each(m):
+    """However short its processes lived, a service of one cgroup is one instance."""
+    instances = {(labels["service_name"], labels.get("service_instance_id"))
+                 for name in ("client", "server")
+                 for labels, _ in m.of(f"http_{name}_request_duration_seconds_count")}
+    of = Counter(service for service, _ in instances)
+    return [f"{service} is {n} instances" for service, n in of.items() if n != 1]
+
+
 def names(e, n):
     """The same small program under n names: whose request it was is then seen by name."""
     found = []
@@ -106,7 +115,7 @@ def churn_of_processes(e):
     truth = Counter({(os.path.basename(p), "GET", "/brief", 200, None): total // len(programs)
                      for p in programs})
     truth["ab", "GET", "/ok", 200, None] = WARM
-    found += difference("client", truth, m.requests("client", ng.port))
+    found += difference("client", truth, m.requests("client", ng.port)) + one_instance_each(m)
     fail_if(found + flat(e, *held))
 
 
