@@ -514,39 +514,91 @@ static __always_inline void tls_unbound(struct task_struct *task)
 		count(SONDE_CNT_TLS_UNBOUND);
 }
 
-static __always_inline int tls_enter(struct pt_regs *ctx, u64 stack, u64 ssl, u64 buf, s64 num,
-				     u64 length_at, u32 call)
+/* What a call was given. Read at once: after a call of a helper the compiler would read the
+ * registers by a pointer that the verifier refuses. */
+struct tls_args {
+	u64 ssl, buf, length_at, stack;
+	s64 num;
+};
+
+static __always_inline struct tls_args tls_args_of(struct pt_regs *ctx)
+{
+	return (struct tls_args){
+		.ssl = PT_REGS_PARM1(ctx),
+		.buf = PT_REGS_PARM2(ctx),
+		.num = (s32)PT_REGS_PARM3(ctx),
+		.length_at = PT_REGS_PARM4(ctx),
+		.stack = PT_REGS_SP(ctx),
+	};
+}
+
+static __always_inline u32 tls_call_of(u32 fn)
+{
+	if (fn == SONDE_TLS_HANDSHAKE)
+		return TLS_HANDSHAKE;
+	return fn == SONDE_TLS_READ || fn == SONDE_TLS_READ_EX ? TLS_READ : TLS_WRITE;
+}
+
+/* The object goes: another may get its address. */
+static __always_inline void tls_freed(u64 ssl, u32 tgid)
+{
+	struct tls_session *t = tls_session_of(ssl, tgid);
+
+	if (t && t->is_over)
+		tls_session_drop(ssl, tgid);
+	else if (t)
+		t->is_freed = 1;
+}
+
+/* A process that the filter has spoken against is let alone. */
+static __always_inline bool tls_is_left_out(u32 tgid)
+{
+	u32 *known;
+
+	if (tgid == self_tgid || !filter_has_pid(tgid))
+		return true;
+	known = bpf_map_lookup_elem(&processes, &tgid);
+	return known && (*known & (SONDE_P_DECIDED | SONDE_P_OBSERVED)) == SONDE_P_DECIDED;
+}
+
+/* A call begins. False: nothing is to be learnt from its return. */
+static __noinline bool tls_enter(const struct tls_args *a, u64 cookie)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	u64 cookie = bpf_get_attach_cookie(ctx);
+	u32 fn = cookie & SONDE_TLS_FN_BITS, call = tls_call_of(fn);
+	s64 num = call == TLS_HANDSHAKE ? 1 : a->num;
 	struct tls_thread *th;
 
-	if (!ssl || num <= 0 || task->tgid == self_tgid)
-		return 0;
+	if (fn == SONDE_TLS_FREE) {
+		tls_freed(a->ssl, task->tgid);
+		return false;
+	}
+	if (!a->ssl || num <= 0 || tls_is_left_out(task->tgid))
+		return false;
 	th = bpf_task_storage_get(&tls_threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!th) {
 		count(SONDE_CNT_NO_STORAGE);
-		return 0;
+		return false;
 	}
 	/* a write whose records were never seen to leave, nor its return watched */
 	if (th->call == TLS_WRITE && !th->is_nested &&
-	    (th->ssl != ssl || th->buf != buf || th->num != num))
+	    (th->ssl != a->ssl || th->buf != a->buf || th->num != num))
 		tls_unbound(task);
-	th->ssl = ssl;
-	th->buf = buf;
+	th->ssl = a->ssl;
+	th->buf = a->buf;
 	th->num = num > __INT_MAX__ ? __INT_MAX__ : num;
-	th->length_at = length_at;
+	th->length_at = fn == SONDE_TLS_READ_EX || fn == SONDE_TLS_WRITE_EX ? a->length_at : 0;
 	th->attached_ns = cookie;
 	th->call = call;
 	th->done = 0;
 	th->is_nested = 0;
 	if (!th->rx_claim)
-		th->rx_claim = ssl;
+		th->rx_claim = a->ssl;
 	th->since_ns = bpf_ktime_get_ns();
-	th->stack = stack;
+	th->stack = a->stack;
 	if (HAS_RETURN_ON_STACK && call != TLS_READ)
-		bpf_probe_read_user(&th->returns_to, sizeof(th->returns_to), (void *)stack);
-	return 0;
+		bpf_probe_read_user(&th->returns_to, sizeof(th->returns_to), (void *)a->stack);
+	return call != TLS_HANDSHAKE;
 }
 
 /* How much the call that returns has moved. */
@@ -651,10 +703,11 @@ static __always_inline int tls_write_ends(struct tls_thread *th, s64 ret)
 	return 0;
 }
 
-static __noinline int tls_leave(s64 ret, u32 call)
+static __noinline int tls_leave(s64 ret, u64 cookie)
 {
 	struct tls_thread *th =
 		bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0);
+	u32 call = tls_call_of(cookie & SONDE_TLS_FN_BITS);
 
 	if (!th || th->call != call)
 		return 0;
@@ -666,125 +719,55 @@ static __noinline int tls_leave(s64 ret, u32 call)
 	return 0;
 }
 
-/* SSL_read, SSL_write of OpenSSL and its kin; gnutls_record_recv, gnutls_record_send. */
+/*
+ * One program for all functions of a file, so that it is let go by closing one link: that takes the
+ * kernel a tenth of a second. SSL_read, SSL_write, their _ex forms, SSL_do_handshake (within
+ * SSL_accept and SSL_connect too), SSL_free of OpenSSL and its kin; gnutls_record_recv,
+ * gnutls_record_send, gnutls_handshake, gnutls_deinit.
+ */
 SEC("?uprobe")
-int sonde_tls_read(struct pt_regs *ctx)
+int sonde_tls_entry(struct pt_regs *ctx)
 {
-	u64 ssl = PT_REGS_PARM1(ctx), buf = PT_REGS_PARM2(ctx);
-	u64 stack = PT_REGS_SP(ctx);
-	s64 num = (s32)PT_REGS_PARM3(ctx);
+	struct tls_args args = tls_args_of(ctx);
 
-	return tls_enter(ctx, stack, ssl, buf, num, 0, TLS_READ);
+	tls_enter(&args, bpf_get_attach_cookie(ctx));
+	return 0;
 }
 
-SEC("?uprobe")
-int sonde_tls_write(struct pt_regs *ctx)
-{
-	u64 ssl = PT_REGS_PARM1(ctx), buf = PT_REGS_PARM2(ctx);
-	u64 stack = PT_REGS_SP(ctx);
-	s64 num = (s32)PT_REGS_PARM3(ctx);
-
-	return tls_enter(ctx, stack, ssl, buf, num, 0, TLS_WRITE);
-}
-
-SEC("?uprobe")
-int sonde_tls_read_ex(struct pt_regs *ctx)
-{
-	u64 ssl = PT_REGS_PARM1(ctx), buf = PT_REGS_PARM2(ctx);
-	u64 stack = PT_REGS_SP(ctx);
-	s64 num = (s32)PT_REGS_PARM3(ctx);
-	u64 length_at = PT_REGS_PARM4(ctx);
-
-	return tls_enter(ctx, stack, ssl, buf, num, length_at, TLS_READ);
-}
-
-SEC("?uprobe")
-int sonde_tls_write_ex(struct pt_regs *ctx)
-{
-	u64 ssl = PT_REGS_PARM1(ctx), buf = PT_REGS_PARM2(ctx);
-	u64 stack = PT_REGS_SP(ctx);
-	s64 num = (s32)PT_REGS_PARM3(ctx);
-	u64 length_at = PT_REGS_PARM4(ctx);
-
-	return tls_enter(ctx, stack, ssl, buf, num, length_at, TLS_WRITE);
-}
-
+/* Of reads, and of writes in processes that take their records from memory. */
 SEC("?uretprobe")
-int sonde_tls_read_end(struct pt_regs *ctx)
+int sonde_tls_end(struct pt_regs *ctx)
 {
-	return tls_leave((s32)PT_REGS_RC(ctx), TLS_READ);
+	s64 ret = (s32)PT_REGS_RC(ctx);
+
+	return tls_leave(ret, bpf_get_attach_cookie(ctx));
 }
 
-SEC("?uretprobe")
-int sonde_tls_write_end(struct pt_regs *ctx)
-{
-	return tls_leave((s32)PT_REGS_RC(ctx), TLS_WRITE);
-}
-
-/* Where the kernel asks at each entry whether the return is to be watched (Linux 6.13): is this the
- * return? Then the thread is not at the function any more. The kernel's own word for it has other
- * arguments since 7.0, and a program that names it in either form is refused by the other. */
-static __always_inline bool is_return(struct pt_regs *ctx)
-{
-	return PT_REGS_IP(ctx) != bpf_get_func_ip(ctx);
-}
-
-/* Not if the records of this object are sent within its calls. 1: leave the return alone. */
-static __always_inline int tls_needs_no_return(u64 ssl)
+/* The records of this object are sent within its calls. */
+static __always_inline bool tls_is_nested(u64 ssl)
 {
 	struct tls_session *t = tls_session_of(ssl, bpf_get_current_pid_tgid() >> 32);
 
 	return t && !t->is_memory && !t->is_freed;
 }
 
-static __always_inline int tls_write_session(struct pt_regs *ctx, bool is_ex)
-{
-	u64 ssl = PT_REGS_PARM1(ctx), buf = PT_REGS_PARM2(ctx), length_at = PT_REGS_PARM4(ctx);
-	u64 stack = PT_REGS_SP(ctx);
-	s64 num = (s32)PT_REGS_PARM3(ctx), ret = (s32)PT_REGS_RC(ctx);
-
-	if (is_return(ctx))
-		return tls_leave(ret, TLS_WRITE);
-	tls_enter(ctx, stack, ssl, buf, num, is_ex ? length_at : 0, TLS_WRITE);
-	return tls_needs_no_return(ssl);
-}
-
+/* Both in one, where the kernel asks at each entry whether the return is to be watched (Linux
+ * 6.13); 1: it is left alone. At a return the thread is not at the function any more; the kernel's
+ * own word for it has other arguments since 7.0, and a program that names it in either form is
+ * refused by the other. */
 SEC("?uprobe")
-int sonde_tls_write_both(struct pt_regs *ctx)
+int sonde_tls_both(struct pt_regs *ctx)
 {
-	return tls_write_session(ctx, false);
-}
+	struct tls_args args = tls_args_of(ctx);
+	s64 ret = (s32)PT_REGS_RC(ctx);
+	u64 ip = PT_REGS_IP(ctx), cookie;
 
-SEC("?uprobe")
-int sonde_tls_write_ex_both(struct pt_regs *ctx)
-{
-	return tls_write_session(ctx, true);
-}
-
-/* SSL_do_handshake, within SSL_accept and SSL_connect too; gnutls_handshake. */
-SEC("?uprobe")
-int sonde_tls_handshake(struct pt_regs *ctx)
-{
-	u64 ssl = PT_REGS_PARM1(ctx), stack = PT_REGS_SP(ctx);
-
-	return tls_enter(ctx, stack, ssl, 0, 1, 0, TLS_HANDSHAKE);
-}
-
-/* SSL_free, gnutls_deinit: another object may get this address. */
-SEC("?uprobe")
-int sonde_tls_free(struct pt_regs *ctx)
-{
-	u64 ssl = PT_REGS_PARM1(ctx);
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct tls_session *t = tls_session_of(ssl, tgid);
-
-	if (!t)
-		return 0;
-	if (t->is_over)
-		tls_session_drop(ssl, tgid);
-	else
-		t->is_freed = 1;
-	return 0;
+	cookie = bpf_get_attach_cookie(ctx);
+	if (ip != bpf_get_func_ip(ctx))
+		return tls_leave(ret, cookie);
+	if (!tls_enter(&args, cookie))
+		return 1;
+	return tls_call_of(cookie & SONDE_TLS_FN_BITS) == TLS_WRITE && tls_is_nested(args.ssl);
 }
 
 #endif

@@ -340,6 +340,22 @@ struct sonde_verdict {
 			* what goes one way for long; SONDE_COPY_WHOLE */
 };
 
+/*
+ * A function of a TLS library, in the low bits of its probe's attach cookie: one program serves
+ * them all. The rest of the cookie is when the probe was in place, SONDE_TLS_FN_BITS being nothing
+ * beside it. Never in a record.
+ */
+enum sonde_tls_fn {
+	SONDE_TLS_READ = 0,
+	SONDE_TLS_WRITE = 1,
+	SONDE_TLS_READ_EX = 2, /* success is 1, and how much is put where the caller says */
+	SONDE_TLS_WRITE_EX = 3,
+	SONDE_TLS_HANDSHAKE = 4,
+	SONDE_TLS_FREE = 5,
+	SONDE_TLS_FN_MAX = 6,
+	SONDE_TLS_FN_BITS = 7,
+};
+
 /* A glob over a name: '*' any run, '?' any one byte. */
 struct sonde_glob {
 	char text[64];

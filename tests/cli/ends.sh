@@ -26,10 +26,6 @@ verdict() { # NAME RC
 
 ms() { date +%s%3N; }
 
-# to let go of a library takes the kernel a tenth of a second for each function watched; what is
-# tested here is sonde's own way out
-export SONDE_TLS=off
-
 # until_says WORDS: waits for them on stderr
 until_says() {
 	for _ in $(seq 100); do

@@ -171,20 +171,28 @@ static const char *const allowed[] = {
 	"perf_event_open",
 };
 
-/* What sending to a collector takes besides. A name is looked up in a thread of its own, which the
- * C library makes by clone3, whose flags no filter can see, or by clone where there is none. */
+/* What sending to a collector takes besides. */
 static const char *const allowed_to_connect[] = {
 	"connect", "socketpair", "bind", "sendmmsg", "recvmmsg", "pipe",
 };
 
+/* Threads, no processes: many probes are let go at a time, names are looked up. The C library makes
+ * them by clone3, whose flags no filter can see, or by clone where there is none. */
+static int allow_threads(scmp_filter_ctx ctx)
+{
+	int err = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+
+	if (err)
+		return err;
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+				SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+}
+
 static int allow_connecting(scmp_filter_ctx ctx)
 {
 	static const int families[] = { AF_INET, AF_INET6, AF_UNIX, AF_NETLINK };
-	int err = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	int err = 0;
 
-	if (!err)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-				       SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && !err; i++)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 				       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
@@ -212,6 +220,8 @@ static int filter_system_calls(bool connects)
 		if (nr != __NR_SCMP_ERROR)
 			err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
 	}
+	if (!err)
+		err = allow_threads(ctx);
 	if (!err && connects)
 		err = allow_connecting(ctx);
 	if (!err)

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "capture/tls_attach.h"
+#include "capture/uprobe.h"
 
 static const char function[] = "net/http.(*persistConn).roundTrip";
 
@@ -117,7 +117,7 @@ static void look_at(struct handover *h, const char *path, int fd)
 	*f = (struct file){ .dev = st.st_dev, .inode = st.st_ino, .link = -1 };
 	at = find_function(fd);
 	if (at)
-		f->link = tls_attach_entry(probe_go_program(h->probe), path, at);
+		f->link = uprobe_attach_entry(probe_go_program(h->probe), path, at);
 }
 
 void handover_turn(struct handover *h)

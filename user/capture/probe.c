@@ -77,16 +77,9 @@ struct probe {
 };
 
 static const char *const tls_programs[PROBE_TLS_MAX] = {
-	[PROBE_TLS_READ] = "sonde_tls_read",
-	[PROBE_TLS_WRITE] = "sonde_tls_write",
-	[PROBE_TLS_READ_EX] = "sonde_tls_read_ex",
-	[PROBE_TLS_WRITE_EX] = "sonde_tls_write_ex",
-	[PROBE_TLS_HANDSHAKE] = "sonde_tls_handshake",
-	[PROBE_TLS_FREE] = "sonde_tls_free",
-	[PROBE_TLS_READ_END] = "sonde_tls_read_end",
-	[PROBE_TLS_WRITE_END] = "sonde_tls_write_end",
-	[PROBE_TLS_WRITE_BOTH] = "sonde_tls_write_both",
-	[PROBE_TLS_WRITE_EX_BOTH] = "sonde_tls_write_ex_both",
+	[PROBE_TLS_ENTRY] = "sonde_tls_entry",
+	[PROBE_TLS_END] = "sonde_tls_end",
+	[PROBE_TLS_BOTH] = "sonde_tls_both",
 };
 
 /* libbpf speaks through a callback without context: the last complaint is kept for the reason. */
@@ -155,7 +148,7 @@ static void load_tls(const struct sonde_bpf *skel)
 			bpf_object__find_program_by_name(skel->obj, tls_programs[i]);
 
 		bpf_program__set_expected_attach_type(
-			prog, i < PROBE_TLS_WRITE_BOTH ? TRACE_UPROBE_MULTI : TRACE_UPROBE_SESSION);
+			prog, i == PROBE_TLS_BOTH ? TRACE_UPROBE_SESSION : TRACE_UPROBE_MULTI);
 		bpf_program__set_autoload(prog, true);
 	}
 }

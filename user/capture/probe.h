@@ -70,16 +70,9 @@ void probe_needs_of(struct probe *p, const struct sonde_ev_open *ev);
 
 /* The programs of TLS libraries' functions: tls_attach.c attaches them, file by file. */
 enum probe_tls {
-	PROBE_TLS_READ,
-	PROBE_TLS_WRITE,
-	PROBE_TLS_READ_EX,
-	PROBE_TLS_WRITE_EX,
-	PROBE_TLS_HANDSHAKE,
-	PROBE_TLS_FREE,
-	PROBE_TLS_READ_END,
-	PROBE_TLS_WRITE_END,
-	PROBE_TLS_WRITE_BOTH, /* entry and, where the program asks for it, return */
-	PROBE_TLS_WRITE_EX_BOTH,
+	PROBE_TLS_ENTRY,
+	PROBE_TLS_END,
+	PROBE_TLS_BOTH, /* entry and, where the program asks for it, return */
 	PROBE_TLS_MAX
 };
 

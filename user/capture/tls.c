@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "capture/tls_attach.h"
+#include "capture/tls_dark.h"
 #include "capture/tls_maps.h"
 #include "util/clock.h"
 #include "util/map.h"
@@ -22,7 +23,7 @@ struct file {
 	uint64_t dev, inode;
 	uint64_t unused_since_ns; /* 0: it is used, or of the host */
 	struct tls_symbols symbols;
-	struct tls_links links;
+	struct uprobe_links links;
 	uint32_t users;
 	bool is_host;
 };
@@ -30,10 +31,11 @@ struct file {
 struct user {
 	uint64_t looked_ns;
 	uint32_t tgid;
-	int32_t file;		  /* in files; -1: none */
-	struct tls_links returns; /* of its writes */
-	const char *dark;	  /* what encrypts where nothing is watched; NULL: not known */
-	bool has_several;	  /* libraries mapped: which one is at work is not known */
+	int32_t file;		     /* in files; -1: none */
+	struct uprobe_links returns; /* of its writes */
+	const struct tls_dark *dark; /* what encrypts where nothing is watched; NULL: not known */
+	bool is_dark_sought;
+	bool has_several; /* libraries mapped: which one is at work is not known */
 };
 
 struct tls {
@@ -114,7 +116,7 @@ static void file_drop(struct tls *t, struct file *f)
 		t->stats.files--;
 		t->stats.detached++;
 	}
-	tls_detach(&f->links);
+	uprobe_detach(&f->links);
 	*f = (struct file){ 0 };
 }
 
@@ -231,8 +233,10 @@ static void look_at(struct tls *t, uint32_t tgid)
 		return;
 	u->looked_ns = t->now_ns;
 	tls_maps_each(tgid, on_mapped, &(struct look){ t, u });
-	if (u->file < 0 && t->is_open)
-		u->dark = tls_maps_dark(tgid);
+	if (u->file < 0 && t->is_open && !u->is_dark_sought) {
+		u->dark = tls_dark_of(tgid);
+		u->is_dark_sought = true;
+	}
 }
 
 void tls_seen(struct tls *t, uint32_t tgid, uint64_t now_ns)
@@ -263,7 +267,7 @@ void tls_exited(struct tls *t, uint32_t tgid)
 	if (u->file >= 0)
 		file_used(t, &t->files[u->file], -1);
 	t->stats.links -= (uint32_t)u->returns.n;
-	tls_detach(&u->returns);
+	uprobe_detach(&u->returns);
 	free(u);
 }
 
@@ -311,6 +315,28 @@ struct tls *tls_open(struct probe *p)
 	return t;
 }
 
+static void take_links(struct uprobe_links *l, int *fds, size_t *n)
+{
+	while (l->n)
+		fds[(*n)++] = l->fd[--l->n];
+}
+
+/* All at once: one after the other could take longer than the end may last. */
+static void detach_all(struct tls *t)
+{
+	int *fds = calloc(t->stats.links + 1, sizeof(*fds));
+	size_t n = 0;
+	uint64_t tgid;
+	struct user *u;
+
+	for (size_t i = 0; fds && map_next(&t->users, &i, &tgid, (void **)&u);)
+		take_links(&u->returns, fds, &n);
+	for (size_t i = 0; fds && i < t->n_files; i++)
+		take_links(&t->files[i].links, fds, &n);
+	uprobe_detach_all(fds, n);
+	free(fds);
+}
+
 void tls_close(struct tls *t)
 {
 	uint64_t tgid;
@@ -318,13 +344,10 @@ void tls_close(struct tls *t)
 
 	if (!t)
 		return;
-	for (size_t i = 0; map_next(&t->users, &i, &tgid, (void **)&u);) {
-		tls_detach(&u->returns);
+	detach_all(t);
+	for (size_t i = 0; map_next(&t->users, &i, &tgid, (void **)&u);)
 		free(u);
-	}
 	map_free(&t->users);
-	for (size_t i = 0; i < t->n_files; i++)
-		tls_detach(&t->files[i].links);
 	free(t);
 }
 
@@ -335,7 +358,7 @@ const char *tls_library_of_process(const struct tls *t, uint32_t tgid)
 
 	if (l != TLS_LIB_NONE)
 		return tls_library_name(l);
-	return u ? u->dark : NULL;
+	return u && u->dark ? u->dark->library : NULL;
 }
 
 enum tls_library tls_used_by(const struct tls *t, uint32_t tgid)

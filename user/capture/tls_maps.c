@@ -70,32 +70,6 @@ int tls_maps_each(uint32_t tgid, void (*fn)(void *ctx, const struct tls_mapped *
 	return 0;
 }
 
-const char *tls_maps_dark(uint32_t tgid)
-{
-	static const struct {
-		const char *part, *name;
-	} known[] = {
-		{ "/libjvm.so", "java" },	  { "/libssl3.so", "nss" },
-		{ "/libwolfssl.so", "wolfssl" },  { "/libmbedtls.so", "mbedtls" },
-		{ "/libconscrypt", "conscrypt" }, { "tcnative", "tcnative" },
-		{ "/libs2n.so", "s2n" },	  { "/libcoreclr.so", "dotnet" },
-	};
-	char path[64], line[1024];
-	const char *found = NULL;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%u/maps", tgid);
-	f = fopen(path, "re");
-	if (!f)
-		return NULL;
-	while (!found && fgets(line, sizeof(line), f))
-		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && !found; i++)
-			if (strstr(line, known[i].part))
-				found = known[i].name;
-	fclose(f);
-	return found;
-}
-
 void tls_maps_path(uint32_t tgid, const struct tls_mapped *m, char *out, size_t size)
 {
 	snprintf(out, size, "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, tgid, m->start, m->end);

@@ -20,10 +20,6 @@ struct tls_mapped {
  * 0, or -errno. */
 int tls_maps_each(uint32_t tgid, void (*fn)(void *ctx, const struct tls_mapped *m), void *ctx);
 
-/* Of a process that maps no library we know, what is likely to encrypt for it: "java", "nss",
- * "rustls", ... or NULL. Static. */
-const char *tls_maps_dark(uint32_t tgid);
-
 /* Where the observer can open what a process has mapped: by the mapping itself, which also finds
  * what was deleted; without the right to that, by the process's own root. */
 void tls_maps_path(uint32_t tgid, const struct tls_mapped *m, char *out, size_t size);

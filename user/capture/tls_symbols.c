@@ -11,19 +11,19 @@
 static const struct {
 	const char *name;
 	enum tls_library library;
-	enum tls_function fn;
+	enum sonde_tls_fn fn;
 } functions[] = {
 	/* OpenSSL 1.1 and 3, BoringSSL, LibreSSL */
-	{ "SSL_read", TLS_LIB_OPENSSL, TLS_FN_READ },
-	{ "SSL_write", TLS_LIB_OPENSSL, TLS_FN_WRITE },
-	{ "SSL_read_ex", TLS_LIB_OPENSSL, TLS_FN_READ_EX },
-	{ "SSL_write_ex", TLS_LIB_OPENSSL, TLS_FN_WRITE_EX },
-	{ "SSL_do_handshake", TLS_LIB_OPENSSL, TLS_FN_HANDSHAKE },
-	{ "SSL_free", TLS_LIB_OPENSSL, TLS_FN_FREE },
-	{ "gnutls_record_recv", TLS_LIB_GNUTLS, TLS_FN_READ },
-	{ "gnutls_record_send", TLS_LIB_GNUTLS, TLS_FN_WRITE },
-	{ "gnutls_handshake", TLS_LIB_GNUTLS, TLS_FN_HANDSHAKE },
-	{ "gnutls_deinit", TLS_LIB_GNUTLS, TLS_FN_FREE },
+	{ "SSL_read", TLS_LIB_OPENSSL, SONDE_TLS_READ },
+	{ "SSL_write", TLS_LIB_OPENSSL, SONDE_TLS_WRITE },
+	{ "SSL_read_ex", TLS_LIB_OPENSSL, SONDE_TLS_READ_EX },
+	{ "SSL_write_ex", TLS_LIB_OPENSSL, SONDE_TLS_WRITE_EX },
+	{ "SSL_do_handshake", TLS_LIB_OPENSSL, SONDE_TLS_HANDSHAKE },
+	{ "SSL_free", TLS_LIB_OPENSSL, SONDE_TLS_FREE },
+	{ "gnutls_record_recv", TLS_LIB_GNUTLS, SONDE_TLS_READ },
+	{ "gnutls_record_send", TLS_LIB_GNUTLS, SONDE_TLS_WRITE },
+	{ "gnutls_handshake", TLS_LIB_GNUTLS, SONDE_TLS_HANDSHAKE },
+	{ "gnutls_deinit", TLS_LIB_GNUTLS, SONDE_TLS_FREE },
 };
 
 enum { SEGMENTS_MAX = 64 };
@@ -107,8 +107,8 @@ static void read_tables(struct reader *r)
 /* One half of the functions alone would show half of each exchange. */
 static bool is_whole(const struct tls_symbols *s)
 {
-	return (s->at[TLS_FN_READ] || s->at[TLS_FN_READ_EX]) &&
-	       (s->at[TLS_FN_WRITE] || s->at[TLS_FN_WRITE_EX]);
+	return (s->at[SONDE_TLS_READ] || s->at[SONDE_TLS_READ_EX]) &&
+	       (s->at[SONDE_TLS_WRITE] || s->at[SONDE_TLS_WRITE_EX]);
 }
 
 int tls_symbols_read(const char *path, struct tls_symbols *out)

@@ -5,22 +5,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-enum tls_function {
-	TLS_FN_READ,
-	TLS_FN_WRITE,
-	TLS_FN_READ_EX, /* success is 1, and how much is put where the caller says */
-	TLS_FN_WRITE_EX,
-	TLS_FN_HANDSHAKE,
-	TLS_FN_FREE,
-	TLS_FN_MAX
-};
+#include "sonde_abi.h"
 
 enum tls_library { TLS_LIB_NONE, TLS_LIB_OPENSSL, TLS_LIB_GNUTLS };
 
 struct tls_symbols {
-	enum tls_library library; /* TLS_LIB_NONE: the file has no such functions */
-	uint64_t at[TLS_FN_MAX];  /* offset in the file; 0: not there */
+	enum tls_library library;      /* TLS_LIB_NONE: the file has no such functions */
+	uint64_t at[SONDE_TLS_FN_MAX]; /* by enum sonde_tls_fn: offset in the file; 0: not there */
 };
 
 /* 0, or -errno when the file cannot be read as ELF. *out is written on success only. */

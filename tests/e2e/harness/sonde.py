@@ -125,9 +125,6 @@ class Sonde:
             args += ["--cgroup", env.cgroup.glob]
         if env.tier:
             args += ["--capture-tier", env.tier]
-        # to let go of a library takes the kernel a tenth of a second for each function watched
-        if not os.path.basename(env.tmp).startswith("tls-") and "--tls" not in args:
-            args += ["--tls", "off"]
         self.proc = env.procs.start([*prefix, env.sonde, command, *args], **kw)
         self._partial, self._offset, self.transactions = b"", 0, []
         self.keeps_waits = False

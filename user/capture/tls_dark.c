@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/tls_dark.h"
+
+#include <fcntl.h>
+#include <gelf.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COMPILED  "its TLS is compiled while it runs: there is no function in a file to watch"
+#define NO_SYMBOL "it is linked into the program, whose symbols were stripped"
+#define NOT_KNOWN "sonde knows no function of this library"
+
+/* The first that fits: a virtual machine may have been given a library of its own. */
+static const struct {
+	const char *part; /* of a mapped file's path */
+	struct tls_dark dark;
+} mapped[] = {
+	{ "tcnative", { "tcnative", "its functions are not among the symbols of its file" } },
+	{ "/libconscrypt", { "conscrypt", "its functions are not among the symbols of its file" } },
+	{ "/libssl3.so", { "nss", NOT_KNOWN } },
+	{ "/libwolfssl.so", { "wolfssl", NOT_KNOWN } },
+	{ "/libmbedtls.so", { "mbedtls", NOT_KNOWN } },
+	{ "/libs2n.so", { "s2n", NOT_KNOWN } },
+	{ "/libjvm.so", { "java", COMPILED } },
+	{ "/libcoreclr.so", { "dotnet", "it maps no OpenSSL yet, by which it encrypts" } },
+};
+
+/* Names of source files, as error messages have them. The first that fits. */
+static const struct {
+	const char *text;
+	struct tls_dark dark;
+} within[] = {
+	{ "boringssl/src/", { "stripped-boringssl", NO_SYMBOL } },
+	{ "ssl/ssl_lib.c", { "stripped-openssl", NO_SYMBOL } },
+	{ "/rustls-", { "rustls", NOT_KNOWN } },
+	{ "mbedtls/library", { "mbedtls", NOT_KNOWN } },
+};
+
+static const struct tls_dark go = { "go",
+				    "it is a Go program, and crypto/tls is not watched in it" };
+
+enum { TEXT_MAX = 32 << 20 }; /* bytes looked through: it is done while others wait */
+
+static const struct tls_dark *text_of(Elf_Scn *scn)
+{
+	Elf_Data *data = elf_rawdata(scn, NULL);
+	size_t n = data && data->d_buf ? data->d_size : 0;
+
+	if (n > TEXT_MAX)
+		n = TEXT_MAX;
+	for (size_t i = 0; n && i < sizeof(within) / sizeof(within[0]); i++)
+		if (memmem(data->d_buf, n, within[i].text, strlen(within[i].text)))
+			return &within[i].dark;
+	return NULL;
+}
+
+const struct tls_dark *tls_dark_in(const char *path)
+{
+	const struct tls_dark *found = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	Elf_Scn *scn = NULL;
+	const char *name;
+	GElf_Shdr sh;
+	size_t names;
+	Elf *elf;
+
+	if (fd < 0)
+		return NULL;
+	elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	if (!elf || elf_kind(elf) != ELF_K_ELF || elf_getshdrstrndx(elf, &names))
+		goto out;
+	while ((scn = elf_nextscn(elf, scn))) {
+		name = gelf_getshdr(scn, &sh) ? elf_strptr(elf, names, sh.sh_name) : NULL;
+		if (name && strcmp(name, ".go.buildinfo") == 0)
+			found = &go;
+		else if (name && !found && strcmp(name, ".rodata") == 0)
+			found = text_of(scn);
+	}
+out:
+	elf_end(elf);
+	close(fd);
+	return found;
+}
+
+static const struct tls_dark *mapped_by(uint32_t tgid)
+{
+	size_t best = sizeof(mapped) / sizeof(mapped[0]);
+	char path[64], line[1024];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", tgid);
+	f = fopen(path, "re");
+	if (!f)
+		return NULL;
+	while (fgets(line, sizeof(line), f))
+		for (size_t i = 0; i < best; i++)
+			if (strstr(line, mapped[i].part))
+				best = i;
+	fclose(f);
+	return best < sizeof(mapped) / sizeof(mapped[0]) ? &mapped[best].dark : NULL;
+}
+
+const struct tls_dark *tls_dark_of(uint32_t tgid)
+{
+	const struct tls_dark *found = mapped_by(tgid);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", tgid);
+	return found ? found : tls_dark_in(path);
+}
