@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "capture/tls_dark.h"
+#include "capture/tls_maps.h"
 #include "cmd/check_report.h"
 #include "identity/process.h"
 #include "identity/procfs.h"
@@ -12,26 +14,47 @@
 
 #define WATCH_NS (2 * NS_PER_S)
 
-/* The first mapped file that is a TLS library by its name. */
+static void on_mapped(void *ctx, const struct tls_mapped *m)
+{
+	struct check_process *p = ctx;
+	struct tls_symbols symbols;
+	char path[320];
+	int err;
+
+	if (p->is_tls_read)
+		return;
+	tls_maps_path(p->pid, m, path, sizeof(path));
+	err = tls_symbols_read(path, &symbols);
+	if (m->library == TLS_LIB_NONE && (err || symbols.library == TLS_LIB_NONE))
+		return; /* the program itself, like most without one */
+	snprintf(p->tls_library, sizeof(p->tls_library), "%s", m->path);
+	p->is_tls_read = !err && symbols.library != TLS_LIB_NONE;
+	p->tls_name = tls_library_name(p->is_tls_read ? symbols.library : m->library);
+	if (err)
+		snprintf(p->tls_why, sizeof(p->tls_why), "its file cannot be read: %s",
+			 strerror(-err));
+	else if (!p->is_tls_read)
+		snprintf(p->tls_why, sizeof(p->tls_why),
+			 "its functions are not among the symbols of its file");
+	else
+		p->tls_why[0] = '\0';
+}
+
 static void find_tls_library(struct check_process *p)
 {
-	static const char *const names[] = { "/libssl.so",    "/libssl3.so",	"/libgnutls.so",
-					     "/libboringssl", "/libmbedtls.so", "/libwolfssl.so" };
-	char path[64], line[512], *file;
-	FILE *maps;
+	int err = tls_maps_each(p->pid, on_mapped, p);
+	const struct tls_dark *dark;
 
-	snprintf(path, sizeof(path), "/proc/%u/maps", p->pid);
-	maps = fopen(path, "re");
-	if (!maps)
+	if (err)
+		snprintf(p->tls_why, sizeof(p->tls_why), "its maps cannot be read: %s",
+			 strerror(-err));
+	if (err || p->tls_name)
 		return;
-	while (!p->tls_library[0] && fgets(line, sizeof(line), maps)) {
-		file = strchr(line, '/');
-		for (size_t i = 0; file && i < sizeof(names) / sizeof(names[0]); i++)
-			if (strstr(file, names[i]))
-				snprintf(p->tls_library, sizeof(p->tls_library), "%.*s",
-					 (int)strcspn(file, "\n"), file);
-	}
-	fclose(maps);
+	dark = tls_dark_of(p->pid);
+	if (!dark)
+		return;
+	p->tls_name = dark->library;
+	snprintf(p->tls_why, sizeof(p->tls_why), "%s", dark->why);
 }
 
 static void look_at(struct check_process *out, uint32_t pid)

@@ -85,7 +85,10 @@ static json_t *process_json(const struct check_report *r)
 	json_object_set_new(o, "executable", text(c->exe));
 	json_object_set_new(o, "service", text(c->service));
 	json_object_set_new(o, "go", json_boolean(c->is_go));
+	json_object_set_new(o, "tls", text(c->tls_name ? c->tls_name : ""));
 	json_object_set_new(o, "tls_library", text(c->tls_library));
+	json_object_set_new(o, "tls_read", json_boolean(c->is_tls_read));
+	json_object_set_new(o, "tls_why", text(c->tls_why));
 	p = r->watch ? watch_processes(r->watch, &n) : NULL;
 	for (size_t i = 0; i < n; i++)
 		if (p[i].tgid == c->pid)

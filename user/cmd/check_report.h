@@ -20,7 +20,10 @@ struct check_process {
 	char comm[16];
 	char exe[256];
 	char service[128];
-	char tls_library[256]; /* path of a mapped one; empty: none seen */
+	const char *tls_name;  /* of what encrypts for it, static; NULL: nothing that is known */
+	char tls_library[256]; /* path of its file; empty: there is none, or it is not known */
+	bool is_tls_read;
+	char tls_why[160]; /* why it is not, or nothing is known; empty: no reason is known */
 };
 
 struct check_report {

@@ -66,6 +66,18 @@ static void print_traffic(FILE *out, const struct check_report *r)
 		human_duration(r->watched_ns).text);
 }
 
+static void print_tls(FILE *out, const struct check_process *p)
+{
+	fprintf(out, "  TLS        %s", p->tls_name ? p->tls_name : "by no library that is known");
+	if (p->tls_library[0])
+		fprintf(out, " (%s)", p->tls_library);
+	if (p->is_tls_read)
+		fprintf(out, ": its plaintext is read");
+	else if (p->tls_why[0])
+		fprintf(out, ": not read: %s", p->tls_why);
+	fputc('\n', out);
+}
+
 static void print_process(FILE *out, const struct check_report *r)
 {
 	const struct check_process *p = &r->process;
@@ -77,9 +89,7 @@ static void print_process(FILE *out, const struct check_report *r)
 	fprintf(out, "\nprocess %u (%s)\n  executable %s\n  service    %s\n  runtime    %s\n",
 		p->pid, p->comm, p->exe[0] ? p->exe : "not known", p->service,
 		p->is_go ? "Go" : "not Go");
-	fprintf(out, "  TLS        %s%s\n",
-		p->tls_library[0] ? p->tls_library : "no library mapped",
-		p->tls_library[0] ? ": its plaintext is read where it is OpenSSL or GnuTLS" : "");
+	print_tls(out, p);
 	print_traffic(out, r);
 }
 

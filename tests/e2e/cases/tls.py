@@ -4,11 +4,12 @@ import json
 import os
 import pwd
 import re
+import shutil
 import signal
 from collections import Counter
 
 from harness.case import case
-from harness.env import PROGS, PYTHON, tool
+from harness.env import PROGS, PYTHON, quiet, tool
 from harness.expect import Expect, difference
 from harness.proc import Failure, free_port, until
 from harness.replay import replay
@@ -254,3 +255,80 @@ def tls_sonde_comes_and_goes(e):
         bad = re.search(r"Failed requests:\s+(\d+)", p.stdout())
         if not done or int(done[1]) < 100 or int(bad[1]):
             raise Failure(f"ab: {p.stdout()[-300:]!r}")
+
+
+def links_of(pid):
+    """How many uprobe links a process holds."""
+    n = 0
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii", errors="replace") as f:
+            n += bool(re.search(r"^link_type:\tuprobe_multi", f.read(), re.M))
+    return n
+
+
+@case(group=None)
+def tls_lets_go_in_time(e):
+    """Programs with libraries of their own, 32 in all: one link each, and all let go at a time."""
+    library = re.search(r"libssl\.so\.3 => (\S+)", e.procs.run(["ldd", tool("nginx")]).stdout())
+    before = Sonde(e, "run").wait_ready()
+    hosts = links_of(before.proc.pid)
+    before.end()
+    for i in range(4):
+        copies = [e.path(f"{i}{k}/libssl.so.3") for k in range(8)]
+        for copy in copies:
+            os.mkdir(os.path.dirname(copy))
+            shutil.copy(library[1], copy)
+        e.procs.start(["sleep", 30], env={**os.environ, "LD_PRELOAD": ":".join(copies)})
+    quiet(0.3)
+    s = Sonde(e, "run").wait_ready()
+    links = links_of(s.proc.pid)
+    e.figures["seconds"] = s.end()
+    if not hosts or links != hosts + 32:
+        raise Failure(f"{hosts} links, then {links}")
+
+
+def asks_with_its_own(e, program, port):
+    p = e.procs.start([program, port, 20, 20])
+    until(lambda: "done" in p.stdout() or not p.is_running(), 5, "the client's end")
+    if not p.is_running():
+        raise Failure(f"the client ended: {p.stderr()[-200:]}")
+    return p
+
+
+def told_of(e, pid):
+    p = e.procs.run([e.sonde, "check", "--json", "--pid", pid])
+    return json.loads(p.stdout())["process"]
+
+
+@case(group=None)
+def tls_linked_in(e):
+    """OpenSSL within a program is read by its symbols; stripped it is dark, and that is said."""
+    ng, plain = nginx(e), e.program("ownssl")
+    stripped = e.path("stripped")
+    e.procs.run(["strip", "-o", stripped, plain])
+    os.chmod(stripped, 0o755)
+    s = Sonde(e, "run", "--port", ng.port).wait_ready()
+    first = asks_with_its_own(e, plain, ng.port)
+    then = asks_with_its_own(e, plain, ng.port)
+    dark = asks_with_its_own(e, stripped, ng.port)
+    m = s.settled_metrics()
+    s.end()
+    asked = ("GET", "/ok", 200, None)
+    found = difference("server", Counter({("nginx", *asked): 60}), m.requests("server"))
+    # what a file holds is known when it is first seen to speak TLS: the first connection is joined
+    n = m.requests("client")[("ownssl", *asked)]
+    if not 20 <= n <= 40:
+        found.append(f"{n} requests of the client")
+    libraries = {labels["library"]: int(n) for labels, n in m.of("sonde_dark_connections")
+                 if labels["service_name"] == "stripped"}
+    if libraries != {"stripped-openssl": 1}:
+        found.append(f"dark: {libraries}")
+    for pid, name, is_read in ((first.pid, "openssl", True), (dark.pid, "stripped-openssl", False),
+                               (e.procs.start(["sleep", 20]).pid, None, False)):
+        told = told_of(e, pid)
+        if (told["tls"], told["tls_read"]) != (name, is_read) or (
+                bool(told["tls_why"]) != (name == "stripped-openssl")):
+            found.append(f"check: {told}")
+    then.signal(signal.SIGKILL)
+    if found:
+        raise Failure("; ".join(found))
