@@ -30,16 +30,18 @@ VERSION := 0.1.0
 COMMIT  := $(shell git -c safe.directory='*' rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
 LIBS_PC := libseccomp libbpf libelf zlib libmicrohttpd yaml-0.1 jansson libpcap libnghttp2
-# without it nothing is exported over OTLP, and `sonde version` says so
-LIBS_PC_OPTIONAL := libcurl
+# without libcurl nothing is exported over OTLP, without capstone TLS of Go programs is not read;
+# `sonde version` says so
+LIBS_PC_OPTIONAL := libcurl capstone
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Werror
 CFLAGS  ?= -g -O$(if $(DEBUG),0,2)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
 	   -D_GNU_SOURCE -Iinclude -Iuser -Itests/unit -I$(O) $(PC_CFLAGS)
 LIBS     = $(PC_LIBS) -lm
 # asked once, when first needed
-PC_CFLAGS = $(eval PC_CFLAGS := $(shell $(PKG) --cflags $(LIBS_PC)) $(shell $(PKG) --cflags $(LIBS_PC_OPTIONAL) 2>/dev/null))$(PC_CFLAGS)
-PC_LIBS   = $(eval PC_LIBS := $(shell $(PKG) --libs $(LIBS_PC)) $(shell $(PKG) --libs $(LIBS_PC_OPTIONAL) 2>/dev/null))$(PC_LIBS)
+PC_CFLAGS = $(eval PC_CFLAGS := $(shell $(PKG) --cflags $(LIBS_PC)) $(call pc_optional,cflags))$(PC_CFLAGS)
+PC_LIBS   = $(eval PC_LIBS := $(shell $(PKG) --libs $(LIBS_PC)) $(call pc_optional,libs))$(PC_LIBS)
+pc_optional = $(foreach pc,$(LIBS_PC_OPTIONAL),$(shell $(PKG) --$(1) $(pc) 2>/dev/null))
 BPF_CFLAGS := -g -O2 -Wall -Werror -Wno-gnu-variable-sized-type-not-at-end -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -Ivmlinux/$(ARCH)
 
 BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c))

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <yaml.h>
 #include <zlib.h>
+#include "capture/go_code.h"
 #include "capture/pcapfile.h"
 #include "cmd/cmd.h"
 #include "export/otlp_post.h"
@@ -24,7 +25,7 @@ int cmd_version(const struct cmd_args *a)
 	if (otlp_post_library())
 		printf("otlp:      http/protobuf http/json grpc (libcurl %s)\n",
 		       otlp_post_library());
-	printf("not built: %spropagation, kubernetes, web-config, top's live view\n",
-	       otlp_post_library() ? "" : "otlp, ");
+	printf("not built: %s%spropagation, kubernetes, web-config, top's live view\n",
+	       otlp_post_library() ? "" : "otlp, ", go_code_library() ? "" : "tls of go, ");
 	return EXIT_DONE;
 }
