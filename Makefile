@@ -169,7 +169,7 @@ bench-parse: $(O)/bench/bench_http1 $(O)/bench/bench_http2 $(O)/bench/bench_prot
 bench-span: $(O)/bench/bench_otlp
 	$(Q)$<
 
-BENCHES := http1 http2 proto otlp
+BENCHES := http1 http2 proto otlp recent
 $(O)/bench/bench_http2: $(O)/tests/unit/h2wire.o
 $(BENCHES:%=$(O)/bench/bench_%): $(O)/bench/bench_%: $(O)/tests/bench/bench_%.o $(O)/libsonde.a
 	$(call msg,LINK)

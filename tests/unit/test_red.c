@@ -309,44 +309,6 @@ static void test_series_go_with_their_service(void **state)
 	red_free(r);
 }
 
-static void test_rows(void **state)
-{
-	int inflight = 3;
-	struct red *r = red_with(&inflight);
-	struct live_row rows[4];
-	struct txn t = http(SONDE_ROLE_SERVER, 10);
-
-	for (int i = 0; i < 98; i++)
-		add(r, t);
-	t = http(SONDE_ROLE_SERVER, 1000);
-	strcpy(t.error_type, "500");
-	add(r, t);
-	add(r, t);
-	assert_int_equal(red_rows(r, 109 * SECOND, 60 * SECOND, rows, 4), 2);
-	assert_string_equal(rows[0].name, "shop");
-	assert_string_equal(rows[0].name_space, "eu");
-	assert_int_equal(rows[0].role, SONDE_ROLE_SERVER);
-	assert_int_equal(rows[0].count, 100);
-	assert_int_equal(rows[0].errors, 2);
-	assert_true(rows[0].rate == 10); /* over the ten seconds there were */
-	assert_true(rows[0].error_ratio == 0.02);
-	assert_in_range(rows[0].p50_ns, 9780000, 10220000);
-	assert_in_range(rows[0].p95_ns, 9780000, 10220000);
-	assert_in_range(rows[0].p99_ns, 978000000, 1000000000);
-	assert_int_equal(rows[0].max_ns, 1000000000);
-	assert_int_equal(rows[0].in_flight, 2);
-	/* the client has finished nothing yet, and is waiting */
-	assert_string_equal(rows[1].name, "curl");
-	assert_int_equal(rows[1].count, 0);
-	assert_int_equal(rows[1].in_flight, 1);
-	/* a minute later it is silent */
-	inflight = 0;
-	assert_int_equal(red_rows(r, 170 * SECOND, 60 * SECOND, rows, 4), 0);
-	/* fewer rows than there is room for */
-	assert_int_equal(red_rows(r, 109 * SECOND, 60 * SECOND, rows, 0), 0);
-	red_free(r);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,7 +320,6 @@ int main(void)
 		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_gauges),
 		cmocka_unit_test(test_series_go_with_their_service),
-		cmocka_unit_test(test_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

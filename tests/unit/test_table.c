@@ -15,22 +15,22 @@
 static const struct conns_stats dark = { .open = 9, .parsed = 4, .encrypted = 3, .unknown = 2 };
 static const struct conns_stats bright = { .open = 4, .parsed = 4 };
 
-static const struct live_row rows[] = {
+static const struct recent_row rows[] = {
 	{ .name = "shop",
 	  .role = SONDE_ROLE_SERVER,
-	  .count = 250,
-	  .errors = 5,
-	  .rate = 50,
-	  .error_ratio = 0.02,
-	  .p50_ns = 1230000,
-	  .p95_ns = 45600000,
-	  .p99_ns = 999600000,
-	  .max_ns = 7000000000,
-	  .in_flight = 3 },
+	  .f = { .count = 250,
+		 .errors = 5,
+		 .rate = 50,
+		 .error_ratio = 0.02,
+		 .p50_ns = 1230000,
+		 .p95_ns = 45600000,
+		 .p99_ns = 999600000,
+		 .max_ns = 7000000000,
+		 .in_flight = 3 } },
 	{ .name = "evil\033[2J\xff name that is far too long for it",
 	  .name_space = "prod",
 	  .role = SONDE_ROLE_CLIENT,
-	  .in_flight = 1 },
+	  .f.in_flight = 1 },
 };
 
 static char *text_of(const struct table *t, int (*json)(const struct table *, FILE *))

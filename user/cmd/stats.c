@@ -74,10 +74,18 @@ static void on_tick(void *ctx, uint64_t now_ns)
 	struct stats *s = ctx;
 
 	s->now_ns = now_ns;
+	recent_tick(s->recent, now_ns);
 	if (s->probe)
 		probe_each_offcpu(s->probe, on_offcpu, s);
 	if (s->procwalk)
 		procwalk_turn(s->procwalk, now_ns, WALK_BUDGET_NS);
+}
+
+static void on_txn(void *ctx, const struct txn *t)
+{
+	struct stats *s = ctx;
+
+	recent_txn(s->recent, t);
 }
 
 static void on_exit(void *ctx, const struct sonde_ev_exit *ev)
@@ -132,15 +140,24 @@ int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const s
 	if (probe && gethostname(s->host, sizeof(s->host) - 1) == 0)
 		opts.host_name = s->host;
 	s->red = red_new(&opts);
-	if (!s->red || (probe && open_procwalk(s, c))) {
+	s->recent = recent_new(&(struct recent_opts){
+		.now_ns = now_ns,
+		.each_inflight = each_inflight,
+		.each_dark = each_dark,
+		.service_of = service_of,
+		.ctx = s,
+	});
+	if (!s->red || !s->recent || (probe && open_procwalk(s, c))) {
 		log_error("out of memory");
 		return -ENOMEM;
 	}
 	red_exporter(s->red, &e);
 	pipeline_add(p, &e);
-	pipeline_add(p,
-		     &(struct exporter){
-			     .name = "pressure", .self = s, .tick = on_tick, .on_exit = on_exit });
+	pipeline_add(p, &(struct exporter){ .name = "stats",
+					    .self = s,
+					    .on_txn = on_txn,
+					    .tick = on_tick,
+					    .on_exit = on_exit });
 	return 0;
 }
 
@@ -148,6 +165,8 @@ void stats_close(struct stats *s)
 {
 	red_free(s->red);
 	s->red = NULL;
+	recent_free(s->recent);
+	s->recent = NULL;
 	procwalk_free(s->procwalk);
 	s->procwalk = NULL;
 	offcpu_free(&s->offcpu);

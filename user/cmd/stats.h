@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "metrics/offcpu.h"
+#include "metrics/recent.h"
 #include "metrics/red.h"
 #include "metrics/self.h"
 #include "pipeline.h"
@@ -15,6 +16,7 @@ struct stats {
 	struct pipeline *pipeline; /* borrowed */
 	struct probe *probe;	   /* borrowed; NULL: a replay */
 	struct red *red;
+	struct recent *recent;
 	struct offcpu offcpu;
 	struct procwalk *procwalk;	   /* NULL: a replay */
 	const struct sonde_filter *filter; /* borrowed */

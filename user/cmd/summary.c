@@ -6,15 +6,15 @@
 #include "util/human.h"
 #include "util/log.h"
 
-enum { ROWS_MAX = 64, ROWS_SHOWN = 10 };
+enum { ROWS_SHOWN = 10 };
 
-static void say_services(const struct live_row *rows, size_t n)
+static void say_services(const struct recent_row *rows, size_t n)
 {
 	for (size_t i = 0; i < n && i < ROWS_SHOWN; i++)
 		log_info("  %-24s %-6s %8.1f/s  p95 %-8s  errors %.1f %%", rows[i].name,
-			 rows[i].role == SONDE_ROLE_SERVER ? "server" : "client", rows[i].rate,
-			 rows[i].count ? human_duration(rows[i].p95_ns).text : "-",
-			 rows[i].error_ratio * 100);
+			 rows[i].role == SONDE_ROLE_SERVER ? "server" : "client", rows[i].f.rate,
+			 rows[i].f.count ? human_duration(rows[i].f.p95_ns).text : "-",
+			 rows[i].f.error_ratio * 100);
 	if (n > ROWS_SHOWN)
 		log_info("  and %zu more: sonde top --once", n - ROWS_SHOWN);
 }
@@ -35,17 +35,17 @@ static void say_dark(const struct observer *o, const struct self *self)
 void summary_print(const struct observer *o, struct stats *stats, const char *url, uint64_t now_ns)
 {
 	uint64_t window_ns = now_ns - stats->began_ns;
-	struct live_row *rows = calloc(ROWS_MAX, sizeof(*rows));
-	size_t n;
+	struct recent_query q = { .now_ns = now_ns, .window_ns = window_ns };
+	struct recent_row *rows;
+	ssize_t n = recent_rows(stats->recent, &q, &rows);
 
-	if (!rows)
+	if (n < 0)
 		return;
-	n = red_rows(stats->red, now_ns, window_ns, rows, ROWS_MAX);
 	if (n)
 		log_info("seen in the first %s:", human_duration(window_ns).text);
 	else
 		log_info("no HTTP request in the first %s", human_duration(window_ns).text);
-	say_services(rows, n);
+	say_services(rows, (size_t)n);
 	say_dark(o, stats_self(stats, now_ns));
 	if (*url)
 		log_info("metrics: %s/metrics  status: %s/api/v1/status", url, url);

@@ -8,27 +8,26 @@
 #include "top/table.h"
 #include "util/clock.h"
 
-enum { ROWS_MAX = 256 };
-
 #define WINDOW_DEFAULT_NS (5 * NS_PER_S)
-#define WINDOW_MAX_NS	  (60 * NS_PER_S) /* what live_stats remembers */
 
 static int print_table(const struct observer *o, struct stats *stats)
 {
-	struct live_row *rows = calloc(ROWS_MAX, sizeof(*rows));
+	struct recent_row *rows;
 	uint64_t now_ns = clock_mono_ns();
 	uint64_t window_ns = now_ns - stats->began_ns;
+	struct recent_query q = { .now_ns = now_ns, .window_ns = window_ns };
+	ssize_t n = recent_rows(stats->recent, &q, &rows);
 	int res = EXIT_DONE;
 	struct table t = {
 		.rows = rows,
-		.window_ns = window_ns < WINDOW_MAX_NS ? window_ns : WINDOW_MAX_NS,
+		.n = n > 0 ? (size_t)n : 0,
+		.window_ns = window_ns < RECENT_WINDOW_NS ? window_ns : RECENT_WINDOW_NS,
 		.conns = conns_stats(o->pipeline.conns),
 		.time_unix_nano = (int64_t)now_ns + o->source->realtime_offset_ns,
 	};
 
-	if (!rows)
+	if (n < 0)
 		return EXIT_CANNOT;
-	t.n = red_rows(stats->red, now_ns, t.window_ns, rows, ROWS_MAX);
 	t.lost = self_losses(stats_self(stats, now_ns));
 	if (!o->config->json)
 		table_text(&t, stdout);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What each service did in the last minute: for people, where series count since the start. One
- * entry per service and role, a ring of slots of LIVE_SLOT_NS each; bounded.
+ * What each of few did in the last minute: for people, where series count since the start. One
+ * entry per id and role, a ring of slots of LIVE_SLOT_NS each; bounded.
  */
 #ifndef LIVE_STATS_H
 #define LIVE_STATS_H
@@ -28,7 +28,6 @@ struct live_row {
 	double rate;	    /* per second */
 	double error_ratio; /* 0 to 1 */
 	uint64_t p50_ns, p95_ns, p99_ns, max_ns;
-	uint64_t in_flight; /* filled by the caller who knows: red_rows() */
 };
 
 struct live_stats;

@@ -50,7 +50,6 @@ enum {
 struct red {
 	struct red_opts opts;
 	struct series_store *store;
-	struct live_stats *live;
 	struct graph *graph;
 	bool has_exemplars;
 	uint64_t now_ns; /* of red_collect(), for its callbacks */
@@ -64,9 +63,8 @@ struct red *red_new(const struct red_opts *opts)
 		return NULL;
 	r->opts = *opts;
 	r->store = series_store_new(opts->max_series);
-	r->live = live_stats_new(opts->now_ns);
 	r->graph = graph_new(opts->now_ns);
-	if (!r->store || !r->live || !r->graph) {
+	if (!r->store || !r->graph) {
 		red_free(r);
 		return NULL;
 	}
@@ -78,7 +76,6 @@ void red_free(struct red *r)
 	if (!r)
 		return;
 	series_store_free(r->store);
-	live_stats_free(r->live);
 	graph_free(r->graph);
 	free(r);
 }
@@ -297,7 +294,6 @@ static void red_on_txn(void *self, const struct txn *t)
 		red_connect(r, t);
 	}
 	request_time_add(r->store, t);
-	live_stats_txn(r->live, t);
 	graph_txn(r->graph, r->store, t);
 }
 
@@ -455,44 +451,4 @@ void red_collect(struct red *r, uint64_t now_ns)
 		r->opts.each_dark(r->opts.ctx, red_dark, r);
 	series_each_service(r->store, red_target, r);
 	red_store_facts(r);
-}
-
-struct red_rows {
-	struct red *r;
-	struct live_row *rows;
-	size_t n, max;
-};
-
-static void red_row_inflight(void *arg, const struct conn_inflight *q)
-{
-	struct red_rows *rs = arg;
-	const struct service *service = rs->r->opts.service_of(rs->r->opts.ctx, q->tgid);
-	struct live_row *row = NULL;
-
-	if (!service)
-		return;
-	for (size_t i = 0; i < rs->n && !row; i++)
-		if (rs->rows[i].service_id == service->id && rs->rows[i].role == q->role)
-			row = &rs->rows[i];
-	if (!row) {
-		if (rs->n == rs->max)
-			return;
-		row = &rs->rows[rs->n++];
-		*row = (struct live_row){ .service_id = service->id, .role = q->role };
-		slice_copy(row->name, sizeof(row->name), slice_str(service->name));
-		slice_copy(row->name_space, sizeof(row->name_space),
-			   slice_str(service->name_space));
-	}
-	row->in_flight++;
-}
-
-size_t red_rows(struct red *r, uint64_t now_ns, uint64_t window_ns, struct live_row *out,
-		size_t max)
-{
-	struct red_rows rs = { .r = r, .rows = out, .max = max };
-
-	rs.n = live_stats_read(r->live, now_ns, window_ns, out, max);
-	if (r->opts.each_inflight && r->opts.service_of)
-		r->opts.each_inflight(r->opts.ctx, red_row_inflight, &rs);
-	return rs.n;
 }

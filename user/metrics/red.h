@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rate, errors, duration: transactions become series and the last minute's statistics. The keeper
- * of the series store and of the gauges that are counted at the moment of asking.
+ * Rate, errors, duration: transactions become series. The keeper of the series store and of the
+ * gauges that are counted at the moment of asking.
  */
 #ifndef RED_H
 #define RED_H
@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "export/export.h"
-#include "metrics/live_stats.h"
 #include "metrics/series.h"
 #include "stream/conn.h"
 
@@ -55,11 +54,6 @@ struct series_store *red_store(struct red *r);
 /* Brings the gauges up to date: requests in flight, oldest request, target_info, the store's own
  * numbers. Call before each exposition. */
 void red_collect(struct red *r, uint64_t now_ns);
-
-/* live_stats_read() with in_flight filled; a service that has requests in flight and nothing
- * finished in the window has a row too. */
-size_t red_rows(struct red *r, uint64_t now_ns, uint64_t window_ns, struct live_row *out,
-		size_t max);
 
 /* Room for what is a label value but no string in a transaction. */
 struct red_text {

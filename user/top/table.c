@@ -28,15 +28,16 @@ static void print_name(FILE *out, const char *name)
 	fprintf(out, "%*s", NAME_WIDTH - width, "");
 }
 
-static void print_row(FILE *out, const struct live_row *r)
+static void print_row(FILE *out, const struct recent_row *r)
 {
-	const uint64_t times[] = { r->p50_ns, r->p95_ns, r->p99_ns, r->max_ns };
+	const struct recent_figures *f = &r->f;
+	const uint64_t times[] = { f->p50_ns, f->p95_ns, f->p99_ns, f->max_ns };
 
 	print_name(out, r->name);
-	fprintf(out, " %-6s %9.1f %6.1f", role_name(r->role), r->rate, r->error_ratio * 100);
+	fprintf(out, " %-6s %9.1f %6.1f", role_name(r->role), f->rate, f->error_ratio * 100);
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
-		fprintf(out, " %9s", r->count ? human_duration(times[i]).text : "-");
-	fprintf(out, " %9llu\n", (unsigned long long)r->in_flight);
+		fprintf(out, " %9s", f->count ? human_duration(times[i]).text : "-");
+	fprintf(out, " %9llu\n", (unsigned long long)f->in_flight);
 }
 
 size_t table_dark(const struct conns_stats *s, char *out, size_t size)
@@ -77,26 +78,27 @@ static json_t *clean_string(const char *s)
 	return json_string(clean);
 }
 
-static json_t *row_json(const struct live_row *r)
+static json_t *row_json(const struct recent_row *r)
 {
+	const struct recent_figures *f = &r->f;
 	json_t *o = json_pack("{s:o, s:o, s:s, s:f, s:I, s:I, s:f}", "service",
 			      clean_string(r->name), "namespace",
 			      r->name_space[0] ? clean_string(r->name_space) : json_null(), "role",
-			      role_name(r->role), "rate", r->rate, "count", (json_int_t)r->count,
-			      "errors", (json_int_t)r->errors, "error_ratio", r->error_ratio);
+			      role_name(r->role), "rate", f->rate, "count", (json_int_t)f->count,
+			      "errors", (json_int_t)f->errors, "error_ratio", f->error_ratio);
 	const struct {
 		const char *name;
 		uint64_t ns;
-	} times[] = { { "p50_ns", r->p50_ns },
-		      { "p95_ns", r->p95_ns },
-		      { "p99_ns", r->p99_ns },
-		      { "max_ns", r->max_ns } };
+	} times[] = { { "p50_ns", f->p50_ns },
+		      { "p95_ns", f->p95_ns },
+		      { "p99_ns", f->p99_ns },
+		      { "max_ns", f->max_ns } };
 
 	for (size_t i = 0; o && i < sizeof(times) / sizeof(times[0]); i++)
 		json_object_set_new(o, times[i].name,
-				    r->count ? json_integer((json_int_t)times[i].ns) : json_null());
+				    f->count ? json_integer((json_int_t)times[i].ns) : json_null());
 	if (o)
-		json_object_set_new(o, "in_flight", json_integer((json_int_t)r->in_flight));
+		json_object_set_new(o, "in_flight", json_integer((json_int_t)f->in_flight));
 	return o;
 }
 

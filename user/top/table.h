@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include "metrics/live_stats.h"
+#include "metrics/recent.h"
 #include "stream/conn.h"
 
 struct table {
-	const struct live_row *rows; /* borrowed */
+	const struct recent_row *rows; /* borrowed */
 	size_t n;
 	uint64_t window_ns;		 /* what the rows cover */
 	const struct conns_stats *conns; /* borrowed */
