@@ -286,11 +286,13 @@ static bool is_live(const struct option *o)
 {
 	return o->offset == offsetof(struct config, log_level) ||
 	       o->offset == offsetof(struct config, log_json) ||
-	       o->offset == offsetof(struct config, cpu_limit);
+	       o->offset == offsetof(struct config, cpu_limit) ||
+	       o->offset == offsetof(struct config, health);
 }
 
 void config_reload(struct config *c, int argc, char **argv)
 {
+	struct config_list health = c->health;
 	struct config fresh;
 
 	if (config_load(&fresh, argc, argv)) {
@@ -304,6 +306,8 @@ void config_reload(struct config *c, int argc, char **argv)
 	c->log_level = fresh.log_level;
 	c->log_json = fresh.log_json;
 	c->cpu_limit = fresh.cpu_limit;
+	c->health = fresh.health;
+	fresh.health = health;
 	log_init(c->log_level, c->log_json);
 	log_info("configuration read again");
 	config_free(&fresh);

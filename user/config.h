@@ -50,6 +50,7 @@ struct config {
 	bool tls, routes, sizes, server_address;
 	char *otlp_endpoint;
 	struct config_list traces_keep;
+	struct config_list health; /* rules, as metrics/health.h */
 	enum propagate propagate;
 	enum probe_tier tier;
 	uint64_t ring_size; /* bytes */

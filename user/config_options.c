@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "config_check.h"
+#include "metrics/health.h"
 #include "util/nearest.h"
 
 #define CMD(id)	  (1U << CMD_##id)
@@ -76,6 +77,11 @@ const struct option options[] = {
 	{ "traces-keep", LIST("LIST"), FIELD(traces_keep), .commands = CMD(RUN),
 	  .check = check_keep,
 	  .help = "traces kept whatever the sampler says: errors, slow (1 s and more)" },
+	{ "health", LIST("RULE"), FIELD(health), .commands = CMD(RUN) | CMD(TOP),
+	  .check = health_check_rule,
+	  .help = "limits of health, [SERVICE.]NAME=VALUE: errors=5%, unhealthy-errors=50%, "
+		  "p95=1s, "
+		  "saturation=10%, stuck=30s; SERVICE is a glob, the last rule that fits counts" },
 	{ "propagate", "off|http", OPT_ENUM, FIELD(propagate), .commands = OBSERVING,
 	  .words = words_propagate, .def = "off", .missing = "propagate trace context",
 	  .missing_for = "http", .help = "put a traceparent into outgoing requests" },

@@ -66,6 +66,25 @@ static char *trace(void *ctx, const char *trace_id)
 	return trace_id[0] == 'a' ? strdup("{\"spans\":[]}") : NULL;
 }
 
+static char *services(void *ctx)
+{
+	return strdup("{\"services\":[]}");
+}
+
+static char *service(void *ctx, const char *name)
+{
+	return strcmp(name, "a shop/eu") == 0 ? strdup("{\"name\":\"a shop/eu\"}") : NULL;
+}
+
+static char *requests(void *ctx, const struct server_requests *q)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s %d %zu", q->service ? q->service : "-", q->errors_only,
+		 q->max);
+	return strdup(text);
+}
+
 static void open_on(struct fixture *f, const char *addr)
 {
 	const struct status_source source = {
@@ -73,6 +92,9 @@ static void open_on(struct fixture *f, const char *addr)
 		.is_ready = is_ready,
 		.metrics = metrics,
 		.status = status,
+		.services = services,
+		.service = service,
+		.requests = requests,
 		.map = map,
 		.trace = trace,
 	};
@@ -170,6 +192,29 @@ static void test_paths(void **state)
 	assert_int_equal(code(ask(&f, GET("/metrics/"))), 404);
 	assert_int_equal(code(ask(&f, GET("/metrics%00"))), 404);
 	assert_int_equal(code(ask(&f, GET("/../metrics"))), 404);
+	close_fixture(&f);
+}
+
+static void test_services_and_requests(void **state)
+{
+	struct fixture f;
+
+	open_on(&f, "127.0.0.1");
+	assert_string_equal(body(ask(&f, GET("/api/v1/services"))), "{\"services\":[]}");
+	assert_int_equal(code(ask(&f, GET("/api/v1/services/"))), 404);
+	assert_int_equal(code(ask(&f, GET("/api/v1/services/shop"))), 404);
+	assert_int_equal(code(ask(&f, GET("/api/v1/services/a%20shop%2Feu"))), 200);
+	assert_string_equal(body(ask(&f, GET("/api/v1/requests"))), "- 0 50");
+	assert_string_equal(body(ask(&f, GET("/api/v1/requests?limit=1000&service=a%20b&"
+					     "errors=true"))),
+			    "a b 1 1000");
+	assert_int_equal(code(ask(&f, GET("/api/v1/requests?limit=0"))), 400);
+	assert_int_equal(code(ask(&f, GET("/api/v1/requests?limit=1001"))), 400);
+	assert_int_equal(code(ask(&f, GET("/api/v1/requests?limit=-1"))), 400);
+	assert_int_equal(code(ask(&f, GET("/api/v1/requests?limit=5x"))), 400);
+	assert_int_equal(code(ask(&f, GET("/api/v1/requests?limit"))), 200);
+	assert_int_equal(code(ask(&f, GET("/api/v1/requests?errors=yes"))), 400);
+	assert_int_equal(code(ask(&f, GET("/api/v1/requests/"))), 404);
 	close_fixture(&f);
 }
 
@@ -484,6 +529,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_services_and_requests),
 		cmocka_unit_test(test_methods),
 		cmocka_unit_test(test_malformed_and_oversized),
 		cmocka_unit_test(test_formats),

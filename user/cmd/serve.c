@@ -6,7 +6,9 @@
 #include <string.h>
 #include "cmd/cmd.h"
 #include "export/map_json.h"
+#include "export/requests_json.h"
 #include "export/server.h"
+#include "export/services_json.h"
 #include "export/traces.h"
 #include "export/status.h"
 #include "util/clock.h"
@@ -39,6 +41,46 @@ static char *status(void *ctx)
 			   s->is_ready, SONDE_VERSION, SONDE_COMMIT);
 }
 
+static struct services_source services_source(const struct serve *s)
+{
+	return (struct services_source){
+		.recent = s->stats->recent,
+		.store = red_store(s->stats->red),
+		.health_rules = s->stats->config->health.v,
+		.n_health_rules = s->stats->config->health.n,
+		.now_ns = clock_mono_ns(),
+		.realtime_offset_ns = s->stats->pipeline->opts.source->realtime_offset_ns,
+	};
+}
+
+static char *services(void *ctx)
+{
+	const struct services_source from = services_source(ctx);
+
+	return services_json(&from);
+}
+
+static char *service(void *ctx, const char *name)
+{
+	const struct services_source from = services_source(ctx);
+	struct serve *s = ctx;
+
+	stats_collect(s->stats, from.now_ns); /* what presses on it */
+	return service_json(&from, name);
+}
+
+static char *requests(void *ctx, const struct server_requests *asked)
+{
+	const struct services_source from = services_source(ctx);
+	const struct recent_query q = {
+		.now_ns = from.now_ns,
+		.service = asked->service,
+		.errors_only = asked->errors_only,
+	};
+
+	return requests_json(from.recent, &q, from.realtime_offset_ns, asked->max);
+}
+
 static char *map(void *ctx)
 {
 	struct serve *s = ctx;
@@ -61,6 +103,9 @@ int serve_open(struct serve *s, const struct config *c, struct stats *stats)
 		.is_ready = is_ready,
 		.metrics = metrics,
 		.status = status,
+		.services = services,
+		.service = service,
+		.requests = requests,
 		.map = map,
 		.trace = trace,
 	};

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 #include "capture/filter.h"
+#include "metrics/overview.h"
 #include "pressure/host.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -24,6 +25,14 @@ static void each_service(void *ctx, void (*fn)(void *arg, struct service *s), vo
 	struct stats *s = ctx;
 
 	processes_each_service(s->pipeline->procs, fn, arg);
+}
+
+static void each_oldest(void *ctx, uint64_t now_ns, void (*fn)(void *arg, const struct txn *t),
+			void *arg)
+{
+	struct stats *s = ctx;
+
+	pipeline_each_oldest(s->pipeline, CONNS_OLDEST_MAX, now_ns, fn, arg);
 }
 
 struct dark {
@@ -135,7 +144,7 @@ int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const s
 	};
 	struct exporter e;
 
-	*s = (struct stats){ .pipeline = p, .probe = probe, .began_ns = now_ns };
+	*s = (struct stats){ .pipeline = p, .config = c, .probe = probe, .began_ns = now_ns };
 	/* the name of this host says nothing of one that was recorded */
 	if (probe && gethostname(s->host, sizeof(s->host) - 1) == 0)
 		opts.host_name = s->host;
@@ -144,6 +153,7 @@ int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const s
 		.now_ns = now_ns,
 		.each_inflight = each_inflight,
 		.each_dark = each_dark,
+		.each_oldest = each_oldest,
 		.service_of = service_of,
 		.ctx = s,
 	});
@@ -189,6 +199,41 @@ const struct self *stats_self(struct stats *s, uint64_t now_ns)
 	return &s->self;
 }
 
+struct publishing {
+	const struct overview *all;
+	struct series_store *store;
+	uint64_t now_ns;
+};
+
+static void publish_health(void *arg, struct service *service)
+{
+	const struct publishing *p = arg;
+	const struct overview_service *s = overview_find(p->all, service->name);
+
+	for (int i = 0; s && i < HEALTH_MAX; i++) {
+		struct slice status = slice_str(health_name(i));
+		struct series *series =
+			series_get(p->store, METRIC_SERVICE_HEALTH, service, &status, p->now_ns);
+
+		if (series)
+			series->value = s->health.status == (enum health_status)i ? METRIC_ONE : 0;
+	}
+}
+
+/* Of each instance what its service is; none of what nothing was seen of in the last minute. */
+static void health_publish(struct stats *s, struct series_store *store, uint64_t now_ns)
+{
+	struct publishing p = { .store = store, .now_ns = now_ns };
+	struct overview all;
+
+	if (overview_read(&all, s->recent, s->config->health.v, s->config->health.n, now_ns))
+		return;
+	p.all = &all;
+	processes_each_service(s->pipeline->procs, publish_health, &p);
+	series_drop_older(store, METRIC_SERVICE_HEALTH, now_ns);
+	overview_free(&all);
+}
+
 struct series_store *stats_collect(struct stats *s, uint64_t now_ns)
 {
 	struct series_store *store = red_store(s->red);
@@ -196,6 +241,7 @@ struct series_store *stats_collect(struct stats *s, uint64_t now_ns)
 	self_publish(stats_self(s, now_ns), store, SONDE_VERSION, SONDE_COMMIT, now_ns);
 	on_tick(s, now_ns);
 	red_collect(s->red, now_ns);
+	health_publish(s, store, now_ns);
 	if (s->publish)
 		s->publish(s->publish_ctx, store, now_ns);
 	if (s->procwalk)

@@ -13,8 +13,9 @@
 #include "pressure/procwalk.h"
 
 struct stats {
-	struct pipeline *pipeline; /* borrowed */
-	struct probe *probe;	   /* borrowed; NULL: a replay */
+	struct pipeline *pipeline;   /* borrowed */
+	const struct config *config; /* borrowed */
+	struct probe *probe;	     /* borrowed; NULL: a replay */
 	struct red *red;
 	struct recent *recent;
 	struct offcpu offcpu;

@@ -7,6 +7,7 @@
 #include "export/gzip.h"
 #include "export/negotiate.h"
 #include "export/prometheus.h"
+#include "export/requests_json.h"
 
 enum { SCRAPE_BLOCK = 32 * 1024 };
 
@@ -46,29 +47,97 @@ static enum MHD_Result answer_ready(const struct answer_request *r)
 	return answer_text(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not observing\n");
 }
 
-static enum MHD_Result answer_status(const struct answer_request *r)
-{
-	char *json = r->source->status(r->source->ctx);
-
-	if (!json)
-		return answer_text(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
-	return queue(r, MHD_HTTP_OK, "application/json",
-		     MHD_create_response_from_buffer(strlen(json), json, MHD_RESPMEM_MUST_FREE));
-}
-
 static enum MHD_Result answer_json(const struct answer_request *r, char *json)
 {
 	return queue(r, MHD_HTTP_OK, "application/json",
 		     MHD_create_response_from_buffer(strlen(json), json, MHD_RESPMEM_MUST_FREE));
 }
 
-static enum MHD_Result answer_map(const struct answer_request *r)
+/* json: taken over; NULL: out of memory. */
+static enum MHD_Result answer_json_of(const struct answer_request *r, char *json)
 {
-	char *json = r->source->map ? r->source->map(r->source->ctx) : NULL;
-
 	if (!json)
 		return answer_text(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
 	return answer_json(r, json);
+}
+
+static enum MHD_Result answer_services(const struct answer_request *r)
+{
+	return answer_json_of(r, r->source->services(r->source->ctx));
+}
+
+/* Text as it came becomes what was meant: "%20" a space. NULL: out of memory; free() it. */
+static char *unescaped(const char *s)
+{
+	char *copy = strdup(s);
+
+	if (copy)
+		MHD_http_unescape(copy);
+	return copy;
+}
+
+static enum MHD_Result answer_service(const struct answer_request *r)
+{
+	char *name = unescaped(r->path + sizeof("/api/v1/services/") - 1);
+	char *json = name && *name ? r->source->service(r->source->ctx, name) : NULL;
+
+	free(name);
+	if (!json)
+		return answer_text(r, MHD_HTTP_NOT_FOUND,
+				   "no service of this name was seen in the last minute; "
+				   "/api/v1/services lists them\n");
+	return answer_json(r, json);
+}
+
+static const char *argument(const struct answer_request *r, const char *name)
+{
+	return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+/* false: it is given, and no number from 1 to max */
+static bool parse_limit(const char *text, size_t max, size_t *limit)
+{
+	char *end;
+	unsigned long n;
+
+	if (!text)
+		return true;
+	n = strtoul(text, &end, 10);
+	if (text[0] < '1' || text[0] > '9' || *end || n > max)
+		return false;
+	*limit = n;
+	return true;
+}
+
+static enum MHD_Result answer_requests(const struct answer_request *r)
+{
+	struct server_requests q = { .max = REQUESTS_DEFAULT };
+	const char *service = argument(r, "service"), *errors = argument(r, "errors");
+	char *name = NULL, *json;
+
+	if (!parse_limit(argument(r, "limit"), REQUESTS_MAX, &q.max))
+		return answer_text(r, MHD_HTTP_BAD_REQUEST, "limit is a number from 1 to 1000\n");
+	if (errors && strcmp(errors, "true") != 0 && strcmp(errors, "false") != 0)
+		return answer_text(r, MHD_HTTP_BAD_REQUEST, "errors is true or false\n");
+	q.errors_only = errors && strcmp(errors, "true") == 0;
+	if (service) {
+		q.service = name = unescaped(service);
+		if (!name)
+			return answer_json_of(r, NULL);
+	}
+	json = r->source->requests(r->source->ctx, &q);
+	free(name);
+	return answer_json_of(r, json);
+}
+
+static enum MHD_Result answer_status(const struct answer_request *r)
+{
+	return answer_json_of(r, r->source->status(r->source->ctx));
+}
+
+static enum MHD_Result answer_map(const struct answer_request *r)
+{
+	return answer_json_of(r, r->source->map(r->source->ctx));
 }
 
 static enum MHD_Result answer_trace(const struct answer_request *r)
@@ -174,10 +243,17 @@ static const struct {
 	bool is_api;
 	enum MHD_Result (*answer)(const struct answer_request *r);
 } paths[] = {
-	{ "/metrics", false, answer_metrics },	   { "/healthz", false, answer_alive },
-	{ "/livez", false, answer_alive },	   { "/readyz", false, answer_ready },
-	{ "/api/v1/status", true, answer_status }, { "/api/v1/map", true, answer_map },
-	{ "/api/v1/traces/", true, answer_trace }, /* one that ends with a slash: and what follows */
+	{ "/metrics", false, answer_metrics },
+	{ "/healthz", false, answer_alive },
+	{ "/livez", false, answer_alive },
+	{ "/readyz", false, answer_ready },
+	{ "/api/v1/status", true, answer_status },
+	{ "/api/v1/map", true, answer_map },
+	{ "/api/v1/services", true, answer_services },
+	{ "/api/v1/services/", true, answer_service },
+	{ "/api/v1/requests", true, answer_requests },
+	{ "/api/v1/traces/", true,
+	  answer_trace }, /* one that ends with a slash: and what follows */
 };
 
 enum { N_PATHS = sizeof(paths) / sizeof(*paths) };

@@ -18,12 +18,24 @@ enum {
 	SERVER_CONNECTION_MEMORY = 64 * 1024,
 };
 
+/* What requests are asked for. */
+struct server_requests {
+	const char *service; /* NULL: of any */
+	bool errors_only;
+	size_t max; /* of each kind */
+};
+
 /* Where answers come from. All are called from server_run(). */
 struct status_source {
 	void *ctx;
 	bool (*is_ready)(void *ctx); /* observing, and not about to end */
 	/* The series, gauges brought up to date. NULL: out of memory. */
 	struct series_store *(*metrics)(void *ctx);
+	/* Of /api/v1/services; of one of them, NULL also where there is none of that name; of
+	 * /api/v1/requests. As status. */
+	char *(*services)(void *ctx);
+	char *(*service)(void *ctx, const char *name);
+	char *(*requests)(void *ctx, const struct server_requests *q);
 	/* Of /api/v1/map, and of /api/v1/traces/{id}: as status, NULL also where there is none. */
 	char *(*map)(void *ctx);
 	char *(*trace)(void *ctx, const char *trace_id);

@@ -79,7 +79,8 @@ static void judge(struct overview *o)
 			call->is_service ? overview_find(o, call->name) : NULL;
 		struct health_limits l = health_limits(o->rules, o->n_rules, call->service);
 
-		if (s)
+		/* names that are not there are asked for in the course of things */
+		if (s && strcmp(call->protocol, proto_get(PROTO_DNS)->name) != 0)
 			health_judge_dependency(&s->health, call->name, &call->f,
 						to ? &to->health : NULL, &l);
 	}

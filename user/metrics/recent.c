@@ -151,6 +151,32 @@ static void peer_name(const struct txn *t, char *out, size_t size)
 	utf8_clean(out, size, slice_str(name));
 }
 
+static void endpoint_name(struct recent_endpoint *e, const struct parts *name)
+{
+	char text[600];
+
+	snprintf(text, sizeof(text), "%.*s%s%.*s", (int)name->verb.n, (const char *)name->verb.p,
+		 name->verb.n && name->noun.n ? " " : "", (int)name->noun.n,
+		 (const char *)name->noun.p);
+	utf8_clean(e->name, sizeof(e->name), slice_str(*text ? text : "(unknown)"));
+}
+
+static void service_name(struct recent_service *s, const struct service *of)
+{
+	s->id = of->id;
+	utf8_clean(s->name, sizeof(s->name), slice_str(of->name));
+	utf8_clean(s->name_space, sizeof(s->name_space), slice_str(of->name_space));
+}
+
+void recent_name(struct recent_leaf *leaf, const struct txn *t)
+{
+	const struct parts name = endpoint_parts(t);
+
+	service_name(leaf->endpoint->service, t->service);
+	endpoint_name(leaf->endpoint, &name);
+	peer_name(t, leaf->peer, sizeof(leaf->peer));
+}
+
 /* --- the tables --- */
 
 static struct recent_service *service_get(struct recent *r, const struct service *of)
@@ -159,9 +185,7 @@ static struct recent_service *service_get(struct recent *r, const struct service
 
 	if (s || r->services.n == RECENT_SERVICES_MAX || !(s = calloc(1, sizeof(*s))))
 		return s;
-	s->id = of->id;
-	utf8_clean(s->name, sizeof(s->name), slice_str(of->name));
-	utf8_clean(s->name_space, sizeof(s->name_space), slice_str(of->name_space));
+	service_name(s, of);
 	if (map_put(&r->services, of->id, s) == 0)
 		return s;
 	free(s);
@@ -172,16 +196,12 @@ static struct recent_endpoint *endpoint_get(struct recent *r, uint64_t hash, con
 					    const struct parts *name)
 {
 	struct recent_endpoint *e = map_get(&r->endpoints, hash);
-	char text[600];
 
 	if (e || !(e = calloc(1, sizeof(*e))))
 		return e;
 	*e = (struct recent_endpoint){ .hash = hash, .role = t->role, .proto = t->proto };
 	e->service = service_get(r, t->service);
-	snprintf(text, sizeof(text), "%.*s%s%.*s", (int)name->verb.n, (const char *)name->verb.p,
-		 name->verb.n && name->noun.n ? " " : "", (int)name->noun.n,
-		 (const char *)name->noun.p);
-	utf8_clean(e->name, sizeof(e->name), slice_str(*text ? text : "(unknown)"));
+	endpoint_name(e, name);
 	if (!e->service || map_put(&r->endpoints, hash, e) < 0) {
 		free(e);
 		return NULL;

@@ -101,6 +101,9 @@ struct recent_opts {
 			      void *arg);
 	void (*each_dark)(void *ctx, void (*fn)(void *arg, uint32_t tgid, const char *library),
 			  void *arg);
+	/* The requests in flight that began first, as transactions: pipeline_each_oldest(). */
+	void (*each_oldest)(void *ctx, uint64_t now_ns, void (*fn)(void *arg, const struct txn *t),
+			    void *arg);
 	const struct service *(*service_of)(void *ctx, uint32_t tgid);
 	void *ctx;
 };
@@ -132,20 +135,10 @@ enum recent_kind { RECENT_LATEST, RECENT_SLOWEST };
 size_t recent_requests(const struct recent *r, const struct recent_query *q, enum recent_kind kind,
 		       struct recent_request *out, size_t max);
 
-/* One that has no complete response yet. */
-struct recent_pending {
-	uint64_t start_ns;
-	uint32_t tgid;
-	enum proto_id proto;
-	enum sonde_role role;
-	bool is_tls;
-	char service[128];
-	char what[TXN_METHOD_LEN + TXN_SYSTEM_LEN];
-};
-
-/* Oldest first: up to max. q: now_ns, service and role count. *total: how many there are. */
-size_t recent_pending(const struct recent *r, const struct recent_query *q,
-		      struct recent_pending *out, size_t max, size_t *total);
+/* Those that have no complete response yet, oldest first: up to max, of the 256 oldest of the host.
+ * end_ns is now, status 0 until a response has begun, waits are not known. q: as above. */
+size_t recent_in_flight(const struct recent *r, const struct recent_query *q,
+			struct recent_request *out, size_t max);
 
 struct recent_stats {
 	size_t services, leaves;

@@ -81,6 +81,8 @@ struct recent {
 	struct recent_stats stats;
 };
 
+/* Fills the names of leaf, endpoint and service. */
+void recent_name(struct recent_leaf *leaf, const struct txn *t);
 void recent_keep(struct recent_leaf *leaf, const struct txn *t);
 void recent_unkeep(struct recent_service *s, const struct recent_leaf *leaf); /* it goes */
 

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "identity/service.h"
 #include "metrics/recent_impl.h"
 #include "util/slice.h"
 #include "util/utf8.h"
@@ -202,50 +201,35 @@ size_t recent_requests(const struct recent *r, const struct recent_query *q, enu
 
 /* --- in flight --- */
 
-struct pending {
-	const struct recent *r;
+struct in_flight {
 	const struct recent_query *q;
-	struct recent_pending *out;
-	size_t n, max, total;
+	struct recent_request *out;
+	size_t n, max;
 };
 
-/* The list is short and nearly in order: an insertion keeps it so. */
-static void add_pending(void *arg, const struct conn_inflight *f)
+static void add_in_flight(void *arg, const struct txn *t)
 {
-	struct pending *p = arg;
-	const struct service *s = p->r->opts.service_of(p->r->opts.ctx, f->tgid);
-	size_t at = p->n;
+	struct in_flight *f = arg;
+	struct recent_endpoint e = { .role = t->role, .proto = t->proto };
+	struct recent_service s = { 0 };
+	struct recent_leaf leaf = { .endpoint = &e };
+	struct recent_kept kept = { 0 };
 
-	if (!s || (p->q->role && p->q->role != f->role) ||
-	    (p->q->service && strcmp(s->name, p->q->service) != 0))
+	if (f->n == f->max || !t->service)
 		return;
-	p->total++;
-	while (at && p->out[at - 1].start_ns > f->start_ns)
-		at--;
-	if (at == p->max)
-		return;
-	p->n -= p->n == p->max;
-	memmove(&p->out[at + 1], &p->out[at], (p->n - at) * sizeof(*p->out));
-	p->n++;
-	p->out[at] = (struct recent_pending){
-		.start_ns = f->start_ns,
-		.tgid = f->tgid,
-		.proto = f->proto,
-		.role = f->role,
-		.is_tls = f->is_tls,
-	};
-	utf8_clean(p->out[at].service, sizeof(p->out[at].service), slice_str(s->name));
-	utf8_clean(p->out[at].what, sizeof(p->out[at].what),
-		   slice_str(f->method[0] ? f->method : f->system));
+	e.service = &s;
+	recent_name(&leaf, t);
+	kept_fill(&kept, &leaf, t);
+	if ((!f->q->service || strcmp(s.name, f->q->service) == 0) && is_wanted(&kept, f->q))
+		tell(&kept, &f->out[f->n++]);
 }
 
-size_t recent_pending(const struct recent *r, const struct recent_query *q,
-		      struct recent_pending *out, size_t max, size_t *total)
+size_t recent_in_flight(const struct recent *r, const struct recent_query *q,
+			struct recent_request *out, size_t max)
 {
-	struct pending p = { .r = r, .q = q, .out = out, .max = max };
+	struct in_flight f = { .q = q, .out = out, .max = max };
 
-	if (r->opts.each_inflight && r->opts.service_of && max)
-		r->opts.each_inflight(r->opts.ctx, add_pending, &p);
-	*total = p.total;
-	return p.n;
+	if (r->opts.each_oldest)
+		r->opts.each_oldest(r->opts.ctx, q->now_ns, add_in_flight, &f);
+	return f.n;
 }
