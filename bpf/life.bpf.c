@@ -3,6 +3,7 @@
  * for the sockets whose end no tracepoint tells. */
 #include "conn.bpf.h"
 #include "session.bpf.h"
+#include "tcp.bpf.h"
 
 static __always_inline void connect_failed(struct sock *sk, struct conn *c)
 {
@@ -142,8 +143,11 @@ static __always_inline int state_changed(struct sock *sk, int from, int to)
 		return 0;
 	if (to == TCP_ESTABLISHED) {
 		c->established_ns = bpf_ktime_get_ns();
+		tcp_connected(sk, c);
 		return 0;
 	}
+	if (to == TCP_CLOSE)
+		tcp_ended(sk, c);
 	if (to == TCP_CLOSE && from == TCP_SYN_SENT) {
 		if (c->flags & CONN_OBSERVED)
 			connect_failed(sk, c);

@@ -78,6 +78,14 @@ struct conn {
 	u32 reader_seq[CONN_READERS];
 	u32 rx_next; /* where the last read known ended */
 	u64 tls_ssl; /* the TLS library's object, key of its session; 0: none is known */
+
+	u64 told_sent, told_received; /* tcp.bpf.h: how far the socket's counters are counted */
+	u64 tcp_seen_ns;	      /* a walk first found it */
+	u32 told_retransmits;
+	u32 tcp_walk; /* the last to find it */
+	u8 tcp_role;  /* of one that is older than the observer, by the port */
+	u8 tcp_is_begun;
+	u8 tcp_closed_windows; /* 1 << enum sonde_dir: of which a walk found the window closed */
 };
 
 struct {

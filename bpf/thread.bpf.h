@@ -7,7 +7,7 @@
 #ifndef THREAD_BPF_H
 #define THREAD_BPF_H
 
-#include "sonde.bpf.h"
+#include "delay.bpf.h"
 
 #define E2BIG 7
 
@@ -40,7 +40,6 @@ struct {
 } offcpus SEC(".maps") __weak;
 
 static const struct sonde_offcpu no_offcpu; /* too large for a stack */
-static const u64 delay_bounds[SONDE_DELAYS - 1] = { SONDE_DELAY_BOUNDS };
 
 /* Switches are watched; written by user space once they are. */
 __u32 switches_seen __weak;
@@ -60,11 +59,7 @@ static __always_inline u64 quota_of(struct task_struct *task, struct cfs_rq **qu
 
 static __always_inline void offcpu_delay(struct sonde_offcpu *o, u64 ns)
 {
-	u32 i = 0;
-
-	while (i < SONDE_DELAYS - 1 && ns > delay_bounds[i])
-		i++;
-	__sync_fetch_and_add(&o->delays[i], 1);
+	__sync_fetch_and_add(&o->delays[delay_bucket(ns)], 1);
 	__sync_fetch_and_add(&o->wait_ns[SONDE_WAIT_RUNQUEUE], ns);
 }
 

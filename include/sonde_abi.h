@@ -400,6 +400,47 @@ struct sonde_offcpu {
 				       longer */
 };
 
+/* Key of the map `tcp_tallies`: whose connections, and of clients: to whom. */
+struct sonde_tcp_key {
+	__u32 tgid;
+	__u16 port; /* the peer's, host order; of servers 0, and no family and no address */
+	__u8 family;
+	__u8 role;
+	__u8 ip[16];
+};
+
+/* Its value. Times and counts since the observer knows the connections. */
+struct sonde_tcp {
+	__u64 connect_ns; /* all handshakes that ended well */
+	__u64 connect_delays[SONDE_DELAYS];
+	__u64 rtt_ns; /* all samples: of each connection at each walk, and at its end */
+	__u64 rtt_delays[SONDE_DELAYS];
+	__u64 bytes[2]; /* by enum sonde_dir, each once however often it was sent */
+	__u64 retransmits;
+	__u64 resets[2];
+	__u64 zero_windows[2]; /* windows a walk found closed and the one before had not */
+	__u64 oldest_ns;       /* of the connections open at the last walk: when it began */
+	__u32 walk;	       /* its number */
+	__u32 active;	       /* connections it found */
+};
+
+/* A listening socket, as a walk over descriptors finds it: once for each that names it. */
+struct sonde_listener {
+	__u64 socket; /* and inode together: which */
+	__u64 inode;
+	__u32 tgid;
+	__u32 waiting; /* connections to be accepted */
+	__u32 room;    /* for so many, and one more */
+	__u32 drops;   /* connections and beginnings of some that it let go, modulo 2^32 */
+};
+
+/* Value of the map `disks`, per CPU. */
+struct sonde_disk {
+	char name[32];
+	__u64 delays[2][SONDE_DELAYS]; /* reads, writes */
+	__u64 ns[2];
+};
+
 /* Those of the duration histograms, in nanoseconds. */
 #define SONDE_DELAY_BOUNDS                                                                         \
 	100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 25000000, 50000000, 75000000, \
@@ -420,6 +461,7 @@ enum sonde_counter {
 	SONDE_CNT_RACED = 8, /* two threads raced on a socket and the order is not certain */
 	SONDE_CNT_LOST_DATAGRAM = 9, /* ring full: records of datagrams */
 	SONDE_CNT_TLS_UNBOUND = 10,  /* plaintext whose socket is not certain */
+	SONDE_CNT_NO_TALLY = 11,     /* what found no room to be added up: of TCP, of disks */
 	SONDE_CNT_MAX = 16,
 };
 
@@ -433,6 +475,7 @@ _Static_assert(sizeof(struct sonde_ev_connect) == 96, "connect");
 _Static_assert(sizeof(struct sonde_ev_exec) == 832, "exec");
 _Static_assert(sizeof(struct sonde_ev_exit) == 80, "exit");
 _Static_assert(sizeof(struct sonde_verdict) == 32, "verdict");
+_Static_assert(sizeof(struct sonde_tcp_key) == 24, "key of TCP's sums");
 
 #pragma GCC diagnostic pop
 

@@ -57,6 +57,14 @@ static const struct feature {
 	  ALWAYS, false },
 	{ "sonde_exit", "tp_btf/sched_process_exit", "ends of processes", BOTH, false, ALWAYS,
 	  false },
+	{ "sonde_reset_in", "tp_btf/tcp_receive_reset", "TCP resets received", BOTH, false, ALWAYS,
+	  true },
+	{ "sonde_reset_out", "tp_btf/tcp_send_reset", "TCP resets sent", BOTH, false, ALWAYS,
+	  true },
+	{ "sonde_tcp_walk", "iter/task_file", "TCP figures of open connections, accept queues",
+	  BOTH, false, ALWAYS, true },
+	{ "sonde_disk", "tp_btf/block_rq_complete", "how long disks take", BOTH, false, ALWAYS,
+	  true },
 };
 
 enum { FEATURES = sizeof(features) / sizeof(features[0]) };
@@ -198,7 +206,21 @@ static void try_alone(struct probe *p, const struct probe_opts *opts, size_t i)
 	sonde_bpf__destroy(skel);
 }
 
-static int load(struct probe *p, const struct probe_opts *opts)
+/* Finds those of the programs that are not for this kernel. How many there are. */
+static size_t try_each(struct probe *p, const struct probe_opts *opts)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < FEATURES; i++) {
+		if (!is_of_tier(p, i))
+			continue;
+		try_alone(p, opts, i);
+		n += p->reasons[i][0] != '\0';
+	}
+	return n;
+}
+
+static int load_once(struct probe *p, const struct probe_opts *opts)
 {
 	int err;
 
@@ -207,31 +229,34 @@ static int load(struct probe *p, const struct probe_opts *opts)
 		return -errno;
 	last_complaint[0] = '\0';
 	err = sonde_bpf__load(p->skel);
-	if (!err)
-		return 0;
-	if (p->is_go) { /* the rest may do without */
-		p->is_go = false;
+	if (err) {
 		sonde_bpf__destroy(p->skel);
 		p->skel = NULL;
-		return load(p, opts);
 	}
-	if (p->is_tls) { /* the rest may do without */
+	return err;
+}
+
+static int load(struct probe *p, const struct probe_opts *opts)
+{
+	int err = load_once(p, opts);
+
+	if (!err)
+		return 0;
+	/* some are not for this kernel: go on without them, and without those for libraries and
+	 * runtimes when that is not enough */
+	if (try_each(p, opts))
+		err = load_once(p, opts);
+	if (err && p->is_go) {
+		p->is_go = false;
+		err = load_once(p, opts);
+	}
+	if (err && p->is_tls) {
 		snprintf(p->tls_off, sizeof(p->tls_off), "%s: %.120s", strerror(-err),
 			 last_complaint[0] ? last_complaint : "the kernel refused it");
 		p->is_tls = false;
-		sonde_bpf__destroy(p->skel);
-		p->skel = NULL;
-		return load(p, opts);
+		err = load_once(p, opts);
 	}
-	/* one of the programs is not for this kernel: find which, go on without them */
-	sonde_bpf__destroy(p->skel);
-	for (size_t i = 0; i < FEATURES; i++)
-		if (is_of_tier(p, i))
-			try_alone(p, opts, i);
-	p->skel = open_with(p, opts);
-	if (!p->skel)
-		return -errno;
-	return sonde_bpf__load(p->skel);
+	return err;
 }
 
 static int make_ring(struct probe *p)
@@ -272,12 +297,12 @@ static int attach_one(struct probe *p, size_t i)
 	return features[i].is_required ? err : 0;
 }
 
-static bool is_attached(const struct probe *p, const char *name)
+static struct bpf_link *link_of(const struct probe *p, const char *name)
 {
 	for (size_t i = 0; i < FEATURES; i++)
 		if (strcmp(features[i].name, name) == 0)
-			return p->links[i] != NULL;
-	return false;
+			return p->links[i];
+	return NULL;
 }
 
 static int attach(struct probe *p, const struct sonde_filter *f)
@@ -288,7 +313,7 @@ static int attach(struct probe *p, const struct sonde_filter *f)
 	for (size_t i = 0; i < FEATURES && !err; i++)
 		if (!is_narrow || features[i].need == ALWAYS)
 			err = attach_one(p, i);
-	p->skel->bss->switches_seen = is_attached(p, "sonde_switch");
+	p->skel->bss->switches_seen = link_of(p, "sonde_switch") != NULL;
 	return err;
 }
 
@@ -622,4 +647,20 @@ int probe_each_cookie(struct probe *p, void (*fn)(void *ctx, uint64_t cookie), v
 	skel->bss->sweep_turn++;
 	return sweep_addresses(skel->progs.sonde_sweep_files, skel->progs.sonde_sweep_conns,
 			       skel->maps.conns_at, fn, ctx);
+}
+
+int probe_map(const struct probe *p, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(p->skel->obj, name);
+}
+
+int probe_walk_tcp(struct probe *p, uint32_t walk, void (*fn)(void *ctx, const void *listener),
+		   void *ctx)
+{
+	struct bpf_link *link = link_of(p, "sonde_tcp_walk");
+
+	if (!link)
+		return -ENOENT;
+	p->skel->bss->tcp_walk = walk;
+	return sweep_read(link, sizeof(struct sonde_listener), fn, ctx);
 }

@@ -95,6 +95,15 @@ void probe_each_offcpu(struct probe *p,
 		       void *ctx);
 void probe_forget_offcpu(struct probe *p, uint32_t tgid); /* from fn too */
 
+/* The descriptor of a map that others read: sonde_abi.h says what is in it. Negative: none. */
+int probe_map(const struct probe *p, const char *name);
+
+/* Walks over all sockets of TCP that descriptors name: what is open is counted into tcp_tallies
+ * under the number of this walk, which counts from 1; fn is called for each listening one, a struct
+ * sonde_listener, as often as it is named. 0, or -errno: -ENOENT where there is no such program. */
+int probe_walk_tcp(struct probe *p, uint32_t walk, void (*fn)(void *ctx, const void *listener),
+		   void *ctx);
+
 /* Calls fn for the cookie of every socket that still has state. 0 or -errno. */
 int probe_each_cookie(struct probe *p, void (*fn)(void *ctx, uint64_t cookie), void *ctx);
 

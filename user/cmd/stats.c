@@ -88,6 +88,8 @@ static void on_tick(void *ctx, uint64_t now_ns)
 		probe_each_offcpu(s->probe, on_offcpu, s);
 	if (s->procwalk)
 		procwalk_turn(s->procwalk, now_ns, WALK_BUDGET_NS);
+	if (s->tallies)
+		tallies_turn(s->tallies, now_ns);
 }
 
 static void on_txn(void *ctx, const struct txn *t)
@@ -126,6 +128,17 @@ static int open_procwalk(struct stats *s, const struct config *c)
 	return s->procwalk ? 0 : -ENOMEM;
 }
 
+static int open_tallies(struct stats *s)
+{
+	s->tallies = tallies_new(s->probe, &(struct tcp_opts){
+						   .store = red_store(s->red),
+						   .service_of = service_of,
+						   .asks = is_asked_for,
+						   .ctx = s,
+					   });
+	return s->tallies ? 0 : -ENOMEM;
+}
+
 int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const struct config *c,
 	       uint64_t now_ns)
 {
@@ -157,7 +170,7 @@ int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const s
 		.service_of = service_of,
 		.ctx = s,
 	});
-	if (!s->red || !s->recent || (probe && open_procwalk(s, c))) {
+	if (!s->red || !s->recent || (probe && (open_procwalk(s, c) || open_tallies(s)))) {
 		log_error("out of memory");
 		return -ENOMEM;
 	}
@@ -179,6 +192,8 @@ void stats_close(struct stats *s)
 	s->recent = NULL;
 	procwalk_free(s->procwalk);
 	s->procwalk = NULL;
+	tallies_free(s->tallies);
+	s->tallies = NULL;
 	offcpu_free(&s->offcpu);
 }
 
@@ -191,6 +206,7 @@ const struct self *stats_self(struct stats *s, uint64_t now_ns)
 		.bad_records = s->pipeline->bad_records,
 		.parents = trace_stats(s->pipeline->trace)->parents,
 		.hurried = trace_stats(s->pipeline->trace)->hurried,
+		.untallied = tallies_left_out(s->tallies),
 		.began_ns = s->began_ns,
 		.now_ns = now_ns,
 	};
@@ -246,6 +262,8 @@ struct series_store *stats_collect(struct stats *s, uint64_t now_ns)
 		s->publish(s->publish_ctx, store, now_ns);
 	if (s->procwalk)
 		procwalk_publish(s->procwalk, now_ns);
+	if (s->tallies)
+		tallies_publish(s->tallies, now_ns);
 	if (s->probe)
 		host_publish("/proc", store, now_ns);
 	return store;

@@ -11,6 +11,7 @@
 #include "metrics/self.h"
 #include "pipeline.h"
 #include "pressure/procwalk.h"
+#include "pressure/tallies.h"
 
 struct stats {
 	struct pipeline *pipeline;   /* borrowed */
@@ -20,6 +21,7 @@ struct stats {
 	struct recent *recent;
 	struct offcpu offcpu;
 	struct procwalk *procwalk;	   /* NULL: a replay */
+	struct tallies *tallies;	   /* the same */
 	const struct sonde_filter *filter; /* borrowed */
 	uint64_t began_ns;
 	uint64_t now_ns; /* of the tick, for its callbacks */

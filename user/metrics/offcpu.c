@@ -2,6 +2,7 @@
 #include "metrics/offcpu.h"
 
 #include <stdlib.h>
+#include "metrics/delays.h"
 
 static const char *const reasons[SONDE_WAIT_MAX] = {
 	[SONDE_WAIT_DISK] = "disk",	  [SONDE_WAIT_LOCK] = "lock",
@@ -18,30 +19,19 @@ static void add(struct series_store *st, enum metric_id id, const struct service
 		s->value += ns;
 }
 
-/* The kernel counts by the boundaries that are exported: of each wait its bucket is exact, and of
- * all of them the sum. */
 static void add_delays(struct series_store *st, const struct service *service,
 		       const struct sonde_offcpu *last, const struct sonde_offcpu *now,
 		       uint64_t now_ns)
 {
-	uint64_t n = 0;
-	const struct hist_bounds *b = &hist_duration_bounds;
 	struct slice none = SLICE("");
 	struct series *s;
 
-	for (size_t i = 0; i < SONDE_DELAYS; i++)
-		n += now->delays[i] - last->delays[i];
-	if (!n)
+	if (!delays_grown(last->delays, now->delays))
 		return;
 	s = series_get(st, METRIC_RUNQUEUE_LATENCY, service, &none, now_ns);
-	if (!s)
-		return;
-	for (size_t i = 0; i < SONDE_DELAYS; i++) {
-		uint64_t value = i < b->n ? b->le[i] : b->le[b->n - 1] + 1;
-
-		hist_record_many(&s->hist, value, now->delays[i] - last->delays[i], 0);
-	}
-	s->hist.sum += now->wait_ns[SONDE_WAIT_RUNQUEUE] - last->wait_ns[SONDE_WAIT_RUNQUEUE];
+	if (s)
+		delays_add(&s->hist, last->delays, now->delays,
+			   now->wait_ns[SONDE_WAIT_RUNQUEUE] - last->wait_ns[SONDE_WAIT_RUNQUEUE]);
 }
 
 /* Figures only grow: lower ones are a process's that has taken the number of one that is gone. */

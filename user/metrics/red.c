@@ -117,6 +117,19 @@ static struct slice red_method(const char *method)
 	return http_method_known(s) ? s : SLICE("_OTHER");
 }
 
+struct slice red_ip(enum sonde_family family, const uint8_t ip[16], struct red_text *text)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	bool is_mapped = family == SONDE_FAMILY_IPV6 && memcmp(ip, mapped, sizeof(mapped)) == 0;
+
+	if (family == SONDE_FAMILY_IPV4 || is_mapped)
+		inet_ntop(AF_INET, is_mapped ? ip + sizeof(mapped) : ip, text->address,
+			  sizeof(text->address));
+	else
+		inet_ntop(AF_INET6, ip, text->address, sizeof(text->address));
+	return slice_str(text->address);
+}
+
 void red_server(const struct txn *t, struct red_text *text, struct slice *address,
 		struct slice *port)
 {
@@ -130,9 +143,7 @@ void red_server(const struct txn *t, struct red_text *text, struct slice *addres
 			text->address[0] = '@'; /* an abstract name, as everybody writes it */
 		*address = slice_str(text->address);
 	} else if (address->n == 0 && t->family != SONDE_FAMILY_NONE) {
-		inet_ntop(t->family == SONDE_FAMILY_IPV4 ? AF_INET : AF_INET6, end->ip,
-			  text->address, sizeof(text->address));
-		*address = slice_str(text->address);
+		*address = red_ip(t->family, end->ip, text);
 	}
 	if (number == 0 && t->host[0])
 		number = t->is_tls ? 443 : 80;
@@ -325,9 +336,8 @@ static void red_on_handshake(void *self, const struct txn_handshake *h)
 		const struct sonde_addr *end = is_client ? &h->peer : &h->local;
 
 		v[2] = slice_str(h->server_name);
-		if (!v[2].n && inet_ntop(h->family == SONDE_FAMILY_IPV4 ? AF_INET : AF_INET6,
-					 end->ip, text.address, sizeof(text.address)))
-			v[2] = slice_str(text.address);
+		if (!v[2].n)
+			v[2] = red_ip(h->family, end->ip, &text);
 		v[3] = red_number(text.port, sizeof(text.port), end->port);
 	}
 	s = series_get(r->store, METRIC_TLS_HANDSHAKE, h->service, v, h->end_ns);

@@ -38,6 +38,7 @@ static void self_kernel_losses(struct self *s)
 	n[LOSS_UNKNOWN_CALL] += s->counters[SONDE_CNT_UNKNOWN_CALL];
 	n[LOSS_RACED] += s->counters[SONDE_CNT_RACED];
 	n[LOSS_DATAGRAM] += s->counters[SONDE_CNT_LOST_DATAGRAM];
+	n[LOSS_TALLY] += s->counters[SONDE_CNT_NO_TALLY];
 	n[LOSS_TLS_UNBOUND] += s->counters[SONDE_CNT_TLS_UNBOUND];
 	for (size_t i = 0; i < s->n_programs; i++)
 		if (!s->programs[i].is_aid)
@@ -50,6 +51,7 @@ void self_gather(struct self *s, const struct self_source *from)
 	s->conns = *conns_stats(from->conns);
 	s->losses = s->conns.losses;
 	s->losses.n[LOSS_BAD_RECORD] += from->bad_records;
+	s->losses.n[LOSS_TALLY] += from->untallied;
 	memcpy(s->events, from->by_kind, sizeof(s->events));
 	if (from->parents)
 		memcpy(s->parents, from->parents, sizeof(s->parents));

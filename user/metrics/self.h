@@ -20,6 +20,7 @@ struct self_source {
 	uint64_t bad_records;	   /* refused by decode */
 	const uint64_t *parents;   /* transactions by enum txn_parent; NULL: not counted */
 	uint64_t hurried;	   /* whose place was decided for want of room */
+	uint64_t untallied;	   /* figures there was no room for in user space */
 	uint64_t began_ns, now_ns;
 };
 

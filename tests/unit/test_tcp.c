@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the kernel has added up of TCP and of disks, as series. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "identity/service.h"
+#include "pressure/disk.h"
+#include "pressure/tcp.h"
+
+#define SECOND 1000000000ULL
+
+static struct service shop = { .id = 1, .name = "shop", .instance_id = "i1" };
+static struct service other = { .id = 2, .name = "other", .instance_id = "i2" };
+
+static struct series_store *st;
+static struct tcp *tcp;
+
+/* 1: the shop's; 2: of the other; 3: nobody asks for it; 4: nobody knows whose. */
+static const struct service *service_of(void *ctx, uint32_t tgid)
+{
+	return tgid == 4 ? NULL : tgid == 2 ? &other : &shop;
+}
+
+static bool asks(void *ctx, uint32_t tgid)
+{
+	return tgid != 3;
+}
+
+static int setup(void **state)
+{
+	st = series_store_new(0);
+	tcp = tcp_new(&(struct tcp_opts){ .store = st, .service_of = service_of, .asks = asks });
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	tcp_free(tcp);
+	series_store_free(st);
+	return 0;
+}
+
+static struct series *find(enum metric_id id, const char *service, const char *const *values)
+{
+	for (struct series *s = NULL; (s = series_after(st, id, s ? s->serial : 0));) {
+		size_t i = 0;
+
+		while (values[i] && slice_eq(series_label(s, i), slice_str(values[i])))
+			i++;
+		if (!values[i] && strcmp(s->service->name, service) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+/* UINT64_MAX: there is no such series. */
+static uint64_t value(enum metric_id id, const char *service, const char *label)
+{
+	const struct series *s = find(id, service, (const char *const[]){ label, NULL });
+
+	return s ? s->value : UINT64_MAX;
+}
+
+static const struct sonde_tcp_key client = {
+	.tgid = 1,
+	.port = 5432,
+	.family = SONDE_FAMILY_IPV4,
+	.role = SONDE_ROLE_CLIENT,
+	.ip = { 10, 0, 0, 7 },
+};
+static const struct sonde_tcp_key server = { .tgid = 1, .role = SONDE_ROLE_SERVER };
+
+static void round_of(const struct sonde_tcp_key *key, const struct sonde_tcp *now, uint64_t at)
+{
+	tcp_begin(tcp, at);
+	assert_true(tcp_take(tcp, key, now));
+	tcp_publish(tcp);
+}
+
+static void test_growth(void **state)
+{
+	const char *const db[] = { "10.0.0.7", "5432", NULL };
+	const char *const ok[] = { "ok", "10.0.0.7", "5432", NULL };
+	struct sonde_tcp now = { .connect_ns = 300000,
+				 .connect_delays = { 2, 1 },
+				 .rtt_ns = 20000,
+				 .rtt_delays = { 1 },
+				 .bytes = { 100, 20 },
+				 .retransmits = 3,
+				 .resets = { 0, 1 },
+				 .zero_windows = { 5, 0 } };
+	struct series *s;
+
+	round_of(&client, &now, SECOND);
+	round_of(&client, &now, 2 * SECOND); /* nothing new */
+	now.retransmits += 4;
+	now.bytes[SONDE_TX] += 11;
+	now.rtt_ns += 20 * SECOND;
+	now.rtt_delays[SONDE_DELAYS - 1]++;
+	round_of(&client, &now, 3 * SECOND);
+	assert_int_equal(find(METRIC_TCP_CONNECTS, "shop", ok)->value, 3);
+	s = find(METRIC_TCP_CONNECT, "shop", db);
+	assert_int_equal(s->hist.count, 3);
+	assert_int_equal(s->hist.sum, 300000);
+	assert_int_equal(s->hist.explicit_counts[0], 2);
+	assert_int_equal(s->hist.explicit_counts[1], 1);
+	s = find(METRIC_TCP_RTT, "shop", db);
+	assert_int_equal(s->hist.count, 2);
+	assert_int_equal(s->hist.sum, 20 * SECOND + 20000);
+	assert_int_equal(s->hist.explicit_counts[hist_duration_bounds.n], 1);
+	assert_int_equal(value(METRIC_TCP_BYTES, "shop", "transmit"), 111);
+	assert_int_equal(value(METRIC_TCP_BYTES, "shop", "receive"), 20);
+	assert_int_equal(value(METRIC_TCP_RETRANSMITS, "shop", "transmit"), 7);
+	assert_int_equal(value(METRIC_TCP_RESETS, "shop", "receive"), 1);
+	assert_int_equal(value(METRIC_TCP_RESETS, "shop", "transmit"), UINT64_MAX);
+	assert_int_equal(value(METRIC_TCP_ZERO_WINDOWS, "shop", "transmit"), 5);
+}
+
+/* Two that look at a socket at once may tell too much and then less than nothing: together right. */
+static void test_less_than_nothing(void **state)
+{
+	struct sonde_tcp now = { .bytes = { 70, 0 } };
+
+	round_of(&server, &now, SECOND);
+	now.bytes[SONDE_TX] -= 20;
+	round_of(&server, &now, 2 * SECOND);
+	assert_int_equal(value(METRIC_TCP_BYTES, "shop", "transmit"), 50);
+}
+
+/* Peers and services are told apart where the labels say so, and added up where they do not. */
+static void test_peers(void **state)
+{
+	struct sonde_tcp now = { .rtt_ns = 1000, .rtt_delays = { 1 }, .retransmits = 2 };
+	struct sonde_tcp_key mapped = { .tgid = 1,
+					.port = 80,
+					.family = SONDE_FAMILY_IPV6,
+					.role = SONDE_ROLE_CLIENT,
+					.ip = { [10] = 0xff, 0xff, 10, 0, 0, 7 } };
+	struct sonde_tcp_key others = server;
+
+	others.tgid = 2;
+	round_of(&client, &now, SECOND);
+	round_of(&mapped, &now, SECOND);
+	round_of(&others, &now, SECOND);
+	assert_non_null(
+		find(METRIC_TCP_RTT, "shop", (const char *const[]){ "10.0.0.7", "5432", NULL }));
+	assert_non_null(
+		find(METRIC_TCP_RTT, "shop", (const char *const[]){ "10.0.0.7", "80", NULL }));
+	assert_non_null(find(METRIC_TCP_RTT, "other", (const char *const[]){ "", "", NULL }));
+	assert_int_equal(series_count(st, METRIC_TCP_RTT), 3);
+	assert_int_equal(value(METRIC_TCP_RETRANSMITS, "shop", "transmit"), 4);
+	assert_int_equal(value(METRIC_TCP_RETRANSMITS, "other", "transmit"), 2);
+}
+
+/* Open connections are those of the last walk, of all peers and processes together. */
+static void test_open(void **state)
+{
+	struct sonde_tcp a = { .walk = 7, .active = 3, .oldest_ns = 40 * SECOND }, b = a, old = a;
+	struct sonde_tcp_key second = client;
+
+	second.ip[0] = 11;
+	b.active = 2;
+	b.oldest_ns = 10 * SECOND;
+	old.walk = 6;
+	tcp_walk_begin(tcp, 7);
+	tcp_walk_end(tcp);
+	for (int i = 0; i < 2; i++) { /* asked twice it is no more */
+		tcp_begin(tcp, 60 * SECOND);
+		assert_true(tcp_take(tcp, &client, &a));
+		assert_true(tcp_take(tcp, &second, &b));
+		assert_true(tcp_take(tcp, &server, &old));
+		tcp_publish(tcp);
+		assert_int_equal(value(METRIC_TCP_ACTIVE, "shop", "client"), 5);
+		assert_int_equal(value(METRIC_TCP_OLDEST, "shop", "client"), 50 * SECOND);
+		assert_int_equal(value(METRIC_TCP_ACTIVE, "shop", "server"), UINT64_MAX);
+	}
+	tcp_walk_begin(tcp, 8);
+	tcp_walk_end(tcp);
+	tcp_begin(tcp, 65 * SECOND);
+	assert_true(tcp_take(tcp, &client, &a));
+	assert_int_equal(value(METRIC_TCP_ACTIVE, "shop", "client"), 0);
+	assert_int_equal(value(METRIC_TCP_OLDEST, "shop", "client"), 0);
+}
+
+/* What nothing comes to for a minute is forgotten, and counts from nothing when it comes again;
+ * what is open is not. */
+static void test_forgotten(void **state)
+{
+	struct sonde_tcp now = { .bytes = { 70, 0 } }, open = { .walk = 1, .active = 1 };
+
+	tcp_walk_begin(tcp, 1);
+	round_of(&server, &now, SECOND);
+	round_of(&client, &open, SECOND);
+	round_of(&server, &now, 60 * SECOND);
+	tcp_begin(tcp, 61 * SECOND);
+	assert_false(tcp_take(tcp, &server, &now));
+	assert_true(tcp_take(tcp, &client, &open));
+	now.bytes[SONDE_TX] = 5; /* begun anew */
+	round_of(&server, &now, 62 * SECOND);
+	assert_int_equal(value(METRIC_TCP_BYTES, "shop", "transmit"), 75);
+}
+
+/* The kernel asks the filter when a connection is first used; for those that are not we do. */
+static void test_not_asked_for(void **state)
+{
+	struct sonde_tcp now = { .walk = 1, .active = 1 };
+	struct sonde_tcp_key of = server;
+	struct sonde_listener l = { .socket = 1, .inode = 1, .tgid = 3, .waiting = 2 };
+
+	of.tgid = 3;
+	tcp_walk_begin(tcp, 1);
+	tcp_listener(tcp, &l);
+	tcp_walk_end(tcp);
+	round_of(&of, &now, SECOND);
+	assert_int_equal(series_count(st, METRIC_TCP_ACTIVE), 0);
+	assert_int_equal(series_count(st, METRIC_TCP_ACCEPT_QUEUE), 0);
+	now.rtt_ns = 1000; /* it has been, and the kernel counts it */
+	now.rtt_delays[0] = 1;
+	round_of(&of, &now, 2 * SECOND);
+	assert_int_equal(value(METRIC_TCP_ACTIVE, "shop", "server"), 1);
+	of.tgid = 4;
+	round_of(&of, &now, 3 * SECOND);
+	assert_int_equal(series_count(st, METRIC_TCP_RTT), 1);
+}
+
+static void walk(uint32_t n, const struct sonde_listener *found, size_t n_found)
+{
+	tcp_walk_begin(tcp, n);
+	for (size_t i = 0; i < n_found; i++)
+		tcp_listener(tcp, &found[i]);
+	tcp_walk_end(tcp);
+	tcp_begin(tcp, n * SECOND);
+	tcp_publish(tcp);
+}
+
+#define OVERFLOWS(service) value(METRIC_TCP_ACCEPT_OVERFLOWS, service, NULL)
+#define QUEUE(service)	   value(METRIC_TCP_ACCEPT_QUEUE, service, "server")
+
+static void test_listeners(void **state)
+{
+	struct sonde_listener l[] = {
+		{ .socket = 1, .inode = 10, .tgid = 3, .waiting = 4, .drops = 100 },
+		{ .socket = 1, .inode = 10, .tgid = 1, .waiting = 4, .drops = 100 },
+		{ .socket = 1, .inode = 10, .tgid = 2, .waiting = 4, .drops = 100 },
+		{ .socket = 2, .inode = 11, .tgid = 1, .waiting = 1, .drops = UINT32_MAX },
+	};
+
+	/* what was before is not told; what several hold is the first one's that is asked for */
+	walk(1, l, 4);
+	assert_int_equal(OVERFLOWS("shop"), UINT64_MAX);
+	assert_int_equal(QUEUE("shop"), 5);
+	assert_int_equal(QUEUE("other"), UINT64_MAX);
+	l[0].drops = l[1].drops = l[2].drops = 103;
+	l[3].drops = 1; /* the count has gone round */
+	walk(2, l, 4);
+	assert_int_equal(OVERFLOWS("shop"), 5);
+	/* another socket at the same place, made since: all of it is new */
+	l[3] = (struct sonde_listener){ .socket = 2, .inode = 12, .tgid = 2, .drops = 6 };
+	walk(3, l, 4);
+	assert_int_equal(OVERFLOWS("shop"), 5);
+	assert_int_equal(OVERFLOWS("other"), 6);
+	assert_int_equal(QUEUE("shop"), 4);
+	walk(4, l, 0); /* all gone */
+	assert_int_equal(QUEUE("shop"), 0);
+	walk(5, l, 4);
+	assert_int_equal(OVERFLOWS("other"), 12);
+	assert_int_equal(tcp_left_out(tcp), 0);
+}
+
+static void test_disks(void **state)
+{
+	struct sonde_disk now = { .name = "vda",
+				  .delays = { { 3, 1 }, { 0, 2 } },
+				  .ns = { 700000, 400000 } };
+	struct disks disks = { 0 };
+	const struct series *s = NULL, *of[2] = { 0 };
+
+	disks_take(&disks, st, 5, &now, 1);
+	disks_take(&disks, st, 5, &now, 2);
+	now.delays[1][SONDE_DELAYS - 1]++;
+	now.ns[1] += 30 * SECOND;
+	disks_take(&disks, st, 5, &now, 3);
+	while ((s = series_after(st, METRIC_DISK_LATENCY, s ? s->serial : 0))) {
+		assert_null(s->service);
+		assert_true(slice_eq(series_label(s, 1), SLICE("vda")));
+		of[slice_eq(series_label(s, 0), SLICE("write"))] = s;
+	}
+	assert_true(slice_eq(series_label(of[0], 0), SLICE("read")));
+	assert_int_equal(of[0]->hist.count, 4);
+	assert_int_equal(of[0]->hist.sum, 700000);
+	assert_int_equal(of[1]->hist.count, 3);
+	assert_int_equal(of[1]->hist.sum, 30 * SECOND + 400000);
+	assert_int_equal(of[1]->hist.explicit_counts[1], 2);
+	disks_free(&disks);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_growth),    TEST(test_less_than_nothing),
+		TEST(test_peers),     TEST(test_open),
+		TEST(test_forgotten), TEST(test_not_asked_for),
+		TEST(test_listeners), TEST(test_disks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pressure/tcp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "metrics/delays.h"
+#include "metrics/red.h"
+#include "util/clock.h"
+#include "util/map.h"
+
+#define TCP_IDLE_NS (60 * NS_PER_S)
+
+/* Of one key, as taken last. */
+struct tally {
+	struct sonde_tcp_key key;
+	struct sonde_tcp last;
+	uint64_t grown_ns;
+	bool is_asked; /* for */
+};
+
+struct listener {
+	uint64_t inode;
+	uint32_t tgid; /* of the first to be asked for that holds it */
+	uint32_t walk; /* that met it last */
+	uint32_t waiting, drops;
+	uint64_t let_go; /* not published yet */
+};
+
+struct tcp {
+	struct tcp_opts opts;
+	struct map tallies;   /* by hash of the key: owned struct tally */
+	struct map listeners; /* by the socket's address: owned struct listener */
+	uint64_t now_ns;
+	uint64_t left_out;
+	uint32_t walk;
+};
+
+struct tcp *tcp_new(const struct tcp_opts *opts)
+{
+	struct tcp *t = calloc(1, sizeof(*t));
+
+	if (t)
+		t->opts = *opts;
+	return t;
+}
+
+static void free_all(struct map *m)
+{
+	uint64_t key;
+	void *value;
+
+	for (size_t i = 0; map_next(m, &i, &key, &value);)
+		free(value);
+	map_free(m);
+}
+
+void tcp_free(struct tcp *t)
+{
+	if (!t)
+		return;
+	free_all(&t->tallies);
+	free_all(&t->listeners);
+	free(t);
+}
+
+static bool asks(const struct tcp *t, uint32_t tgid)
+{
+	return !t->opts.asks || t->opts.asks(t->opts.ctx, tgid);
+}
+
+/* --- listening sockets --- */
+
+void tcp_walk_begin(struct tcp *t, uint32_t walk)
+{
+	t->walk = walk;
+}
+
+static struct listener *listener_new(struct tcp *t, const struct sonde_listener *l)
+{
+	struct listener *s = map_get(&t->listeners, l->socket);
+
+	if (!s) {
+		s = t->listeners.n < TCP_LISTENERS_MAX ? malloc(sizeof(*s)) : NULL;
+		if (!s || map_put(&t->listeners, l->socket, s) < 0) {
+			free(s);
+			t->left_out++;
+			return NULL;
+		}
+	}
+	/* what it let go before the first walk nobody asks for; later ones begin with it */
+	*s = (struct listener){ .inode = l->inode, .drops = t->walk > 1 ? 0 : l->drops };
+	return s;
+}
+
+void tcp_listener(struct tcp *t, const struct sonde_listener *l)
+{
+	struct listener *s = map_get(&t->listeners, l->socket);
+
+	if (s && s->inode == l->inode && s->walk == t->walk)
+		return; /* several processes hold it: the first one's */
+	if (!asks(t, l->tgid))
+		return;
+	if (!s || s->inode != l->inode)
+		s = listener_new(t, l);
+	if (!s)
+		return;
+	s->let_go += l->drops - s->drops;
+	s->drops = l->drops;
+	s->waiting = l->waiting;
+	s->tgid = l->tgid;
+	s->walk = t->walk;
+}
+
+void tcp_walk_end(struct tcp *t)
+{
+	uint64_t key, gone;
+	void *value;
+
+	do {
+		gone = 0;
+		for (size_t i = 0; !gone && map_next(&t->listeners, &i, &key, &value);)
+			if (((struct listener *)value)->walk != t->walk)
+				gone = key;
+		if (gone)
+			free(map_del(&t->listeners, gone));
+	} while (gone);
+}
+
+uint64_t tcp_left_out(const struct tcp *t)
+{
+	return t->left_out;
+}
+
+/* --- connections --- */
+
+static struct tally *tally_of(struct tcp *t, const struct sonde_tcp_key *key, uint64_t *hash)
+{
+	uint64_t words[sizeof(*key) / sizeof(uint64_t)];
+	struct tally *of;
+
+	memcpy(words, key, sizeof(*key));
+	*hash = words[0] * 0x9e3779b97f4a7c15;
+	*hash = ((*hash ^ *hash >> 29) + words[1]) * 0xbf58476d1ce4e5b9;
+	*hash = ((*hash ^ *hash >> 31) + words[2]) * 0x94d049bb133111eb;
+	while ((of = map_get(&t->tallies, *hash)) && memcmp(&of->key, key, sizeof(*key)) != 0)
+		++*hash;
+	return of;
+}
+
+static struct tally *tally_new(struct tcp *t, const struct sonde_tcp_key *key, uint64_t hash)
+{
+	struct tally *of = calloc(1, sizeof(*of));
+
+	if (!of || map_put(&t->tallies, hash, of) < 0) {
+		free(of);
+		return NULL;
+	}
+	of->key = *key;
+	of->grown_ns = t->now_ns;
+	of->is_asked = asks(t, key->tgid);
+	return of;
+}
+
+struct taking {
+	struct tcp *t;
+	const struct service *service;
+	struct slice peer[2]; /* address, port */
+};
+
+static void add(const struct taking *k, enum metric_id id, const struct slice *labels, uint64_t n)
+{
+	struct series *s =
+		n ? series_get(k->t->opts.store, id, k->service, labels, k->t->now_ns) : NULL;
+
+	if (s)
+		s->value += n;
+}
+
+static void add_direction(const struct taking *k, enum metric_id id, const __u64 last[2],
+			  const __u64 now[2])
+{
+	const struct slice names[2] = {
+		[SONDE_TX] = SLICE("transmit"), [SONDE_RX] = SLICE("receive")
+	};
+
+	for (int d = SONDE_TX; d <= SONDE_RX; d++)
+		add(k, id, &names[d], now[d] - last[d]);
+}
+
+static void add_durations(const struct taking *k, enum metric_id id, const __u64 *last,
+			  const __u64 *now, uint64_t sum_ns)
+{
+	struct series *s;
+
+	if (!delays_grown(last, now))
+		return;
+	s = series_get(k->t->opts.store, id, k->service, k->peer, k->t->now_ns);
+	if (s)
+		delays_add(&s->hist, last, now, sum_ns);
+}
+
+static void add_growth(const struct taking *k, const struct sonde_tcp *last,
+		       const struct sonde_tcp *now)
+{
+	const struct slice ok[] = { SLICE("ok"), k->peer[0], k->peer[1] };
+
+	add(k, METRIC_TCP_CONNECTS, ok, delays_grown(last->connect_delays, now->connect_delays));
+	add_durations(k, METRIC_TCP_CONNECT, last->connect_delays, now->connect_delays,
+		      now->connect_ns - last->connect_ns);
+	add_durations(k, METRIC_TCP_RTT, last->rtt_delays, now->rtt_delays,
+		      now->rtt_ns - last->rtt_ns);
+	add_direction(k, METRIC_TCP_BYTES, last->bytes, now->bytes);
+	add_direction(k, METRIC_TCP_RESETS, last->resets, now->resets);
+	add_direction(k, METRIC_TCP_ZERO_WINDOWS, last->zero_windows, now->zero_windows);
+	add(k, METRIC_TCP_RETRANSMITS, &SLICE("transmit"), now->retransmits - last->retransmits);
+}
+
+static struct series *gauge(const struct taking *k, enum metric_id id, uint32_t role)
+{
+	const struct slice name = role == SONDE_ROLE_SERVER ? SLICE("server") : SLICE("client");
+
+	return series_get(k->t->opts.store, id, k->service, &name, k->t->now_ns);
+}
+
+static void add_open(const struct taking *k, uint32_t role, const struct sonde_tcp *now)
+{
+	uint64_t age_ns = k->t->now_ns > now->oldest_ns ? k->t->now_ns - now->oldest_ns : 0;
+	struct series *s = gauge(k, METRIC_TCP_ACTIVE, role);
+
+	if (s)
+		s->value += now->active;
+	s = gauge(k, METRIC_TCP_OLDEST, role);
+	if (s && s->value < age_ns)
+		s->value = age_ns;
+}
+
+static void name_peer(const struct sonde_tcp_key *key, struct red_text *text, struct slice peer[2])
+{
+	peer[0] = peer[1] = SLICE("");
+	if (!key->family)
+		return;
+	peer[0] = red_ip(key->family, key->ip, text);
+	snprintf(text->port, sizeof(text->port), "%u", key->port);
+	peer[1] = slice_str(text->port);
+}
+
+void tcp_begin(struct tcp *t, uint64_t now_ns)
+{
+	t->now_ns = now_ns;
+	series_zero(t->opts.store, METRIC_TCP_ACTIVE);
+	series_zero(t->opts.store, METRIC_TCP_OLDEST);
+	series_zero(t->opts.store, METRIC_TCP_ACCEPT_QUEUE);
+}
+
+bool tcp_take(struct tcp *t, const struct sonde_tcp_key *key, const struct sonde_tcp *now)
+{
+	bool is_open = now->walk == t->walk && now->active;
+	struct taking k = { .t = t };
+	struct red_text text;
+	uint64_t hash;
+	struct tally *of = tally_of(t, key, &hash);
+
+	if (!of)
+		of = tally_new(t, key, hash);
+	if (!of)
+		return true; /* the next time */
+	if (is_open || memcmp(&of->last, now, sizeof(*now)) != 0)
+		of->grown_ns = t->now_ns;
+	if (t->now_ns - of->grown_ns >= TCP_IDLE_NS) {
+		free(map_del(&t->tallies, hash));
+		return false;
+	}
+	/* of what it has counted the kernel knows; of what is open and not used yet it does not */
+	of->is_asked |= now->rtt_ns || now->connect_ns || now->retransmits;
+	k.service = of->is_asked ? t->opts.service_of(t->opts.ctx, key->tgid) : NULL;
+	if (k.service) {
+		name_peer(key, &text, k.peer);
+		add_growth(&k, &of->last, now);
+		/* of one whose role is not known yet, the next walk tells */
+		if (is_open && key->role)
+			add_open(&k, key->role, now);
+	}
+	of->last = *now;
+	return true;
+}
+
+void tcp_publish(struct tcp *t)
+{
+	struct taking k = { .t = t };
+	struct series *s;
+	uint64_t key;
+	void *value;
+
+	for (size_t i = 0; map_next(&t->listeners, &i, &key, &value);) {
+		struct listener *l = value;
+
+		k.service = t->opts.service_of(t->opts.ctx, l->tgid);
+		if (!k.service)
+			continue;
+		add(&k, METRIC_TCP_ACCEPT_OVERFLOWS, &SLICE(""), l->let_go);
+		l->let_go = 0;
+		s = gauge(&k, METRIC_TCP_ACCEPT_QUEUE, SONDE_ROLE_SERVER);
+		if (s)
+			s->value += l->waiting;
+	}
+}
