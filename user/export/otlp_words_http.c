@@ -13,13 +13,19 @@ static const char *scheme(const struct txn *t)
 	return t->is_tls ? "https" : "http";
 }
 
+/* Of every transaction, exported or not: by hand. A method and a route are shorter than a name. */
 static size_t http_name(const struct txn *t, char *out, size_t size)
 {
-	bool is_known = http_method_known(slice_str(t->method));
-	int n = snprintf(out, size, "%s%s%s", is_known ? t->method : "HTTP", t->route[0] ? " " : "",
-			 t->route);
+	struct slice method = slice_str(t->method);
+	size_t n;
 
-	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+	if (!http_method_known(method))
+		method = SLICE("HTTP");
+	n = slice_copy(out, size, method);
+	if (!t->route[0])
+		return n;
+	out[n++] = ' ';
+	return n + slice_copy(out + n, size - n, slice_str(t->route));
 }
 
 /* Of a target in absolute form (RFC 9112, 3.2.2) where its path begins, else where it begins. */

@@ -2,13 +2,13 @@
 #include "export/traces.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "export/address.h"
 #include "export/otlp_span.h"
 #include "identity/service.h"
+#include "util/decimal.h"
 
 struct span {
 	uint64_t start_ns, duration_ns;
@@ -77,8 +77,8 @@ static void on_txn(void *self, const struct txn *t)
 	put(span->name, sizeof(span->name), name);
 	put(span->service, sizeof(span->service), t->service ? t->service->name : "");
 	put(span->error_type, sizeof(span->error_type), t->error_type);
-	if (t->status)
-		snprintf(span->status, sizeof(span->status), "%d", t->status);
+	if (t->status > 0)
+		span->status[decimal_u64(span->status, (uint64_t)t->status)] = '\0';
 	else
 		put(span->status, sizeof(span->status), t->status_text);
 	slice_copy(span->peer, sizeof(span->peer),

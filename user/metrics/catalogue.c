@@ -35,6 +35,15 @@ const struct metric *metric_get(enum metric_id id)
 	return &metrics[id];
 }
 
+size_t metric_n_labels(enum metric_id id)
+{
+	size_t n = 0;
+
+	while (metrics[id].labels[n] != LABEL_NONE)
+		n++;
+	return n;
+}
+
 const struct label *label_get(enum label_id id)
 {
 	return &labels[id];

@@ -44,6 +44,7 @@ struct label {
 };
 
 const struct metric *metric_get(enum metric_id id);
+size_t metric_n_labels(enum metric_id id);
 const struct label *label_get(enum label_id id);
 
 /* "seconds" or "bytes", the words of the units that Prometheus names end in; NULL: none. */

@@ -246,28 +246,48 @@ static struct series *series_fold(struct series_store *st, enum metric_id id,
 	return s ? s : series_add(st, &key);
 }
 
-struct series *series_get_known(struct series_store *st, enum metric_id id,
-				struct series_service *service, const struct slice *values,
-				uint64_t now_ns)
+/* The first of its values, or of values that had to be cleaned. */
+static struct series *series_get_new(struct series_store *st, struct series_key *key)
 {
-	struct series_list *list = &st->lists[id];
-	struct series_key key = { .metric = id, .service = service };
+	struct series_list *list = &st->lists[key->metric];
+	const struct slice *values = key->values;
 	struct labels clean;
 	struct series *s;
 	size_t at;
 
-	while (metric_get(id)->labels[key.n] != LABEL_NONE)
-		key.n++;
-	key.values = labels_clean(&clean, values, key.n);
-	series_key_hash(st, &key);
-	s = series_find(st, &key, &at);
-	if (!s && list->n - list->n_overflow < st->max) {
-		s = series_add(st, &key);
-		if (!s)
-			list->overflows++; /* out of memory: nowhere to fold to either */
-	} else if (!s) {
-		s = series_fold(st, id, service);
+	key->values = labels_clean(&clean, values, key->n);
+	if (key->values != values) {
+		series_key_hash(st, key);
+		s = series_find(st, key, &at);
+		if (s)
+			return s;
 	}
+	if (list->n - list->n_overflow >= st->max)
+		return series_fold(st, key->metric, key->service);
+	s = series_add(st, key);
+	if (!s)
+		list->overflows++; /* out of memory: nowhere to fold to either */
+	return s;
+}
+
+struct series *series_get_known(struct series_store *st, enum metric_id id,
+				struct series_service *service, const struct slice *values,
+				uint64_t now_ns)
+{
+	struct series_key key = {
+		.metric = id,
+		.service = service,
+		.values = values,
+		.n = metric_n_labels(id),
+	};
+	struct series *s;
+	size_t at;
+
+	series_key_hash(st, &key);
+	/* what a series holds is clean: values that are equal to it are */
+	s = series_find(st, &key, &at);
+	if (!s)
+		s = series_get_new(st, &key);
 	if (s && !s->created_ns)
 		s->created_ns = now_ns;
 	if (s)

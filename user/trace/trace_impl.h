@@ -120,7 +120,7 @@ void unit_free_all(struct trace *tr);
 void unit_begin_trace(struct trace *tr, struct unit *u, enum txn_parent how);
 void unit_join(struct trace *tr, struct unit *u); /* the trace that its request names */
 void unit_follow(struct trace *tr, struct unit *u, struct unit *parent, enum txn_parent how);
-void unit_hold(struct trace *tr, struct unit *u, const struct txn *t);
+void unit_hold(struct trace *tr, struct unit *u, struct txn *t);
 void unit_expire(struct trace *tr, uint64_t now_ns);
 void unit_fill(const struct unit *u, struct txn *t);
 

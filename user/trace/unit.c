@@ -215,18 +215,16 @@ static struct held *held_new(struct trace *tr)
 	return h;
 }
 
-void unit_hold(struct trace *tr, struct unit *u, const struct txn *t)
+void unit_hold(struct trace *tr, struct unit *u, struct txn *t)
 {
 	struct held *h = u->is_placed ? NULL : held_new(tr);
 
 	if (u->is_placed || !h) {
-		struct txn now = *t;
-
 		if (!u->is_placed) /* out of memory */
 			decide(tr, u);
-		unit_fill(u, &now);
+		unit_fill(u, t);
 		tr->stats.parents[u->how]++;
-		tr->opts.deliver(tr->opts.ctx, &now);
+		tr->opts.deliver(tr->opts.ctx, t);
 		return;
 	}
 	h->txn = *t;
