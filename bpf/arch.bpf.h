@@ -12,7 +12,9 @@
 #define CALL_ARG4(regs) ((regs)->r10)
 #define CALL_ARG5(regs) ((regs)->r8)
 #define GO_G(regs)	((regs)->r14)
-#define GO_ARG1(regs)	((regs)->ax) /* since Go 1.17 */
+#define GO_ARG1(regs)	((regs)->ax) /* since Go 1.17; a first result too */
+#define GO_ARG2(regs)	((regs)->bx)
+#define GO_ARG3(regs)	((regs)->cx)
 /* runtime.tlsg of programs: the word below the thread pointer */
 #define GO_TLS_G(task) ((task)->thread.fsbase - 8)
 /* Inside a function that was entered with this much stack in use: is it still under way? Its return
@@ -60,6 +62,8 @@
 #define CALL_ARG5(regs)	     ((regs)->regs[4])
 #define GO_G(regs)	     ((regs)->regs[28])
 #define GO_ARG1(regs)	     ((regs)->regs[0])
+#define GO_ARG2(regs)	     ((regs)->regs[1])
+#define GO_ARG3(regs)	     ((regs)->regs[2])
 #define GO_TLS_G(task)	     0
 #define STACK_OF(regs)	     ((regs)->sp)
 #define HAS_RETURN_ON_STACK  0

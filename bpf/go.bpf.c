@@ -14,18 +14,23 @@
  * What lies where, since Go 1.13: the connection is the fourth field of persistConn, behind an
  * interface, a pointer and a key of three strings and a bool; an interface is two words, of which
  * the second points to a net.TCPConn, which is a pointer to a netFD, which begins with a poll.FD,
- * whose descriptor is behind its 16 bytes of lock. Should it be otherwise it ends at no socket.
+ * whose descriptor is behind its 16 bytes of lock. Within TLS it points to a crypto/tls.Conn, which
+ * begins with such an interface. Should it be otherwise it ends at no socket.
  */
-enum { CONN_AT = 16 + 8 + 56 + 8, DESCRIPTOR_AT = 16 };
+enum { CONN_AT = 16 + 8 + 56 + 8, WRAPPED_AT = 8, DESCRIPTOR_AT = 16 };
 
-static __always_inline u64 descriptor_of(u64 persist_conn)
+static __always_inline u64 pointer_at(u64 at)
 {
-	u64 conn = 0, net_fd = 0, fd = 0;
+	u64 p = 0;
 
-	if (bpf_probe_read_user(&conn, sizeof(conn), (void *)(persist_conn + CONN_AT)) ||
-	    bpf_probe_read_user(&net_fd, sizeof(net_fd), (void *)conn) ||
-	    bpf_probe_read_user(&fd, sizeof(fd), (void *)(net_fd + DESCRIPTOR_AT)))
-		return ~0ULL;
+	return bpf_probe_read_user(&p, sizeof(p), (void *)at) ? 0 : p;
+}
+
+static __always_inline u64 descriptor_of(u64 conn)
+{
+	u64 fd = ~0ULL;
+
+	bpf_probe_read_user(&fd, sizeof(fd), (void *)(pointer_at(conn) + DESCRIPTOR_AT));
 	return fd;
 }
 
@@ -59,13 +64,16 @@ int sonde_go_round_trip(struct pt_regs *ctx)
 	struct task_struct *task = bpf_get_current_task_btf();
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	u32 *known = bpf_map_lookup_elem(&processes, &tgid);
+	u64 conn = GO_ARG1(ctx), goroutine = GO_G(ctx), cookie;
 	struct sonde_ev_handover *ev;
-	u64 cookie;
 	void *ring;
 
 	if (!known || !(*known & SONDE_P_GO))
 		return 0;
-	cookie = cookie_of(task, descriptor_of(GO_ARG1(ctx)));
+	conn = pointer_at(conn + CONN_AT);
+	cookie = cookie_of(task, descriptor_of(conn));
+	if (!cookie)
+		cookie = cookie_of(task, descriptor_of(pointer_at(conn + WRAPPED_AT)));
 	ring = cookie ? ring_of(0) : NULL;
 	if (!ring)
 		return 0;
@@ -79,7 +87,7 @@ int sonde_go_round_trip(struct pt_regs *ctx)
 	ev->h.size = sizeof(*ev);
 	ev->h.ts_ns = bpf_ktime_get_ns();
 	ev->cookie = cookie;
-	ev->goroutine = GO_G(ctx);
+	ev->goroutine = goroutine;
 	ev->tgid = tgid;
 	ev->tid = (u32)bpf_get_current_pid_tgid();
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);

@@ -25,6 +25,7 @@ struct tls_session {
 	u8 is_memory;	/* no operation nests in its calls */
 	u8 is_over;	/* its connection is gone */
 	u8 is_freed;	/* its object is gone */
+	u8 is_shaking;	/* arrival_ns is of the handshake */
 };
 
 struct {

@@ -5,7 +5,7 @@
  * buffer; the registers the thread entered the kernel with still do.
  */
 #include "datagram.bpf.h"
-#include "tls.bpf.h"
+#include "go_tls.bpf.h"
 
 /* sendmmsg and recvmmsg: which of its messages a thread has reached. */
 struct mmsg {

@@ -24,7 +24,8 @@
 #ifndef TLS_BPF_H
 #define TLS_BPF_H
 
-#include "capture.bpf.h"
+#include "go_conn.bpf.h"
+#include "tls_thread.bpf.h"
 
 /* RFC 8446, 5.1 and 5.2; RFC 5246, 6.2 */
 enum {
@@ -36,40 +37,6 @@ enum {
 	TLS_EXPANSION_MAX = 2048,
 	TLS_TRIES = 16, /* operations of a connection that may come before its first record */
 };
-
-enum tls_call { TLS_NONE, TLS_READ, TLS_WRITE, TLS_HANDSHAKE };
-
-/* What a thread is doing, and the encrypted receive that it did last. */
-struct tls_thread {
-	u64 ssl; /* of the call under way, or of the write that was last */
-	u64 buf;
-	u64 length_at; /* where the call puts how much it moved; 0: it returns it */
-	u64 attached_ns;
-	u64 since_ns;
-	u64 stack, returns_to;
-	u32 call;
-	u32 num;  /* bytes asked for */
-	u32 done; /* of a write: bytes told of */
-	u32 is_nested;
-	u64 rx_cookie;
-	u64 rx_established_ns;
-	u64 rx_arrival_ns;
-	u32 rx_slot;
-	u32 rx_len;
-	u8 rx_family, rx_role, rx_flags;
-	u8 rx_is_used; /* a call followed it */
-	u32 reserved;
-	u64 rx_claim;  /* the object of the first call that followed it */
-	u64 bound_ssl; /* bound by such a receive: the connection learns it at its next operation */
-	u64 bound_cookie;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct tls_thread);
-} tls_threads SEC(".maps");
 
 /* Never written: what a connection's plaintext begins as. */
 struct {
@@ -176,6 +143,8 @@ static __always_inline bool tls_is_inside(const struct tls_thread *th, struct pt
 
 	if (th->call == TLS_READ)
 		return true;
+	if (th->goroutine)
+		return go_is_inside(th, regs);
 	if (STACK_OF(regs) >= th->stack)
 		return false;
 	if (!HAS_RETURN_ON_STACK)
@@ -193,6 +162,7 @@ static __always_inline bool tls_is_inside(const struct tls_thread *th, struct pt
 struct tls_text {
 	u64 base;
 	u64 start_ns, sent_ns, arrival_ns;
+	u64 goroutine;
 	u32 len, dir;
 };
 
@@ -237,7 +207,7 @@ __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_tex
 	ev->tgid = task->tgid;
 	ev->tid = task->pid;
 	ev->reserved = 0;
-	ev->goroutine = 0;
+	ev->goroutine = x->goroutine;
 	ev->syscall = 0;
 	read_sched(task, ev->h.ts_ns, &ev->sched);
 	if (want && copy_buffer(s, x->base, from, want, x->len)) {
@@ -300,7 +270,9 @@ static __always_inline void tls_sent(struct tls_thread *th, struct conn *c, cons
 	 */
 	if (record < chunk + TLS_EXPANSION_LEAST && t && t->expansion && record > t->expansion)
 		chunk = record - t->expansion;
-	if (record < chunk + TLS_EXPANSION_LEAST || record > chunk + TLS_EXPANSION_MAX)
+	else if (record < chunk + TLS_EXPANSION_LEAST && th->goroutine)
+		chunk = record - go_expansion(th->ssl, x->base, record);
+	if (!chunk || record < chunk + TLS_EXPANSION_LEAST || record > chunk + TLS_EXPANSION_MAX)
 		return;
 	t = tls_bound(th, c, tgid);
 	if (!t)
@@ -315,6 +287,25 @@ static __always_inline void tls_sent(struct tls_thread *th, struct conn *c, cons
 	t->tx_left = op->len < TLS_HEAD + record ? TLS_HEAD + record - op->len : 0;
 	if (!t->tx_left && th->done >= th->num)
 		th->call = TLS_NONE;
+}
+
+/* The connection learns what its plaintext was bound by. */
+static __always_inline void tls_learn(const struct tls_thread *th, struct conn *c)
+{
+	if (!th->bound_ssl || th->bound_cookie != c->cookie)
+		return;
+	c->tls_ssl = th->bound_ssl;
+	c->tls_is_memory = !th->goroutine;
+	c->flags |= CONN_TLS;
+}
+
+/* What a library has of a plaintext it hands out before it asks for more: what came with the
+ * handshake's end is over by then. */
+static __always_inline void tls_arrived(struct tls_session *t, u64 arrival_ns)
+{
+	if (!t->arrival_ns || t->is_shaking)
+		t->arrival_ns = arrival_ns ?: bpf_ktime_get_ns();
+	t->is_shaking = 0;
 }
 
 /* Ciphertext came: for the read under way, or for one that takes it from memory. True: it need not
@@ -341,27 +332,24 @@ static __always_inline bool tls_received(struct tls_thread *th, struct conn *c, 
 		}
 		if (t) {
 			t->is_memory = c->tls_is_memory = 0;
-			if (!t->arrival_ns)
-				t->arrival_ns = arrival ?: bpf_ktime_get_ns();
+			tls_arrived(t, arrival);
 		}
 		return c->flags & CONN_TLS;
 	}
 	if (th->call == TLS_HANDSHAKE && tls_is_inside(th, regs)) {
 		t = tls_bound(th, c, tgid);
 		/* the first plaintext may be in what was read with the handshake's end */
-		if (t)
+		if (t) {
 			t->arrival_ns = bpf_ktime_get_ns();
+			t->is_shaking = 1;
+		}
 		return c->flags & CONN_TLS;
 	}
-	if (th->bound_ssl && th->bound_cookie == c->cookie) {
-		c->tls_ssl = th->bound_ssl;
-		c->tls_is_memory = 1;
-		c->flags |= CONN_TLS;
-	}
+	tls_learn(th, c);
 	if (c->tls_ssl && !c->tls_is_memory) {
 		t = tls_session_at(c);
-		if (t && !t->arrival_ns)
-			t->arrival_ns = arrival ?: bpf_ktime_get_ns();
+		if (t)
+			tls_arrived(t, arrival);
 		return c->flags & CONN_TLS;
 	}
 	if (th->rx_cookie != c->cookie || th->rx_is_used) {
@@ -373,6 +361,7 @@ static __always_inline bool tls_received(struct tls_thread *th, struct conn *c, 
 	th->rx_established_ns = c->established_ns;
 	th->rx_len += op->len;
 	th->rx_slot = c->slot;
+	th->rx_fd = CALL_ARG1(regs);
 	th->rx_family = c->family;
 	th->rx_role = c->role;
 	th->rx_flags = c->flags;
@@ -418,6 +407,7 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 	if (!s)
 		return TLS_LEAVES;
 	x.dir = dir;
+	x.goroutine = go_seen ? goroutine_of(task) : 0;
 	if (!op->len) {
 		t = c->flags & CONN_TLS ? tls_session_at(c) : NULL;
 		if (t)
@@ -436,17 +426,12 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 	}
 	if (!(c->flags & CONN_OPENED))
 		return TLS_DESCRIBE;
-	th = bpf_task_storage_get(&tls_threads, task, NULL,
-				  dir == SONDE_RX ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	th = tls_at_work(task, x.goroutine, dir == SONDE_RX);
 	if (!th)
 		return c->flags & CONN_TLS ? TLS_TAKES : TLS_LEAVES;
 	if (dir == SONDE_RX)
 		return tls_received(th, c, op, task, regs, head) ? TLS_TAKES : TLS_LEAVES;
-	if (th->bound_ssl && th->bound_cookie == c->cookie) {
-		c->tls_ssl = th->bound_ssl;
-		c->tls_is_memory = 1;
-		c->flags |= CONN_TLS;
-	}
+	tls_learn(th, c);
 	if (th->call == TLS_HANDSHAKE && !c->tls_ssl && tls_is_inside(th, regs))
 		tls_bound(th, c, task->tgid);
 	if (th->call == TLS_WRITE && tls_is_inside(th, regs))
@@ -471,7 +456,7 @@ static __always_inline void tls_failed(u32 dir, const struct conn *c)
 
 	if (!is_tls_wanted)
 		return;
-	th = bpf_task_storage_get(&tls_threads, task, NULL, 0);
+	th = tls_at_work(task, go_seen ? goroutine_of(task) : 0, false);
 	if (!th || th->call == TLS_NONE)
 		return;
 	if (dir == SONDE_RX) {

@@ -5,11 +5,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* cmp rsp, [r14 + 16]; where the frame is large rsp less its size is compared: lea r12, [rsp - n].
+ * cmd/compile/abi-internal.md: the runtime's g is in R14, and its stack's limit at 16. */
+bool go_code_begins(struct slice code)
+{
+#if defined(__x86_64__)
+	static const uint8_t small[] = { 0x49, 0x3b, 0x66, 0x10 },
+			     large[] = { 0x4d, 0x3b, 0x66, 0x10 };
+	static const uint8_t near[] = { 0x4c, 0x8d, 0x64, 0x24 },
+			     far[] = { 0x4c, 0x8d, 0xa4, 0x24 };
+	size_t lea = 0;
+
+	if (slice_starts(code, (struct slice){ small, sizeof(small) }))
+		return true;
+	if (slice_starts(code, (struct slice){ near, sizeof(near) }))
+		lea = sizeof(near) + 1;
+	else if (slice_starts(code, (struct slice){ far, sizeof(far) }))
+		lea = sizeof(far) + 4;
+	return lea && code.n >= lea + sizeof(large) &&
+	       memcmp(code.p + lea, large, sizeof(large)) == 0;
+#else
+	return false;
+#endif
+}
+
 #if __has_include(<capstone/capstone.h>) && defined(__x86_64__)
 
 #include <capstone/capstone.h>
-
-enum { G_STACK_LIMIT = 0x10 }; /* of the runtime's g, in R14: cmd/compile/abi-internal.md */
 
 /* One walk through the code in the order of its bytes. What is known of a value holds from where it
  * was learnt up to the next place that can be jumped to. */
@@ -71,23 +93,12 @@ static bool writes_bx(struct walk *w, const cs_insn *in)
 	return writes(w, in, names, sizeof(names) / sizeof(names[0]));
 }
 
-/* cmp rsp, [r14 + 16], or where the frame is large with another register for rsp */
-static bool is_stack_check(const cs_insn *in)
-{
-	const cs_x86 *x = &in->detail->x86;
-
-	return in->id == X86_INS_CMP && x->op_count == 2 && x->operands[1].type == X86_OP_MEM &&
-	       x->operands[1].mem.base == X86_REG_R14 && x->operands[1].mem.disp == G_STACK_LIMIT;
-}
-
 static void take_prologue(struct walk *w, const cs_insn *in)
 {
 	static const x86_reg arguments[] = { X86_REG_RAX, X86_REG_RBX };
 	const cs_x86 *x = &in->detail->x86;
 	int64_t slot;
 
-	if (is_stack_check(in))
-		w->found.has_registers = true;
 	if (in->id == X86_INS_PUSH)
 		w->frame += 8;
 	if (in->id == X86_INS_SUB && x->op_count == 2 && is_reg(&x->operands[0], X86_REG_RSP) &&
@@ -229,6 +240,7 @@ int go_code_read(struct slice code, struct go_code *out)
 	if (err)
 		return err;
 	*out = second.found;
+	out->has_registers = go_code_begins(code);
 	out->keeps_arguments = second.is_kept[0] && second.is_kept[1];
 	return 0;
 }

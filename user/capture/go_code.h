@@ -23,6 +23,10 @@ struct go_code {
 					   * function's beginning */
 };
 
+/* Does a function begin here, with its arguments in registers? It asks for room on the stack first.
+ */
+bool go_code_begins(struct slice code);
+
 /* 0; -ENOSYS: built without Capstone, or for another processor; -EILSEQ: no code that can be read;
  * -E2BIG: too long, or too many returns. *out is written on success only. */
 int go_code_read(struct slice code, struct go_code *out);

@@ -88,6 +88,7 @@ static const char *const tls_programs[PROBE_TLS_MAX] = {
 	[PROBE_TLS_ENTRY] = "sonde_tls_entry",
 	[PROBE_TLS_END] = "sonde_tls_end",
 	[PROBE_TLS_BOTH] = "sonde_tls_both",
+	[PROBE_TLS_GO] = "sonde_go_tls",
 };
 
 /* libbpf speaks through a callback without context: the last complaint is kept for the reason. */
@@ -142,6 +143,8 @@ static struct sonde_bpf *configured(const struct probe *p, const struct probe_op
 	bpf_map__set_max_entries(skel->maps.scratches, 2 * (uint32_t)libbpf_num_possible_cpus());
 	bpf_map__set_max_entries(skel->maps.tls_scratches,
 				 (p->is_tls ? (uint32_t)libbpf_num_possible_cpus() : 0) + 3);
+	if (!p->is_tls)
+		bpf_map__set_max_entries(skel->maps.tls_goroutines, 1);
 	for (size_t i = 0; i < PROBE_TLS_MAX; i++)
 		bpf_program__set_autoload(
 			bpf_object__find_program_by_name(skel->obj, tls_programs[i]), false);

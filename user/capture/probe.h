@@ -73,11 +73,12 @@ enum probe_tls {
 	PROBE_TLS_ENTRY,
 	PROBE_TLS_END,
 	PROBE_TLS_BOTH, /* entry and, where the program asks for it, return */
+	PROBE_TLS_GO,	/* of crypto/tls, at beginnings and at return instructions: go_files.c */
 	PROBE_TLS_MAX
 };
 
 int probe_tls_program(const struct probe *p, enum probe_tls which); /* its descriptor */
-int probe_go_program(const struct probe *p); /* of handover.c; -ENOENT: not loaded */
+int probe_go_program(const struct probe *p); /* of go_files.c; -ENOENT: not loaded */
 /* NULL: loaded. Else why they are not: not asked for, or what the kernel said. */
 const char *probe_tls_off(const struct probe *p);
 int probe_tls_sessions(const struct probe *p); /* descriptor of the map */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "capture/confine.h"
-#include "capture/handover.h"
+#include "capture/go_files.h"
 #include "capture/live.h"
 #include "capture/recording.h"
 #include "capture/tls.h"
@@ -87,7 +87,7 @@ static void on_poll(void *ctx)
 	int n = pipeline_read(&o->pipeline, BUDGET);
 	uint64_t wait_ns = o->poll_ns;
 
-	handover_turn(o->handover);
+	go_files_turn(o->go_files);
 	if (n >= BUDGET)
 		wait_ns = POLL_AGAIN_NS;
 	else if (n > 0)
@@ -140,6 +140,7 @@ static void on_second(void *ctx)
 
 	turn_clock(o, now_ns);
 	tls_tick(o->tls, now_ns);
+	go_files_tick(o->go_files, now_ns);
 	watch_cpu(o, now_ns);
 	if (o->on_turn)
 		o->on_turn(o->ctx);
@@ -172,7 +173,7 @@ static void on_go(void *ctx, uint32_t tgid)
 	struct observer *o = ctx;
 
 	probe_set_process(o->probe, tgid, SONDE_P_GO);
-	handover_seen(o->handover, tgid);
+	go_files_seen(o->go_files, tgid);
 }
 
 static void on_encrypted(void *ctx, uint32_t tgid)
@@ -185,7 +186,22 @@ static void on_encrypted(void *ctx, uint32_t tgid)
 static const char *library_of(void *ctx, uint32_t tgid)
 {
 	struct observer *o = ctx;
+
+	if (go_files_has_tls(o->go_files, tgid))
+		return "go";
 	return tls_library_of_process(o->tls, tgid);
+}
+
+static void process_ends(struct observer *o, uint32_t tgid)
+{
+	tls_exited(o->tls, tgid);
+	go_files_exited(o->go_files, tgid);
+}
+
+static void process_begins(struct observer *o, uint32_t tgid)
+{
+	tls_exited(o->tls, tgid);
+	go_files_exec(o->go_files, tgid);
 }
 
 static void on_life(void *ctx, const struct sonde_ev_hdr *h)
@@ -196,9 +212,9 @@ static void on_life(void *ctx, const struct sonde_ev_hdr *h)
 		tls_forked(o->tls, ((const struct sonde_ev_fork *)h)->ppid,
 			   ((const struct sonde_ev_fork *)h)->tgid);
 	else if (h->kind == SONDE_EV_EXIT)
-		tls_exited(o->tls, ((const struct sonde_ev_exit *)h)->tgid);
+		process_ends(o, ((const struct sonde_ev_exit *)h)->tgid);
 	else
-		tls_exited(o->tls, ((const struct sonde_ev_exec *)h)->tgid);
+		process_begins(o, ((const struct sonde_ev_exec *)h)->tgid);
 }
 
 /* Before anything is attached, so that a signal from then on ends us in order. */
@@ -238,7 +254,7 @@ static int open_probe(struct observer *o)
 		log_error("cannot read the ring: %s", strerror(errno));
 		return EXIT_CANNOT;
 	}
-	o->handover = handover_open(o->probe);
+	o->go_files = go_files_open(o->probe);
 	o->tls = tls_open(o->probe);
 	if (!o->tls && c->tls)
 		log_warn("no plaintext of TLS: %s", probe_tls_off(o->probe));
@@ -418,7 +434,7 @@ void observer_close(struct observer *o)
 	close_recorder(o);
 	if (o->source)
 		o->source->ops->close(o->source);
-	handover_close(o->handover);
+	go_files_close(o->go_files);
 	tls_close(o->tls);
 	probe_close(o->probe);
 	loop_free(o->loop);

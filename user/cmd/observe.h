@@ -25,7 +25,7 @@ struct observer {
 	struct source *source;
 	struct recorder *recorder;
 	struct sweeper *sweeper;
-	struct handover *handover;
+	struct go_files *go_files;
 	struct tls *tls; /* NULL: no plaintext of TLS */
 	struct pipeline pipeline;
 	struct loop *loop;

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/go_files.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capture/go_program.h"
+#include "capture/uprobe.h"
+#include "util/clock.h"
+#include "util/map.h"
+
+#define LINGER_NS (10 * NS_PER_S)
+#define ATTACH_NS                                                                      \
+	(20 * NS_PER_MS) /* a program watched while a connection begins is not watched \
+			  * from its first byte */
+
+/* A file by what it is, not by where: overlay file systems show one under several device numbers,
+ * and probes are put on what lies below. */
+struct identity {
+	uint64_t inode, size, changed_ns;
+};
+
+struct file {
+	struct identity id; /* inode 0: the place is free */
+	struct uprobe_links links;
+	uint64_t unused_since_ns; /* 0: it is used */
+	uint32_t users;
+	bool has_tls;
+};
+
+struct go_files {
+	struct probe *probe; /* borrowed */
+	struct file files[GO_FILES_MAX];
+	size_t n_files;
+	struct map users;  /* tgid -> place in files, plus one */
+	struct map others; /* files that are not Go's, by hash */
+	uint32_t waiting[GO_WAITING_MAX];
+	size_t n_waiting;
+	uint64_t now_ns;
+	struct go_stats stats;
+};
+
+static struct file *file_find(struct go_files *g, const struct identity *id)
+{
+	for (size_t i = 0; i < g->n_files; i++)
+		if (g->files[i].id.inode == id->inode && g->files[i].id.size == id->size &&
+		    g->files[i].id.changed_ns == id->changed_ns)
+			return &g->files[i];
+	return NULL;
+}
+
+static struct file *file_place(struct go_files *g)
+{
+	for (size_t i = 0; i < g->n_files; i++)
+		if (!g->files[i].id.inode)
+			return &g->files[i];
+	return g->n_files < GO_FILES_MAX ? &g->files[g->n_files++] : NULL;
+}
+
+static uint64_t hash(const struct identity *id)
+{
+	uint64_t h = id->inode * 0x9e3779b97f4a7c15ULL ^ id->size;
+
+	return h * 0xff51afd7ed558ccdULL ^ id->changed_ns;
+}
+
+/* --- attaching --- */
+
+static int attach_handovers(struct go_files *g, const char *path, const struct go_program *p,
+			    struct uprobe_links *to)
+{
+	struct uprobe_points at = {
+		.program_fd = probe_go_program(g->probe),
+		.path = path,
+		.n = 1,
+		.offsets = { p->round_trip },
+	};
+
+	return at.program_fd < 0 || !p->round_trip ? 0 : uprobe_attach(&at, to);
+}
+
+static void add_point(struct uprobe_points *at, uint64_t offset, enum sonde_tls_fn fn)
+{
+	uint64_t now_ns = clock_mono_ns() + ATTACH_NS;
+
+	if (!offset || at->n == UPROBE_POINTS_MAX)
+		return;
+	at->offsets[at->n] = offset;
+	at->cookies[at->n++] = (now_ns & ~(uint64_t)SONDE_TLS_FN_BITS) | fn;
+}
+
+static int attach_tls(struct go_files *g, const char *path, const struct go_program *p,
+		      struct uprobe_links *to)
+{
+	struct uprobe_points at = { .path = path };
+
+	if (probe_tls_off(g->probe) || !p->has_tls || p->tls_off)
+		return 0;
+	at.program_fd = probe_tls_program(g->probe, PROBE_TLS_GO);
+	for (uint32_t i = 0; i < p->n_reads; i++)
+		add_point(&at, p->reads[i], SONDE_TLS_READ);
+	for (int i = 0; i < 2; i++)
+		add_point(&at, p->handshakes[i], SONDE_TLS_HANDSHAKE);
+	add_point(&at, p->write, SONDE_TLS_WRITE);
+	return uprobe_attach(&at, to);
+}
+
+/* A program that cannot be attached to is remembered without links. */
+static struct file *file_add(struct go_files *g, const struct identity *id, const char *path,
+			     const struct go_program *p)
+{
+	struct file *f = file_place(g);
+	int before;
+
+	if (!f) {
+		g->stats.left_out++;
+		return NULL;
+	}
+	*f = (struct file){ .id = *id };
+	if (attach_handovers(g, path, p, &f->links) < 0)
+		g->stats.failed++;
+	before = f->links.n;
+	if (attach_tls(g, path, p, &f->links) < 0)
+		g->stats.failed++;
+	f->has_tls = f->links.n > before;
+	if (f->links.n) {
+		g->stats.attached++;
+		g->stats.files++;
+		g->stats.links += (uint32_t)f->links.n;
+	}
+	return f;
+}
+
+static void file_drop(struct go_files *g, struct file *f)
+{
+	if (f->links.n) {
+		g->stats.detached++;
+		g->stats.files--;
+		g->stats.links -= (uint32_t)f->links.n;
+	}
+	uprobe_detach(&f->links);
+	*f = (struct file){ .users = 0 };
+}
+
+/* --- processes --- */
+
+static void user_add(struct go_files *g, uint32_t tgid, struct file *f)
+{
+	uintptr_t at = (uintptr_t)(f - g->files) + 1;
+
+	if (g->users.n >= GO_USERS_MAX || map_put(&g->users, tgid, (void *)at) < 0) {
+		g->stats.left_out++;
+		return;
+	}
+	f->users++;
+	f->unused_since_ns = 0;
+}
+
+static struct file *look_into(struct go_files *g, int fd, const char *path)
+{
+	struct identity id;
+	struct go_program p;
+	struct stat st;
+	struct file *f;
+
+	if (fstat(fd, &st) < 0)
+		return NULL;
+	id = (struct identity){ .inode = st.st_ino,
+				.size = (uint64_t)st.st_size,
+				.changed_ns = (uint64_t)st.st_ctim.tv_sec * NS_PER_S +
+					      (uint64_t)st.st_ctim.tv_nsec };
+	f = file_find(g, &id);
+	if (f || map_get(&g->others, hash(&id)))
+		return f;
+	if (go_program_read(fd, &p) == 0)
+		return file_add(g, &id, path, &p);
+	if (g->others.n >= GO_OTHERS_MAX)
+		map_free(&g->others);
+	map_put(&g->others, hash(&id), g); /* out of memory: it is read again */
+	return NULL;
+}
+
+static void look_at(struct go_files *g, uint32_t tgid)
+{
+	char path[64];
+	struct file *f;
+	int fd;
+
+	if (map_get(&g->users, tgid))
+		return;
+	snprintf(path, sizeof(path), "/proc/%u/exe", tgid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	f = look_into(g, fd, path);
+	if (f) {
+		user_add(g, tgid, f);
+		probe_set_process(g->probe, tgid, SONDE_P_GO);
+	}
+	close(fd);
+}
+
+void go_files_seen(struct go_files *g, uint32_t tgid)
+{
+	if (!g || map_get(&g->users, tgid))
+		return;
+	for (size_t i = 0; i < g->n_waiting; i++)
+		if (g->waiting[i] == tgid)
+			return;
+	if (g->n_waiting < GO_WAITING_MAX)
+		g->waiting[g->n_waiting++] = tgid;
+}
+
+void go_files_exec(struct go_files *g, uint32_t tgid)
+{
+	go_files_exited(g, tgid);
+	go_files_seen(g, tgid);
+}
+
+void go_files_exited(struct go_files *g, uint32_t tgid)
+{
+	uintptr_t at = g ? (uintptr_t)map_del(&g->users, tgid) : 0;
+	struct file *f;
+
+	if (!at)
+		return;
+	f = &g->files[at - 1];
+	if (!--f->users)
+		f->unused_since_ns = clock_mono_ns();
+}
+
+void go_files_turn(struct go_files *g)
+{
+	uint32_t tgid;
+
+	if (!g || !g->n_waiting)
+		return;
+	tgid = g->waiting[0];
+	g->n_waiting--;
+	memmove(g->waiting, g->waiting + 1, g->n_waiting * sizeof(g->waiting[0]));
+	look_at(g, tgid);
+}
+
+void go_files_tick(struct go_files *g, uint64_t now_ns)
+{
+	for (size_t i = 0; g && i < g->n_files; i++) {
+		struct file *f = &g->files[i];
+
+		if (f->id.inode && f->unused_since_ns && now_ns - f->unused_since_ns > LINGER_NS)
+			file_drop(g, f);
+	}
+}
+
+static void look_at_all(struct go_files *g)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	if (!d)
+		return;
+	while ((e = readdir(d)))
+		if (isdigit((unsigned char)e->d_name[0]))
+			look_at(g, (uint32_t)strtoul(e->d_name, NULL, 10));
+	closedir(d);
+}
+
+struct go_files *go_files_open(struct probe *p)
+{
+	struct go_files *g;
+
+	if (probe_go_program(p) < 0 && probe_tls_off(p))
+		return NULL;
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		return NULL;
+	g->probe = p;
+	look_at_all(g);
+	return g;
+}
+
+void go_files_close(struct go_files *g)
+{
+	int fds[GO_FILES_MAX * 2];
+	size_t n = 0;
+
+	if (!g)
+		return;
+	for (size_t i = 0; i < g->n_files; i++)
+		while (g->files[i].links.n && n < sizeof(fds) / sizeof(fds[0]))
+			fds[n++] = g->files[i].links.fd[--g->files[i].links.n];
+	uprobe_detach_all(fds, n);
+	for (size_t i = 0; i < g->n_files; i++)
+		uprobe_detach(&g->files[i].links);
+	map_free(&g->users);
+	map_free(&g->others);
+	free(g);
+}
+
+bool go_files_has_tls(const struct go_files *g, uint32_t tgid)
+{
+	uintptr_t at = g ? (uintptr_t)map_get(&g->users, tgid) : 0;
+
+	return at && g->files[at - 1].has_tls;
+}
+
+const struct go_stats *go_files_stats(const struct go_files *g)
+{
+	return &g->stats;
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/go_program.h"
+
+#include <errno.h>
+#include <gelf.h>
+#include <string.h>
+
+#include "identity/gopclntab.h"
+
+enum { READ, WRITE, CLIENT, SERVER, ROUND_TRIP, FUNCTIONS };
+
+static const char *const names[FUNCTIONS] = {
+	[READ] = "crypto/tls.(*Conn).Read",
+	[WRITE] = "crypto/tls.(*Conn).Write",
+	[CLIENT] = "crypto/tls.(*Conn).clientHandshake",
+	[SERVER] = "crypto/tls.(*Conn).serverHandshake",
+	[ROUND_TRIP] = "net/http.(*persistConn).roundTrip",
+};
+
+enum { SEGMENTS_MAX = 64, TEXT_START = 8 + 2 * 8 /* in the table's head */ };
+
+struct reader {
+	Elf *elf;
+	struct slice image; /* the file, mapped */
+	GElf_Phdr segments[SEGMENTS_MAX];
+	size_t n_segments;
+	GElf_Shdr symbols, table, text; /* sh_size 0: there is no such section */
+	Elf_Scn *symbols_at;
+	bool is_go;
+	struct gopclntab_function functions[FUNCTIONS];
+};
+
+static void read_segments(struct reader *r)
+{
+	size_t n = 0;
+	GElf_Phdr ph;
+
+	if (elf_getphdrnum(r->elf, &n))
+		return;
+	for (size_t i = 0; i < n && r->n_segments < SEGMENTS_MAX; i++)
+		if (gelf_getphdr(r->elf, (int)i, &ph) && ph.p_type == PT_LOAD && ph.p_flags & PF_X)
+			r->segments[r->n_segments++] = ph;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+static int read_sections(struct reader *r)
+{
+	Elf_Scn *scn = NULL;
+	const char *name;
+	GElf_Shdr sh;
+	size_t at;
+
+	if (elf_getshdrstrndx(r->elf, &at))
+		return -ENOEXEC;
+	while ((scn = elf_nextscn(r->elf, scn))) {
+		name = gelf_getshdr(scn, &sh) ? elf_strptr(r->elf, at, sh.sh_name) : NULL;
+		if (!name)
+			continue;
+		if (sh.sh_type == SHT_SYMTAB) {
+			r->symbols = sh;
+			r->symbols_at = scn;
+		} else if (ends_with(name, ".gopclntab")) { /* of position independent programs
+							     * behind other words */
+			r->table = sh;
+		} else if (strcmp(name, ".text") == 0) {
+			r->text = sh;
+		} else if (strcmp(name, ".go.buildinfo") == 0 ||
+			   strcmp(name, ".note.go.buildid") == 0) {
+			r->is_go = true;
+		}
+	}
+	return r->is_go ? 0 : -ENOEXEC;
+}
+
+static void take_symbol(struct reader *r, const char *name, const GElf_Sym *sym)
+{
+	for (size_t i = 0; i < FUNCTIONS; i++)
+		if (strcmp(name, names[i]) == 0) {
+			r->functions[i].start = sym->st_value;
+			r->functions[i].end = sym->st_value + sym->st_size;
+		}
+}
+
+static void by_symbols(struct reader *r)
+{
+	Elf_Data *data = elf_getdata(r->symbols_at, NULL);
+	size_t n = data && r->symbols.sh_entsize ? r->symbols.sh_size / r->symbols.sh_entsize : 0;
+	const char *name;
+	GElf_Sym sym;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!gelf_getsym(data, (int)i, &sym) || GELF_ST_TYPE(sym.st_info) != STT_FUNC)
+			continue;
+		name = elf_strptr(r->elf, r->symbols.sh_link, sym.st_name);
+		/* most names are others' */
+		if (name && (strncmp(name, "crypto/", 7) == 0 || strncmp(name, "net/", 4) == 0))
+			take_symbol(r, name, &sym);
+	}
+}
+
+/* Where the code begins, of a program that is placed when it is loaded: the table says nothing in
+ * the file, but a relocation does. 0: nothing. */
+static uint64_t relocated_text(struct reader *r)
+{
+	uint64_t at = r->table.sh_addr + TEXT_START;
+	Elf_Scn *scn = NULL;
+	GElf_Shdr sh;
+	GElf_Rela rel;
+
+	while ((scn = elf_nextscn(r->elf, scn))) {
+		Elf_Data *data;
+
+		if (!gelf_getshdr(scn, &sh) || sh.sh_type != SHT_RELA || !sh.sh_entsize)
+			continue;
+		data = elf_getdata(scn, NULL);
+		for (size_t i = 0; data && i < sh.sh_size / sh.sh_entsize; i++)
+			if (gelf_getrela(data, (int)i, &rel) && rel.r_offset == at)
+				return (uint64_t)rel.r_addend;
+	}
+	return 0;
+}
+
+static struct slice bytes_of(const struct reader *r, uint64_t offset, uint64_t n)
+{
+	if (offset > r->image.n || n > r->image.n - offset)
+		return (struct slice){ r->image.p, 0 };
+	return (struct slice){ r->image.p + offset, n };
+}
+
+static int by_table(struct reader *r)
+{
+	struct slice table = bytes_of(r, r->table.sh_offset, r->table.sh_size);
+
+	return gopclntab_find(table, relocated_text(r) ?: r->text.sh_addr, r->functions, FUNCTIONS);
+}
+
+/* Where a function lies in the file. n is 0 where it does not lie in code. */
+static struct slice code_of(const struct reader *r, const struct gopclntab_function *f,
+			    uint64_t *offset)
+{
+	*offset = 0;
+	for (size_t i = 0; i < r->n_segments; i++) {
+		const GElf_Phdr *ph = &r->segments[i];
+
+		if (f->start < ph->p_vaddr || f->start - ph->p_vaddr >= ph->p_filesz ||
+		    f->end < f->start)
+			continue;
+		*offset = f->start - ph->p_vaddr + ph->p_offset;
+		return bytes_of(r, *offset, f->end - f->start);
+	}
+	return (struct slice){ r->image.p, 0 };
+}
+
+/* What has no stack check is no Go function with its arguments in registers, or not where it was
+ * said to be. */
+static uint64_t entry_of(const struct reader *r, size_t which)
+{
+	uint64_t offset;
+	struct slice code = code_of(r, &r->functions[which], &offset);
+
+	return go_code_begins(code) ? offset : 0;
+}
+
+static const char *read_tls(const struct reader *r, struct go_program *p)
+{
+	struct go_code code;
+	uint64_t offset;
+	int err = go_code_read(code_of(r, &r->functions[READ], &offset), &code);
+
+	if (err == -ENOSYS)
+		return "sonde was built without the disassembler that finds where Go functions "
+		       "return";
+	if (err)
+		return "the code of crypto/tls.(*Conn).Read cannot be read";
+	if (!code.has_registers)
+		return "it was built by a Go before 1.17, whose functions take their arguments on "
+		       "the stack";
+	if (!code.keeps_arguments)
+		return "this Go compiles crypto/tls.(*Conn).Read in a way that sonde does not know";
+	p->write = entry_of(r, WRITE);
+	if (!p->write)
+		return "the code of crypto/tls.(*Conn).Write cannot be read";
+	p->handshakes[0] = entry_of(r, CLIENT);
+	p->handshakes[1] = entry_of(r, SERVER);
+	p->n_reads = code.n_returns;
+	for (uint32_t i = 0; i < code.n_returns; i++)
+		p->reads[i] = offset + code.returns[i];
+	return NULL;
+}
+
+int go_program_read(int fd, struct go_program *out)
+{
+	struct go_program p = { .round_trip = 0 };
+	struct reader r = { .elf = NULL };
+	int err = -ENOEXEC, found = 0;
+
+	elf_version(EV_CURRENT);
+	r.elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	if (!r.elf || elf_kind(r.elf) != ELF_K_ELF || gelf_getclass(r.elf) != ELFCLASS64)
+		goto out;
+	r.image.p = (const uint8_t *)elf_rawfile(r.elf, &r.image.n);
+	err = r.image.p ? read_sections(&r) : -ENOEXEC;
+	if (err)
+		goto out;
+	read_segments(&r);
+	for (size_t i = 0; i < FUNCTIONS; i++)
+		r.functions[i].name = names[i];
+	if (r.symbols.sh_size)
+		by_symbols(&r);
+	else
+		found = by_table(&r);
+	p.round_trip = entry_of(&r, ROUND_TRIP);
+	p.has_tls = r.functions[READ].start && r.functions[WRITE].start;
+	if (p.has_tls)
+		p.tls_off = read_tls(&r, &p);
+	else if (found < 0)
+		p.tls_off = "its table of functions is of a form that sonde does not know";
+	*out = p;
+out:
+	elf_end(r.elf);
+	return err;
+}
