@@ -7,6 +7,7 @@
 #   soak     the figures of docs/reliability.md
 #   deps     what the build needs               install  into DESTDIR and PREFIX; uninstall
 #   deb      a Debian package in build/deb
+#   demo     a shop of real programs on loopback, observed; load and chaos drive a running one
 #
 # Nothing is asked of the host while this file is read, so that `make run` works where no compiler
 # is: it installs one, then calls make again.
@@ -151,6 +152,27 @@ check: need-root deps
 	$(Q)deploy/install-deps test
 	$(Q)tests/check.sh $(STAGES)
 
+# The demonstration (deploy/demo). PORT: the first of nine on loopback; ARGS: more flags for sonde.
+#   load:   PROFILE=steady|ramp|spike RATE=40 SECONDS=20
+#   chaos:  FAULT=NAME|all SECONDS=6
+DEMO  := deploy/demo/demo.py
+PORT  ?= 18080
+FAULT ?= all
+DEMO_ARGS = --port $(PORT) $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS))
+demo: need-root deps
+	$(Q)deploy/install-deps demo
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(O)/demo/stock
+	$(Q)exec $(DEMO) up $(DEMO_ARGS) --sonde $(O)/sonde --stock $(O)/demo/stock -- $(ARGS)
+load: need-root
+	$(Q)exec $(DEMO) load $(DEMO_ARGS) $(if $(PROFILE),--profile $(PROFILE))
+chaos: need-root
+	$(Q)exec $(DEMO) chaos $(DEMO_ARGS) --fault $(FAULT)
+
+$(O)/demo/stock: deploy/demo/stock.go
+	$(call msg,GO)
+	$(Q)mkdir -p $(@D)
+	$(Q)GO111MODULE=off CGO_ENABLED=0 GOCACHE=$(abspath $(@D))/go-cache go build -o $@ $<
+
 # the long forms of the churn cases, about 5 minutes; renews the table of docs/reliability.md
 soak: need-root all
 	$(Q)tests/soak/soak.py --sonde $(O)/sonde --write $(ARGS)
@@ -234,7 +256,7 @@ clean:
 	$(Q)rm -rf build build-*
 
 .PHONY: all docs fuzz fuzz-parts bench-parse bench-span tests unit format-check deps run check need-root \
-	soak bench fresh-check vm-check vm-check-short install uninstall deb clean FORCE
+	demo load chaos soak bench fresh-check vm-check vm-check-short install uninstall deb clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(O) -path $(O)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)
