@@ -20,10 +20,9 @@
 #define MSG_TRUNC    0x20
 #define MSG_ERRQUEUE 0x2000
 
-/* Who did it, to what. In the socket tier `sk` is a pointer the verifier trusts; in the syscall
- * tier it is an address, and everything of the socket was read before. */
+/* Who did it, to what. */
 struct actor {
-	struct sock *sk;
+	struct sock *sk; /* an address, to be read and not followed */
 	struct conn *c;
 	struct task_struct *task;
 	struct pt_regs *regs; /* as the thread entered the kernel */
@@ -31,8 +30,10 @@ struct actor {
 
 /* A completed operation. */
 struct op {
+	u64 sk;	 /* the socket's address */
 	u64 msg; /* of a multi-message call: the message's header in the process; 0: not known */
 	u64 start_ns;
+	u64 sent_ns;   /* unix: when its last byte left */
 	u64 wstamp_ns; /* when TCP last sent */
 	u32 seq, other_seq;
 	u32 len;
@@ -55,14 +56,23 @@ enum {
 	RUN_COPY = 256,
 };
 
+/* What the kernel's own memory holds at an address, in place. Pointers found there are followed the
+ * same way: of those the verifier trusts it asks each time for what else they may lead to, which
+ * takes it longer than all else. Socket tier only. */
+static __always_inline struct sock *sock_at(const void *sk)
+{
+	return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct sock));
+}
+
 /* Does the call's descriptor name this socket? Else the registers belong to another system call:
  * completion of an asynchronous one, or a file whose blocks travel over a socket. */
-static __always_inline bool call_is_for(struct task_struct *task, struct pt_regs *regs,
-					struct sock *sk)
+static __always_inline bool call_is_for(const struct actor *by)
 {
+	struct task_struct *task =
+		bpf_rdonly_cast(by->task, bpf_core_type_id_kernel(struct task_struct));
 	struct fdtable *fdt = task->files->fdt;
-	struct file *own = sk->sk_socket->file;
-	u32 fd = CALL_ARG1(regs);
+	struct file *own = sock_at(by->sk)->sk_socket->file;
+	u32 fd = CALL_ARG1(by->regs);
 	struct hlist_head *entry; /* any type that is one pointer */
 
 	if (fd >= fdt->max_fds)
@@ -158,7 +168,7 @@ static __always_inline u64 rx_arrival(struct conn *c, struct sock *sk, u32 seq, 
 		if (sk && c->flags & CONN_OWN_SEQ) {
 			/* no positions: what waited, waited since the oldest mark */
 			arrival = arrival ?: c->mark_ns[at];
-			if (sk->sk_receive_queue.qlen)
+			if (sock_at(sk)->sk_receive_queue.qlen)
 				break;
 		} else if ((s32)(c->mark_seq[at] - seq) > 0) {
 			arrival = arrival ?: c->mark_ns[at];
@@ -170,36 +180,15 @@ static __always_inline u64 rx_arrival(struct conn *c, struct sock *sk, u32 seq, 
 	return arrival;
 }
 
-/* A unix socket's send began when the peer was first told of it, in the same thread. */
-static __always_inline bool fill_feed(struct sonde_ev_data *ev, const struct actor *by)
-{
-	struct unix_sock *u;
-	struct sock *other;
-	struct conn *p;
-
-	if (is_syscall_tier || by->c->family != SONDE_FAMILY_UNIX)
-		return false;
-	u = bpf_skc_to_unix_sock(by->sk);
-	other = u ? u->peer : NULL;
-	p = other ? bpf_sk_storage_get(&conns, other, NULL, 0) : NULL;
-	if (!p || p->feed_tid != by->task->pid || !p->feed_first_ns)
-		return false;
-	ev->start_ns = p->feed_first_ns;
-	ev->sent_ns = p->feed_last_ns;
-	p->feed_first_ns = 0;
-	return true;
-}
-
 /* What only a send knows: its start, and when its last byte left. */
-static __always_inline void fill_tx(struct sonde_ev_data *ev, const struct op *op,
-				    const struct actor *by)
+static __always_inline void fill_tx(struct sonde_ev_data *ev, const struct op *op)
 {
 	u64 now = ev->h.ts_ns, left = op->wstamp_ns;
 
-	ev->sent_ns = now;
+	ev->sent_ns = op->sent_ns ?: now;
 	ev->start_ns = op->start_ns;
 	if (!op->is_tcp) {
-		if (!fill_feed(ev, by))
+		if (!op->start_ns)
 			ev->h.flags |= SONDE_F_START_LATE;
 		return;
 	}
@@ -265,7 +254,7 @@ static __always_inline void copy_bytes(struct scratch *s, const struct op *op,
 	if (TASK_IS_COMPAT(task))
 		count(SONDE_CNT_COMPAT);
 	else if (!(op->flags & MSG_TRUNC) && !(task->flags & (PF_KTHREAD | PF_IO_WORKER)) &&
-		 (is_syscall_tier || call_is_for(task, regs, by->sk)))
+		 (is_syscall_tier || call_is_for(by)))
 		user_bytes_of(op, regs, ub);
 	if (s->ev.syscall == NR_URING_ENTER || task->flags & PF_IO_WORKER)
 		s->ev.h.flags |= SONDE_F_IO_URING;
@@ -284,22 +273,28 @@ static __always_inline void copy_bytes(struct scratch *s, const struct op *op,
 	}
 }
 
-static __always_inline void submit(struct scratch *s, struct conn *c, u32 dir)
+/* Global: see copy.bpf.h. */
+__noinline int submit(struct scratch *s, struct conn *c, u32 dir)
 {
-	u32 size = sizeof(s->ev) + s->ev.copied + s->ev.tail;
-	void *ring = ring_of(c->slot);
+	void *ring;
+	u32 size;
 
+	if (!s || !c)
+		return 0;
+	dir &= 1;
+	ring = ring_of(c->slot);
+	size = sizeof(s->ev) + s->ev.copied + s->ev.tail;
 	s->ev.h.size = size;
 	asm volatile("" : "+r"(size));
 	if (size > sizeof(s->ev) + SONDE_COPY_MAX + SONDE_TAIL_MAX)
-		return;
+		return 0;
 	if (ring && !bpf_ringbuf_output(ring, s, size, ring_flags(ring, s->turn++))) {
 		/* what is delivered is counted by whoever reads it */
 		if (c->lost[dir])
 			c->lost[dir] = 0;
 		if (c->skipped_ns[dir])
 			c->skipped_ns[dir] = 0;
-		return;
+		return 0;
 	}
 	c->lost[dir]++;
 	if (!s->ev.len) /* an end of stream: no request and no response was in it */
@@ -308,6 +303,7 @@ static __always_inline void submit(struct scratch *s, struct conn *c, u32 dir)
 		count(SONDE_CNT_LOST_REQUEST);
 	else
 		count(SONDE_CNT_LOST_RESPONSE);
+	return 0;
 }
 
 /* What of an operation is behind its first record, in records of its own. */
@@ -395,18 +391,26 @@ static __always_inline bool is_plaintext_told(struct op *op, const struct actor 
 	return takes == TLS_TAKES;
 }
 
-/* Makes the record of an operation, in the scratch space of the CPU, which is held. */
-static __always_inline void capture(struct op *op, const struct actor *by)
+/* Makes the record of an operation, in the scratch space of the CPU, which is held. Global: see
+ * copy.bpf.h. */
+__noinline int capture(struct op *op, struct conn *c)
 {
-	u32 from, want, dir = op->dir & 1, at = bpf_get_smp_processor_id() * 2 + dir;
-	struct scratch *s = bpf_map_lookup_elem(&scratches, &at);
-	struct task_struct *task = by->task;
-	struct rest rest = { .s = s, .c = by->c, .dir = dir };
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct actor by = { .c = c, .task = task };
+	u32 from, want, dir, at;
+	struct rest rest = { .c = c };
 	struct sonde_ev_data *ev;
-	struct conn *c = by->c;
+	struct scratch *s;
 
+	if (!op || !c)
+		return 0;
+	dir = rest.dir = op->dir & 1;
+	at = bpf_get_smp_processor_id() * 2 + dir;
+	s = rest.s = bpf_map_lookup_elem(&scratches, &at);
 	if (!s)
-		return;
+		return 0;
+	by.sk = (struct sock *)op->sk;
+	by.regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	if (!op->is_tcp) {
 		op->seq = __sync_fetch_and_add(&c->own_seq[dir], op->len);
 		op->other_seq = c->own_seq[!dir];
@@ -422,15 +426,15 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 	ev->copied = ev->tail = 0;
 	ev->start_ns = ev->arrival_ns = 0;
 	if (dir == SONDE_RX && !is_syscall_tier)
-		ev->arrival_ns = rx_arrival(c, by->sk, op->seq, op->seq + op->len);
+		ev->arrival_ns = rx_arrival(c, by.sk, op->seq, op->seq + op->len);
 	if (op->len == 0)
 		ev->h.flags |= SONDE_F_EOF | SONDE_F_NO_BYTES;
 	if (!(c->flags & CONN_OPENED))
-		describe(op, by);
+		describe(op, &by);
 	if (!obey_verdict(ev, c, &from, &want, &s->whole)) {
 		c->skipped_ns[dir] = ev->h.ts_ns;
 		count(SONDE_CNT_SKIPPED);
-		return;
+		return 0;
 	}
 
 	ev->cookie = c->cookie;
@@ -445,11 +449,11 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 	ev->goroutine = go_seen ? goroutine_of(task) : 0;
 	ev->sent_ns = 0;
 	ev->syscall = 0;
-	read_sched(task, ev->h.ts_ns, &ev->sched);
+	read_sched(ev->h.ts_ns, &ev->sched);
 	if (dir == SONDE_TX)
-		fill_tx(ev, op, by);
+		fill_tx(ev, op);
 	if (op->len)
-		copy_bytes(s, op, by, from, want, &rest.ub);
+		copy_bytes(s, op, &by, from, want, &rest.ub);
 	if (!c->is_framed && is_preface(s))
 		c->is_framed = true;
 	rest.at = from + ev->copied;
@@ -469,6 +473,7 @@ static __always_inline void capture(struct op *op, const struct actor *by)
 	submit(s, c, dir);
 	if (s->whole)
 		bpf_loop(REST_MAX, copy_next, &rest, 0);
+	return 0;
 }
 
 #endif

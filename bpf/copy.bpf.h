@@ -45,26 +45,33 @@ struct {
 /* Where the bytes are in the process: one buffer, or a vector of them. */
 struct user_bytes {
 	u64 base;  /* of the buffer or of the vector; 0: not known */
-	u32 n_iov; /* 0: base is the buffer */
+	u64 n_iov; /* 0: base is the buffer */
 	u64 name;  /* of the peer's address; 0: none is given */
 };
 
-static __noinline void user_msghdr(u64 at, struct user_bytes *out)
+/*
+ * What follows is global where it branches much and is reached on many ways: the verifier walks it
+ * once and not in every state its callers may be in, which was most of the time until ready.
+ */
+__noinline int user_msghdr(u64 at, struct user_bytes *out)
 {
 	struct user_msghdr msg;
 
-	if (bpf_probe_read_user(&msg, sizeof(msg), (void *)at))
-		return;
+	if (!out || bpf_probe_read_user(&msg, sizeof(msg), (void *)at))
+		return 0;
 	out->name = (u64)msg.msg_name;
 	out->base = (u64)msg.msg_iov;
 	out->n_iov = msg.msg_iovlen > IOVECS_MAX ? IOVECS_MAX : msg.msg_iovlen;
+	return 0;
 }
 
 /* Copies [from, from + want) of an operation of `len` bytes, then its last bytes. */
-static __noinline int copy_buffer(struct scratch *s, u64 base, u32 from, u32 want, u32 len)
+__noinline int copy_buffer(struct scratch *s, u64 base, u32 from, u32 want, u32 len)
 {
 	u32 tail = len - from - want;
 
+	if (!s)
+		return -1;
 	if (want > SONDE_COPY_MAX)
 		want = SONDE_COPY_MAX;
 	asm volatile("" : "+r"(want));
@@ -158,12 +165,15 @@ static long walk_rest(u32 i, struct walk_at *at)
 	return walk_one(i + 2, at->s);
 }
 
-static __noinline int copy_vector(struct scratch *s, u64 vec, u32 n_iov, u32 from, u32 want)
+__noinline int copy_vector(struct scratch *s, u64 vec, u32 n_iov, u32 from, u32 want)
 {
-	struct walk_at at = { s };
-	struct walk *w = &s->walk;
 	u32 n = n_iov < IOVECS_FIRST ? n_iov : IOVECS_FIRST;
+	struct walk_at at = { s };
+	struct walk *w;
 
+	if (!s)
+		return -1;
+	w = &s->walk;
 	w->vec = vec;
 	w->n_iov = n_iov;
 	w->len = s->ev.len;

@@ -23,6 +23,7 @@ struct user_sockaddr {
 
 /* One datagram that was moved; `error` set: the one that was not. */
 struct datagram {
+	u64 sk;	 /* the socket's address */
 	u64 msg; /* of a multi-message call: the message's header in the process; 0: not known */
 	u64 arrival_ns;
 	u32 len;
@@ -144,7 +145,7 @@ static __always_inline void datagram_copy(struct sonde_ev_datagram *ev, const st
 	struct user_bytes ub = {};
 	bool is_own = !(by->task->flags & (PF_KTHREAD | PF_IO_WORKER)) && !TASK_IS_COMPAT(by->task);
 
-	if (is_own && (is_syscall_tier || call_is_for(by->task, by->regs, by->sk)))
+	if (is_own && (is_syscall_tier || call_is_for(by)))
 		user_bytes_of(&op, by->regs, &ub);
 	ev->copied = 0;
 	datagram_ends(ev, by, &ub);
@@ -202,18 +203,24 @@ static __always_inline u64 datagram_arrival(struct conn *c, struct sock *sk)
 	return c->mark_ns[at & (CONN_MARKS - 1)];
 }
 
-/* Makes the record, where a data record would be made. */
-static __always_inline void datagram_capture(const struct datagram *d, const struct actor *by)
+/* Makes the record, where a data record would be made. Global: see copy.bpf.h. */
+__noinline int datagram_capture(struct datagram *d, struct conn *c)
 {
-	u32 at = bpf_get_smp_processor_id() * 2 + (d->dir & 1);
-	struct scratch *s = bpf_map_lookup_elem(&scratches, &at);
-	struct task_struct *task = by->task;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct actor by = { .c = c, .task = task };
 	struct sonde_ev_datagram *ev;
-	struct sock *sk = by->sk;
-	struct conn *c = by->c;
+	struct scratch *s;
+	struct sock *sk;
+	u32 at;
 
+	if (!d || !c)
+		return 0;
+	at = bpf_get_smp_processor_id() * 2 + (d->dir & 1);
+	s = bpf_map_lookup_elem(&scratches, &at);
 	if (!s)
-		return;
+		return 0;
+	sk = by.sk = (struct sock *)d->sk;
+	by.regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	ev = (struct sonde_ev_datagram *)s;
 	ev->h.kind = SONDE_EV_DATAGRAM;
 	ev->h.flags = 0;
@@ -222,7 +229,7 @@ static __always_inline void datagram_capture(const struct datagram *d, const str
 	ev->arrival_ns = d->arrival_ns;
 	ev->goroutine = go_seen ? goroutine_of(task) : 0;
 	ev->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
-	read_sched(task, ev->h.ts_ns, &ev->sched);
+	read_sched(ev->h.ts_ns, &ev->sched);
 	ev->slot = c->slot;
 	ev->len = d->len;
 	ev->error = d->error;
@@ -230,11 +237,12 @@ static __always_inline void datagram_capture(const struct datagram *d, const str
 	ev->tid = task->pid;
 	ev->dir = d->dir;
 	ev->family = c->family;
-	ev->syscall = CALL_NR(by->regs);
+	ev->syscall = CALL_NR(by.regs);
 	ev->reserved = 0;
-	datagram_copy(ev, d, by);
+	datagram_copy(ev, d, &by);
 	if (filter_wants_ports(ev->local.port, ev->peer.port))
 		datagram_submit(s, ev, c);
+	return 0;
 }
 
 #endif

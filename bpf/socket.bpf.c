@@ -67,26 +67,38 @@ static __always_inline void place_tcp(struct op *op, const struct actor *by, str
 	place(op, by, &at, op->len);
 }
 
+/* A unix socket's send began when the peer was first told of it, in the same thread. */
+static __always_inline void place_unix(struct op *op, struct sock *sk, u32 tid)
+{
+	struct unix_sock *u = bpf_skc_to_unix_sock(sk);
+	struct sock *other = u ? u->peer : NULL;
+	struct conn *p = other ? bpf_sk_storage_get(&conns, other, NULL, 0) : NULL;
+
+	if (!p || p->feed_tid != tid || !p->feed_first_ns)
+		return;
+	op->start_ns = p->feed_first_ns;
+	op->sent_ns = p->feed_last_ns;
+	p->feed_first_ns = 0;
+}
+
 /* `ret` as the socket has it: an error too, and an empty datagram, which says nothing. */
 static __noinline int datagram(struct sock *sk, struct conn *c, int ret, u64 dir_flags)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct actor by = { .sk = sk, .c = c, .task = task };
-	struct datagram d = { .dir = dir_flags >> 32, .flags = dir_flags };
+	struct datagram d = { .sk = (u64)sk, .dir = dir_flags >> 32, .flags = dir_flags };
 
 	if (datagram_is_ignored(c))
 		return 0;
-	by.regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	if (ret < 0) {
 		d.error = -ret;
 	} else {
 		d.len = ret;
-		d.msg = message_of(task, by.regs, sk);
+		d.msg = message_of(task, (struct pt_regs *)bpf_task_pt_regs(task), sk);
 	}
 	if (d.dir == SONDE_RX)
 		d.arrival_ns = datagram_arrival(c, sk);
 	if (ret)
-		datagram_capture(&d, &by);
+		datagram_capture(&d, c);
 	return 0;
 }
 
@@ -94,7 +106,7 @@ static __always_inline void operation(struct sock *sk, int ret, int flags, u32 d
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct actor by = { .sk = sk, .task = task };
-	struct op op = { .len = ret, .flags = flags, .dir = dir };
+	struct op op = { .sk = (u64)sk, .len = ret, .flags = flags, .dir = dir };
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	u32 tgid = task->tgid;
 	struct tcp_sock *tp;
@@ -124,8 +136,10 @@ static __always_inline void operation(struct sock *sk, int ret, int flags, u32 d
 		c->flags |= CONN_OWN_SEQ;
 	else if (tp)
 		place_tcp(&op, &by, tp);
+	if (dir == SONDE_TX && c->family == SONDE_FAMILY_UNIX)
+		place_unix(&op, sk, task->pid);
 	if (!is_plaintext_told(&op, &by))
-		capture(&op, &by);
+		capture(&op, c);
 }
 
 /* A multi-message call ended early: its next one starts at its first message. */

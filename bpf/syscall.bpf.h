@@ -195,61 +195,39 @@ static __noinline int place_found(struct op *op, struct sock *sk, struct conn *c
 	return 0;
 }
 
-/* An operation where it was placed, and the socket's address. */
+/* An operation where it was placed. */
 struct placed {
-	u64 sk;
 	struct op op;
 	u32 is_datagram;
 	u32 error; /* of a datagram */
 };
 
-/* Global, so that the verifier walks it once and not for every caller; it is told no pointers. */
-__noinline int capture_found(struct placed *p)
-{
-	struct actor by = { .task = bpf_get_current_task_btf() };
-
-	if (!p)
-		return 0;
-	by.sk = (struct sock *)p->sk;
-	by.c = conn_of(by.sk);
-	if (!by.c)
-		return 0;
-	by.regs = (struct pt_regs *)bpf_task_pt_regs(by.task);
-	capture(&p->op, &by);
-	return 0;
-}
-
-/* Is the operation's ciphertext told as plaintext? */
+/* Is the operation's ciphertext told as plaintext? Global: see copy.bpf.h. */
 __noinline int tls_found(struct placed *p)
 {
 	struct actor by = { .task = bpf_get_current_task_btf() };
 
 	if (!p)
 		return 0;
-	by.sk = (struct sock *)p->sk;
+	by.sk = (struct sock *)p->op.sk;
 	by.c = conn_of(by.sk);
 	return by.c ? is_plaintext_told(&p->op, &by) : 0;
 }
 
 /* The same of a datagram: apart, so that the two do not share a stack. */
-__noinline int datagram_found(struct placed *p)
+__noinline int datagram_found(struct placed *p, struct conn *c)
 {
-	struct actor by = { .task = bpf_get_current_task_btf() };
 	struct datagram d = {};
 
-	if (!p || (!p->op.len && !p->error))
+	if (!p || !c || (!p->op.len && !p->error))
 		return 0;
-	by.sk = (struct sock *)p->sk;
-	by.c = conn_of(by.sk);
-	if (!by.c)
-		return 0;
-	by.regs = (struct pt_regs *)bpf_task_pt_regs(by.task);
+	d.sk = p->op.sk;
 	d.msg = p->op.msg;
 	d.len = p->op.len;
 	d.dir = p->op.dir;
 	d.flags = p->op.flags;
 	d.error = p->error;
-	datagram_capture(&d, &by);
+	datagram_capture(&d, c);
 	return 0;
 }
 
@@ -295,10 +273,14 @@ static long message_add(u32 i, struct messages_at *at)
 
 static __always_inline void placed_capture(struct placed *p)
 {
+	struct conn *c = conn_of((struct sock *)p->op.sk);
+
+	if (!c)
+		return;
 	if (p->is_datagram)
-		datagram_found(p);
+		datagram_found(p, c);
 	else if (!is_tls_wanted || !tls_found(p))
-		capture_found(p);
+		capture(&p->op, c);
 }
 
 static long message_capture(u32 i, struct messages_at *at)
@@ -343,7 +325,7 @@ static __noinline struct conn *call_find(const struct call *call, struct message
 		return NULL;
 	}
 	m->at.is_datagram = f.is_datagram;
-	m->at.sk = (u64)f.sk;
+	m->at.op.sk = (u64)f.sk;
 	return conn_found(&f);
 }
 
@@ -369,10 +351,10 @@ static __noinline void call_place(const struct call *call, struct messages *m, s
 		bpf_loop(MESSAGES_MAX, message_add, &at, 0);
 	}
 	if (!m->at.is_datagram)
-		place_found(&m->at.op, (struct sock *)m->at.sk, c, m->total);
+		place_found(&m->at.op, (struct sock *)m->at.op.sk, c, m->total);
 }
 
-/* Global: see capture_found. */
+/* Global: see copy.bpf.h. */
 __noinline int syscall_ended(struct call *call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();

@@ -137,22 +137,26 @@ static __noinline void thread_settle(struct thread *t, struct task_struct *task,
 	offcpu_add(task->tgid, t->why, away - ready, throttled, ready - throttled);
 }
 
-/* The accounts of the thread that runs, for a record made now. */
-static __always_inline void read_sched(struct task_struct *task, u64 now, struct sonde_sched *out)
+/* The accounts of the thread that runs, for a record made now. Global: see copy.bpf.h. */
+__weak __noinline int read_sched(u64 now, struct sonde_sched *out)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread *t = NULL;
 
+	if (!out)
+		return 0;
 	if (switches_seen)
 		t = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!t) {
 		__builtin_memset(out, 0, sizeof(*out));
-		return;
+		return 0;
 	}
 	if (!t->on_ns)
 		thread_open(t, task->tgid, now);
 	thread_settle(t, task, now);
 	out->on_ns = t->on_ns;
 	__builtin_memcpy(out->wait_ns, t->wait_ns, sizeof(out->wait_ns));
+	return 0;
 }
 
 #endif
