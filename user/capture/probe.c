@@ -2,6 +2,7 @@
 #include "capture/probe.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -199,23 +200,41 @@ static void try_alone(struct probe *p, const struct probe_opts *opts, size_t i)
 		bpf_program__set_autoload(program_of(skel, k), k == i);
 	last_complaint[0] = '\0';
 	err = sonde_bpf__load(skel);
-	p->is_absent[i] = err == -ESRCH || err == -ENOENT;
-	if (p->is_absent[i])
-		snprintf(p->reasons[i], sizeof(p->reasons[i]), "this kernel has no %s",
-			 features[i].hook);
-	else if (err)
+	if (err)
 		snprintf(p->reasons[i], sizeof(p->reasons[i]), "%s: %.120s", strerror(-err),
 			 last_complaint[0] ? last_complaint : "the kernel refused it");
 	sonde_bpf__destroy(skel);
 }
 
-/* Finds those of the programs that are not for this kernel. How many there are. */
+/* The hooks that this kernel's description of itself lacks. False: one that is required. */
+static bool find_absent(struct probe *p)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has_required = true;
+	char type[64];
+
+	for (size_t i = 0; i < FEATURES && btf; i++) {
+		if (!is_of_tier(p, i) || strncmp(features[i].hook, "tp_btf/", 7) != 0)
+			continue;
+		snprintf(type, sizeof(type), "btf_trace_%s", features[i].hook + 7);
+		p->is_absent[i] = btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) < 0;
+		if (!p->is_absent[i])
+			continue;
+		snprintf(p->reasons[i], sizeof(p->reasons[i]), "this kernel has no %s",
+			 features[i].hook);
+		has_required = has_required && !features[i].is_required;
+	}
+	btf__free(btf);
+	return has_required;
+}
+
+/* Finds those of the other programs that are not for this kernel. How many there are. */
 static size_t try_each(struct probe *p, const struct probe_opts *opts)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < FEATURES; i++) {
-		if (!is_of_tier(p, i))
+		if (!is_of_tier(p, i) || p->is_absent[i])
 			continue;
 		try_alone(p, opts, i);
 		n += p->reasons[i][0] != '\0';
@@ -246,8 +265,11 @@ static int load(struct probe *p, const struct probe_opts *opts)
 	if (!err)
 		return 0;
 	/* some are not for this kernel: go on without them, and without those for libraries and
-	 * runtimes when that is not enough */
-	if (try_each(p, opts))
+	 * runtimes when that is not enough. What it lacks is known without a load for each. */
+	if (!find_absent(p))
+		return err;
+	err = load_once(p, opts);
+	if (err && try_each(p, opts))
 		err = load_once(p, opts);
 	if (err && p->is_go) {
 		p->is_go = false;
