@@ -209,7 +209,7 @@ fresh-check: need-root
 
 # sonde on other kernels, under emulation: all of them, or those that make check boots. ARGS=--write
 # renews docs/kernels.md and tests/vm/verifier.tsv.
-VM_BINARIES := $(addprefix $(O)/vm/,guest load netem verifier)
+VM_BINARIES := $(addprefix $(O)/vm/,guest load netem verifier hooks) $(O)/tests/vm/hooks.bpf.o
 
 vm-check: $(O)/sonde $(VM_BINARIES)
 	$(Q)python3 tests/vm/matrix.py $(O) $(ARGS)
@@ -221,6 +221,17 @@ $(O)/vm/verifier: tests/vm/verifier.c $(O)/sonde.skel.h
 	$(call msg,CC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(LIBS) -o $@
+
+# with the TLS library that programs share: the one that is probed
+$(O)/vm/load: tests/vm/load.c tests/vm/secure.c tests/vm/secure.h Makefile
+	$(call msg,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE $(filter %.c,$^) -lssl -lcrypto -o $@
+
+$(O)/vm/hooks: tests/vm/hooks.c Makefile
+	$(call msg,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE $< -lbpf -o $@
 
 $(O)/vm/%: tests/vm/%.c Makefile
 	$(call msg,CC)

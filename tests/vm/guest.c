@@ -186,6 +186,28 @@ static void say_missed(const char *name)
 	fprintf(out, "@@= %s 0 0\n", name);
 }
 
+/* The kinds of links that there are, a line each: enum bpf_link_type. */
+static void say_links(const char *name)
+{
+	union bpf_attr next = { 0 };
+
+	fprintf(out, "@@ %s\n", name);
+	while (syscall(SYS_bpf, BPF_LINK_GET_NEXT_ID, &next, sizeof(next)) == 0) {
+		struct bpf_link_info info = { 0 };
+		union bpf_attr get = { .link_id = next.next_id }, ask = { 0 };
+		int fd = (int)syscall(SYS_bpf, BPF_LINK_GET_FD_BY_ID, &get, sizeof(get));
+
+		ask.info.bpf_fd = (uint32_t)fd;
+		ask.info.info_len = sizeof(info);
+		ask.info.info = (uint64_t)(uintptr_t)&info;
+		if (syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &ask, sizeof(ask)) == 0)
+			fprintf(out, "%u\n", info.type);
+		close(fd);
+		next.start_id = next.next_id;
+	}
+	fprintf(out, "@@= %s 0 0\n", name);
+}
+
 static void named(char name[64], const char *what, const char *of)
 {
 	snprintf(name, 64, "%s-%s", what, of);
@@ -254,6 +276,8 @@ static void watch(const char *of, char *kind, char *flag, char *value)
 	settle("/tmp/tail");
 	named(name, "missed", of);
 	say_missed(name);
+	named(name, "links", of);
+	say_links(name);
 	end(of, pid);
 }
 
@@ -297,8 +321,18 @@ static void enter_cgroup(const char *name)
 	put(procs, "0");
 }
 
-int main(void)
+static void finish(void)
 {
+	say("end", "end");
+	fflush(out);
+	sync();
+	reboot(RB_POWER_OFF);
+}
+
+/* "hooks" from the kernel's command line: what the ways in cost, and nothing else. */
+int main(int argc, char **argv)
+{
+	char *hooks[] = { "/hooks", "/hooks.bpf.o", NULL };
 	char *check[] = { "/sonde", "check", "--json", NULL };
 	char *verifier[] = { "/verifier", NULL };
 	char *server[] = { "/load", "server", NULL };
@@ -308,6 +342,10 @@ int main(void)
 	out = fopen("/dev/ttyS1", "w");
 	if (!out)
 		out = stderr;
+	if (argc > 1 && !strcmp(argv[1], "hooks")) {
+		command("hooks", hooks);
+		finish();
+	}
 	command("check", check);
 	enter_cgroup("shop");
 	section("cgroup", "/proc/self/cgroup", 0, 0);
@@ -319,14 +357,13 @@ int main(void)
 	tail("auto");
 	tail("socket");
 	tail("syscall");
+	watch("tls-socket", "secure", "--capture-tier", "socket");
+	watch("tls-syscall", "secure", "--capture-tier", "syscall");
 	watch("cgroup", "few", "--cgroup", "/shop");
 	netem();
 	kill(pid, SIGTERM);
 	if (access(verifier[0], X_OK) == 0)
 		command("verifier", verifier);
-	say("end", "end");
-	fflush(out);
-	sync();
-	reboot(RB_POWER_OFF);
+	finish();
 	return 0;
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * load server | load client: a small HTTP server on a TCP port of IPv4 and IPv6 and on a unix
- * socket, and a client that asks it things known beforehand and prints what it got: a line
- * "METHOD PATH STATUS" for each answer. Linked statically, for guests that have nothing else.
+ * load server | load client | load few | load secure: a small HTTP server on a TCP port of IPv4 and
+ * IPv6, on a unix socket and within TLS, and clients that ask it things known beforehand and print
+ * what they got: a line "TRANSPORT METHOD PATH STATUS" for each answer.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +17,18 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <signal.h>
+#include "secure.h"
 
-enum { PORT = 8080, REFUSED = 8099, BUF = 1 << 16, BIG = 300000, UPLOAD = 100000, TURNS = 5 };
-enum place { IP4, IP6, UNIX, PLACES };
+enum { PORT = 8080, TLS_PORT = 8443, BUF = 1 << 16, BIG = 300000, UPLOAD = 100000, TURNS = 5 };
+enum place { IP4, IP6, UNIX, TLS, PLACES };
 
 static char junk[BIG];
+
+/* One end of a connection; ssl is NULL in the clear. */
+struct end {
+	int fd;
+	SSL *ssl;
+};
 
 union address {
 	struct sockaddr any;
@@ -35,8 +42,9 @@ static socklen_t address_of(enum place place, union address *a)
 	memset(a, 0, sizeof(*a));
 	switch (place) {
 	case IP4:
+	case TLS:
 		a->in.sin_family = AF_INET;
-		a->in.sin_port = htons(PORT);
+		a->in.sin_port = htons(place == TLS ? TLS_PORT : PORT);
 		a->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		return sizeof(a->in);
 	case IP6:
@@ -51,8 +59,29 @@ static socklen_t address_of(enum place place, union address *a)
 	}
 }
 
+static ssize_t end_read(const struct end *e, char *buf, size_t n)
+{
+	return e->ssl ? SSL_read(e->ssl, buf, (int)n) : read(e->fd, buf, n);
+}
+
+static ssize_t end_recv(const struct end *e, char *buf, size_t n)
+{
+	return e->ssl ? SSL_read(e->ssl, buf, (int)n) : recv(e->fd, buf, n, 0);
+}
+
+static ssize_t end_write(const struct end *e, const char *buf, size_t n)
+{
+	return e->ssl ? SSL_write(e->ssl, buf, (int)n) : write(e->fd, buf, n);
+}
+
+static void end_close(struct end *e)
+{
+	secure_close(e->ssl);
+	close(e->fd);
+}
+
 /* Reads on until the buffer holds a whole head. Its length, 0 at the end of the stream. */
-static size_t read_head(int fd, char *buf, size_t *have)
+static size_t read_head(const struct end *e, char *buf, size_t *have)
 {
 	char *end;
 
@@ -63,7 +92,7 @@ static size_t read_head(int fd, char *buf, size_t *have)
 		end = strstr(buf, "\r\n\r\n");
 		if (end)
 			return (size_t)(end + 4 - buf);
-		n = read(fd, buf + *have, BUF - 1 - *have);
+		n = end_read(e, buf + *have, BUF - 1 - *have);
 		if (n <= 0)
 			return 0;
 		*have += (size_t)n;
@@ -71,7 +100,7 @@ static size_t read_head(int fd, char *buf, size_t *have)
 }
 
 /* Takes head and body out of the buffer, reading what is not there yet. */
-static int take_message(int fd, char *buf, size_t *have, size_t head, int has_body)
+static int take_message(const struct end *e, char *buf, size_t *have, size_t head, int has_body)
 {
 	const char *field = has_body ? strcasestr(buf, "content-length:") : NULL;
 	size_t body = field && field < buf + head ? strtoul(field + 15, NULL, 10) : 0;
@@ -81,7 +110,7 @@ static int take_message(int fd, char *buf, size_t *have, size_t head, int has_bo
 	*have -= head + there;
 	for (body -= there; body > 0;) {
 		static char sink[BUF];
-		ssize_t n = recv(fd, sink, body < BUF ? body : BUF, 0);
+		ssize_t n = end_recv(e, sink, body < BUF ? body : BUF);
 
 		if (n <= 0)
 			return -1;
@@ -90,17 +119,11 @@ static int take_message(int fd, char *buf, size_t *have, size_t head, int has_bo
 	return 0;
 }
 
-static void answer(int fd, const char *method, const char *path)
+/* One vector, so that the head and the body's start are one operation. */
+static void send_both(int fd, struct iovec *iov, size_t n_iov)
 {
-	size_t body = !strcmp(path, "/big") ? BIG : 3;
-	int status = !strcmp(path, "/missing") ? 404 : !strcmp(path, "/items") ? 201 : 200;
-	char head[256];
-	struct iovec iov[2] = { { .iov_base = head }, { .iov_base = junk, .iov_len = body } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = strcmp(method, "HEAD") ? 2 : 1 };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = n_iov };
 
-	iov[0].iov_len = (size_t)snprintf(
-		head, sizeof(head), "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n", status, body);
-	/* one vector, so that the head and the body's start are one operation */
 	for (ssize_t n = sendmsg(fd, &msg, 0); n > 0; n = sendmsg(fd, &msg, 0)) {
 		size_t used = (size_t)n;
 
@@ -116,20 +139,39 @@ static void answer(int fd, const char *method, const char *path)
 	}
 }
 
-static void serve(int fd)
+static void answer(const struct end *e, const char *method, const char *path)
+{
+	static char whole[256 + BIG];
+	size_t body = !strcmp(path, "/big") ? BIG : 3;
+	int status = !strcmp(path, "/missing") ? 404 : !strcmp(path, "/items") ? 201 : 200;
+	size_t n_iov = strcmp(method, "HEAD") ? 2 : 1;
+	struct iovec iov[2] = { { .iov_base = whole }, { .iov_base = junk, .iov_len = body } };
+
+	iov[0].iov_len = (size_t)snprintf(
+		whole, 256, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n", status, body);
+	if (!e->ssl) {
+		send_both(e->fd, iov, n_iov);
+		return;
+	}
+	/* one write too, of many records */
+	memcpy(whole + iov[0].iov_len, junk, body);
+	end_write(e, whole, iov[0].iov_len + (n_iov > 1 ? body : 0));
+}
+
+static void serve(struct end *e)
 {
 	static char buf[BUF];
 	char method[16], path[64];
 	size_t have = 0, head;
 
-	while ((head = read_head(fd, buf, &have))) {
+	while ((head = read_head(e, buf, &have))) {
 		if (sscanf(buf, "%15s %63s", method, path) != 2)
 			break;
-		if (take_message(fd, buf, &have, head, 1))
+		if (take_message(e, buf, &have, head, 1))
 			break;
-		answer(fd, method, path);
+		answer(e, method, path);
 	}
-	close(fd);
+	end_close(e);
 }
 
 static void listen_at(enum place place)
@@ -144,12 +186,15 @@ static void listen_at(enum place place)
 		exit(1);
 	}
 	if (fork() == 0) {
+		SSL_CTX *ctx = place == TLS ? secure_server() : NULL;
+
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;) {
-			int fd = accept(s, NULL, NULL);
+			struct end e = { .fd = accept(s, NULL, NULL) };
 
-			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-			serve(fd);
+			setsockopt(e.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+			e.ssl = ctx ? secure_accept(ctx, e.fd) : NULL;
+			serve(&e);
 		}
 	}
 	close(s);
@@ -166,7 +211,7 @@ static int server(void)
 }
 
 struct client {
-	int fd;
+	struct end end;
 	const char *transport;
 	size_t have;
 	char buf[BUF];
@@ -174,10 +219,10 @@ struct client {
 
 static void expect(struct client *c, const char *method, const char *path)
 {
-	size_t head = read_head(c->fd, c->buf, &c->have);
+	size_t head = read_head(&c->end, c->buf, &c->have);
 	int status = head ? atoi(c->buf + 9) : 0;
 
-	if (!head || take_message(c->fd, c->buf, &c->have, head, strcmp(method, "HEAD"))) {
+	if (!head || take_message(&c->end, c->buf, &c->have, head, strcmp(method, "HEAD"))) {
 		fprintf(stderr, "no answer to %s %s\n", method, path);
 		exit(1);
 	}
@@ -191,8 +236,8 @@ static void ask(struct client *c, const char *method, const char *path, size_t b
 			 "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", method, path,
 			 body);
 
-	if (write(c->fd, head, (size_t)n) != n ||
-	    (body && write(c->fd, junk, body) != (ssize_t)body))
+	if (end_write(&c->end, head, (size_t)n) != n ||
+	    (body && end_write(&c->end, junk, body) != (ssize_t)body))
 		exit(1);
 	expect(c, method, path);
 }
@@ -204,7 +249,7 @@ static void pipelined(struct client *c)
 
 	for (int i = 0; i < TURNS; i++)
 		iov[i] = (struct iovec){ (char *)one, sizeof(one) - 1 };
-	if (writev(c->fd, iov, TURNS) != (ssize_t)(TURNS * (sizeof(one) - 1)))
+	if (writev(c->end.fd, iov, TURNS) != (ssize_t)(TURNS * (sizeof(one) - 1)))
 		exit(1);
 	for (int i = 0; i < TURNS; i++)
 		expect(c, "GET", "/next");
@@ -215,68 +260,92 @@ static void dribbled(struct client *c)
 	static const char one[] = "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
 
 	for (size_t i = 0; i < sizeof(one) - 1; i++)
-		if (send(c->fd, one + i, 1, 0) != 1)
+		if (send(c->end.fd, one + i, 1, 0) != 1)
 			exit(1);
 	expect(c, "GET", "/slow");
+}
+
+static void begin(struct client *c, enum place place)
+{
+	static const char *const transports[PLACES] = { "tcp", "tcp", "unix", "tls" };
+	union address a;
+	socklen_t n = address_of(place, &a);
+
+	c->have = 0;
+	c->transport = transports[place];
+	c->end = (struct end){ .fd = socket(a.any.sa_family, SOCK_STREAM, 0) };
+	if (connect(c->end.fd, &a.any, n)) {
+		perror("connect");
+		exit(1);
+	}
+}
+
+static void ask_all(struct client *c)
+{
+	for (int i = 0; i < TURNS; i++) {
+		ask(c, "GET", "/ok", 0);
+		ask(c, "GET", "/missing", 0);
+		ask(c, "HEAD", "/ok", 0);
+		ask(c, "POST", "/items", UPLOAD);
+		ask(c, "GET", "/big", 0);
+	}
 }
 
 static void use(enum place place)
 {
 	static struct client c;
-	union address a;
-	socklen_t n = address_of(place, &a);
 
-	c.have = 0;
-	c.transport = place == UNIX ? "unix" : "tcp";
-	c.fd = socket(a.any.sa_family, SOCK_STREAM, 0);
-	if (connect(c.fd, &a.any, n)) {
-		perror("connect");
-		exit(1);
-	}
-	for (int i = 0; i < TURNS; i++) {
-		ask(&c, "GET", "/ok", 0);
-		ask(&c, "GET", "/missing", 0);
-		ask(&c, "HEAD", "/ok", 0);
-		ask(&c, "POST", "/items", UPLOAD);
-		ask(&c, "GET", "/big", 0);
-	}
+	begin(&c, place);
+	ask_all(&c);
 	pipelined(&c);
 	dribbled(&c);
-	close(c.fd);
+	end_close(&c.end);
 }
 
 /* A handful over the network, which may be slow. */
 static void use_little(void)
 {
-	static struct client c = { .transport = "tcp" };
-	union address a;
-	socklen_t n = address_of(IP4, &a);
+	static struct client c;
 
-	c.fd = socket(a.any.sa_family, SOCK_STREAM, 0);
-	if (connect(c.fd, &a.any, n)) {
-		perror("connect");
-		exit(1);
-	}
+	begin(&c, IP4);
 	for (int i = 0; i < TURNS; i++) {
 		ask(&c, "GET", "/ok", 0);
 		ask(&c, "POST", "/items", UPLOAD);
 	}
 	pipelined(&c);
-	close(c.fd);
+	end_close(&c.end);
+}
+
+static void use_secure(int version)
+{
+	static struct client c;
+
+	begin(&c, TLS);
+	c.end.ssl = secure_connect(c.end.fd, version);
+	ask_all(&c);
+	end_close(&c.end);
 }
 
 int main(int argc, char **argv)
 {
+	const char *kind = argc > 1 ? argv[1] : "client";
+
 	memset(junk, 'x', sizeof(junk));
 	signal(SIGPIPE, SIG_IGN);
-	if (argc > 1 && !strcmp(argv[1], "server"))
+	if (!strcmp(kind, "server"))
 		return server();
-	if (argc > 1 && !strcmp(argv[1], "few")) {
+	if (!strcmp(kind, "few")) {
 		use_little();
 		return 0;
 	}
-	for (int i = 0; i < TURNS; i++)
-		for (enum place p = IP4; p < PLACES; p++)
+	for (int i = 0; i < TURNS; i++) {
+		if (!strcmp(kind, "secure")) {
+			use_secure(TLS1_2_VERSION);
+			use_secure(TLS1_3_VERSION);
+			continue;
+		}
+		for (enum place p = IP4; p < TLS; p++)
 			use(p);
+	}
 	return 0;
 }

@@ -25,16 +25,20 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 DOC = os.path.join(ROOT, "docs", "kernels.md")
 COUNTS = os.path.join(HERE, "verifier.tsv")
 
-# what each kernel is for: the tier that `auto` must choose, and those that can be forced. `preempts`:
-# it leaves programs out where one lost its CPU (docs/kernels.md), and the account must close.
-Expected = collections.namedtuple("Expected", "suite auto tiers preempts", defaults=(False,))
+# what each kernel is for: the tier that `auto` must choose, and those that can be forced; how uprobes
+# are attached. `preempts`: it leaves programs out where one lost its CPU (docs/kernels.md), and the
+# account must close.
+Expected = collections.namedtuple("Expected", "suite auto tiers uprobes preempts",
+                                  defaults=(None, False))
+# enum bpf_link_type
+LINKS = {"7": "perf events", "12": "uprobe_multi"}
 PIPELINED = 5  # requests of the load in one operation, at most
 KERNELS = {
     "5.10": Expected("bullseye-security", None, ()),
-    "6.1": Expected("bookworm", "syscall", ("syscall",)),
-    "6.12": Expected("bookworm-backports", "socket", ("socket", "syscall")),
-    "6.18": Expected("trixie-backports", "socket", ("socket", "syscall")),
-    "newest": Expected("sid", "socket", ("socket", "syscall"), True),
+    "6.1": Expected("bookworm", "syscall", ("syscall",), "perf events"),
+    "6.12": Expected("bookworm-backports", "socket", ("socket", "syscall"), "uprobe_multi"),
+    "6.18": Expected("trixie-backports", "socket", ("socket", "syscall"), "uprobe_multi"),
+    "newest": Expected("sid", "socket", ("socket", "syscall"), "uprobe_multi", True),
 }
 BOOT_S, TRIES = 300, 2  # QEMU under emulation dies now and then: once more, then it counts
 RISE = 1.2
@@ -76,9 +80,9 @@ def cpio(files):
 
 def initramfs(build):
     binaries = {"init": "vm/guest", "load": "vm/load", "netem": "vm/netem", "sonde": "sonde",
-                "verifier": "vm/verifier"}
+                "verifier": "vm/verifier", "hooks": "vm/hooks", "hooks.bpf.o": "tests/vm/hooks.bpf.o"}
     sources = {name: os.path.join(build, path) for name, path in binaries.items()}
-    for name in ("sonde", "verifier"):
+    for name in ("sonde", "verifier", "load", "hooks"):
         sources.update({lib.lstrip("/"): lib for lib in libraries(sources[name])})
     files = {d: (0o040755, b"") for d in ("dev", "proc", "sys", "tmp", "etc")}
     for path, source in sorted(sources.items()):
@@ -113,17 +117,22 @@ def with_module(common, kernel, path):
         f.write(common + own)
 
 
-def boot(qemu, folder, kernel, common):
+# two processors, or one whose clock counts instructions
+USUAL = ("-accel", "tcg,thread=multi", "-smp", "2")
+COUNTING = ("-accel", "tcg,thread=single", "-smp", "1", "-icount", "shift=0")
+
+
+def boot(qemu, folder, kernel, common, machine=USUAL, task=""):
     """The sections the guest wrote, and the seconds it took."""
     name, _, unpacked = kernel
     console, result, initrd = (os.path.join(folder, f"{name}.{end}")
                                for end in ("console", "result", "initrd"))
     with_module(common, unpacked, initrd)
     command = [*qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-               "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1024", "-smp", "2",
+               *machine, "-cpu", "max", "-m", "1024",
                "-kernel", os.path.join(unpacked, "vmlinuz"), "-initrd", initrd, "-serial", f"file:{console}",
                "-serial", f"file:{result}", "-append",
-               "console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off nokaslr"]
+               "console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off nokaslr" + (f" -- {task}" if task else "")]
     started = time.monotonic()
     for _ in range(TRIES):
         open(result, "w").close()
@@ -162,6 +171,7 @@ class Judge:
         self.check()
         for tier in self.expected.tiers:
             self.say(f"counts-{tier}", self.counted(tier))
+            self.say(f"tls-{tier}", self.decrypted(tier))
         if self.expected.tiers:
             self.say("cgroup", self.cgroup())
             self.say("netem-delay", self.delayed())
@@ -211,6 +221,15 @@ class Judge:
             return f"controllers {controllers}; {self.found['cgroup'].text!r}"
         return self.counted("cgroup", roles=("server",))
 
+    def decrypted(self, tier):
+        """The plaintext of TLS, by uprobes attached as this kernel can."""
+        problem = self.counted(f"tls-{tier}")
+        if problem:
+            return problem
+        links = {LINKS[kind] for kind in self.found[f"links-tls-{tier}"].text.split()
+                 if kind in LINKS}
+        return None if links == {self.expected.uprobes} else f"attached by {links or 'nothing'}"
+
     def durations(self, tier):
         """By role, in the order of the requests: how long each took, in ms."""
         found = collections.defaultdict(list)
@@ -259,7 +278,8 @@ class Judge:
         for line in tail.text.split("\n"):
             t = json.loads(line) if line else {}
             if t.get("protocol") == "http":
-                transport = "unix" if "unix:" in t["local"] + t["peer"] else "tcp"
+                transport = "unix" if "unix:" in t["local"] + t["peer"] else \
+                    "tls" if t["tls"] else "tcp"
                 seen[(t["role"], transport, t["method"], t["target"], t["status"])] += 1
         self.exact[tier] = f"{sum(seen.values())} of {sum(truth.values())}"
         missed = self.missed(tier)
@@ -282,7 +302,7 @@ class Judge:
         that one operation held. Unix sockets, whose bytes nobody numbers, are left out.
         """
         def tcp(counts):
-            return sum(n for key, n in counts.items() if key[1] == "tcp")
+            return sum(n for key, n in counts.items() if key[1] != "unix")
         lost = sum(int(n) for n in re.findall(r"^sonde_events_lost_total\{.*\} (\d+)$",
                                               self.found[f"replay-{tier}"].text, re.MULTILINE))
         short = tcp(truth - seen)
@@ -343,11 +363,14 @@ def write_counts(judges):
 
 
 def table(judges):
-    rows = ["| kernel | tier | programs | requests counted, by tier | off, and why |",
-            "|---|---|---|---|---|"]
+    rows = ["| kernel | tier | programs | requests counted, by tier | within TLS, uprobes by | "
+            "off, and why |", "|---|---|---|---|---|---|"]
     for j in judges:
         exact = ", ".join(f"{t} {n}" for t, n in j.exact.items() if t in j.expected.tiers)
+        secure = ", ".join(f"{t} {j.exact[f'tls-{t}']}" for t in j.expected.tiers
+                           if f"tls-{t}" in j.exact)
         rows.append(f"| {j.release} | {j.tier} | {j.on or '-'} | {exact or '-'} | "
+                    f"{f'{secure}; {j.expected.uprobes}' if secure else '-'} | "
                     f"{'; '.join(j.off) or '-'} |")
     return "\n".join(rows)
 
@@ -362,11 +385,21 @@ def write_doc(judges):
         f.write(head + marks[0] + table(judges) + "\n" + marks[1] + tail)
 
 
+def hooks(qemu, folder, kernels, initrd):
+    """What each way in adds to a send, in instructions."""
+    for k in kernels:
+        found, _ = boot(qemu, folder, k, initrd, COUNTING, "hooks")
+        said = found.get("hooks")
+        print(f"{k[1]}: {', '.join(said.text.split(chr(10))) if said and not said.code else found}")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("build")
     p.add_argument("--write", action="store_true")
     p.add_argument("--jobs", type=int, default=os.cpu_count())
+    p.add_argument("--hooks", action="store_true",
+                   help="measure tracepoints against functions' entries, and nothing else")
     p.add_argument("kernels", nargs="*", metavar="KERNEL")
     args = p.parse_intermixed_args()
     names = args.kernels or list(KERNELS)
@@ -375,6 +408,9 @@ def main():
     initrd = initramfs(args.build)
     for old in glob.glob(os.path.join(folder, "*.result")):
         os.unlink(old)
+    if args.hooks:
+        hooks(qemu, folder, kernels, initrd)
+        return 0
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         booted = pool.map(lambda k: boot(qemu, folder, k, initrd), kernels)
         judges = [Judge(k, *b) for k, b in zip(kernels, booted)]

@@ -2,7 +2,8 @@
 /*
  * Loads each BPF program by itself and prints what the verifier had to do: a line
  * "PROGRAM INSTRUCTIONS" with the instructions it walked, or "PROGRAM - REASON" where this kernel
- * does not take it. Every list of the filter is in use, so that nothing is pruned as dead.
+ * does not take it. Every list of the filter is in use and plaintext of TLS is wanted, so that
+ * nothing is pruned as dead.
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -34,6 +35,7 @@ static void configure(struct sonde_bpf *skel, const char *name)
 	f->n_ports = SONDE_PORTS;
 	f->n_comms = f->n_exes = f->n_cgroups = f->n_not_comms = SONDE_GLOBS;
 	skel->rodata->is_syscall_tier = is_of_syscall_tier(name);
+	skel->rodata->is_tls_wanted = 1;
 	bpf_map__set_max_entries(skel->maps.scratches, 2 * (uint32_t)libbpf_num_possible_cpus());
 }
 
