@@ -294,7 +294,10 @@ struct sonde_ev_process {
 	char comm[SONDE_COMM_LEN];
 	char service[128];
 	char service_namespace[64];
-	char instance_id[40];
+	char instance_id[40]; /* a longer one is told by the facts: "service.instance.id" */
+	__u32 facts_len;      /* appended: what else is known of the service */
+	__u32 reserved;
+	char facts[]; /* "attribute=value", each ended by NUL */
 };
 
 struct sonde_ev_tick {

@@ -2,11 +2,15 @@
 #include "pipeline.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "capture/decode.h"
 #include "capture/recording.h"
 #include "stream/route.h"
+
+/* All that facts can be, and the longest instance. */
+enum { FACTS_RECORDED_MAX = FACTS_TEXT_MAX + FACT_MAX * 40 + 2 * SERVICE_INSTANCE_LEN };
 
 static void copy_string(char *out, size_t size, const char *in)
 {
@@ -17,19 +21,31 @@ static void copy_string(char *out, size_t size, const char *in)
 static void on_identity(void *ctx, const struct process *proc)
 {
 	struct pipeline *p = ctx;
-	struct sonde_ev_process ev = {
-		.h = { .kind = SONDE_EV_PROCESS, .size = sizeof(ev), .ts_ns = p->now_ns },
-		.tgid = proc->tgid,
-		.is_go = proc->is_go,
-	};
+	const struct service *s = proc->service;
+	union {
+		struct sonde_ev_process ev;
+		char bytes[sizeof(struct sonde_ev_process) + FACTS_RECORDED_MAX];
+	} rec;
+	struct sonde_ev_process *ev = &rec.ev;
+	size_t n = 0;
 
 	if (!p->opts.recorder)
 		return;
-	copy_string(ev.comm, sizeof(ev.comm), proc->comm);
-	copy_string(ev.service, sizeof(ev.service), proc->service->name);
-	copy_string(ev.service_namespace, sizeof(ev.service_namespace), proc->service->name_space);
-	copy_string(ev.instance_id, sizeof(ev.instance_id), proc->service->instance_id);
-	recorder_write(p->opts.recorder, &ev, sizeof(ev));
+	*ev = (struct sonde_ev_process){ .tgid = proc->tgid, .is_go = proc->is_go };
+	if (strlen(s->instance_id) >= sizeof(ev->instance_id))
+		n = (size_t)snprintf(ev->facts, FACTS_RECORDED_MAX, "service.instance.id=%s",
+				     s->instance_id) +
+		    1;
+	n += facts_write(s->facts, ev->facts + n, FACTS_RECORDED_MAX - n);
+	ev->facts_len = (uint32_t)n;
+	ev->h = (struct sonde_ev_hdr){ .kind = SONDE_EV_PROCESS,
+				       .size = (uint32_t)(sizeof(*ev) + n),
+				       .ts_ns = p->now_ns };
+	copy_string(ev->comm, sizeof(ev->comm), proc->comm);
+	copy_string(ev->service, sizeof(ev->service), s->name);
+	copy_string(ev->service_namespace, sizeof(ev->service_namespace), s->name_space);
+	copy_string(ev->instance_id, sizeof(ev->instance_id), s->instance_id);
+	recorder_write(p->opts.recorder, ev, ev->h.size);
 }
 
 static void on_go(void *ctx, uint32_t tgid)
@@ -143,6 +159,7 @@ int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts)
 	*p = (struct pipeline){ .opts = *opts };
 	p->procs = processes_new(&(struct processes_opts){
 		.is_live = opts->is_live,
+		.containers = opts->containers,
 		.on_identity = on_identity,
 		.on_go = on_go,
 		.ctx = p,

@@ -19,6 +19,7 @@
 
 enum { PIPELINE_EXPORTERS_MAX = 8 };
 
+struct containers;
 struct recorder;
 struct routes;
 
@@ -27,6 +28,7 @@ struct pipeline_opts {
 	struct recorder *recorder; /* borrowed; NULL: keep no recording */
 	bool is_live;
 	bool routes;
+	struct containers *containers; /* borrowed; NULL: nobody is asked about them */
 	struct sampler sampler;
 	bool keep_errors, keep_slow; /* traces, whatever the sampler says */
 	uint32_t protocols;

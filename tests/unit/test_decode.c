@@ -36,7 +36,7 @@ static const struct {
 	{ SONDE_EV_EXEC, sizeof(struct sonde_ev_exec) },
 	{ SONDE_EV_FORK, sizeof(struct sonde_ev_fork) },
 	{ SONDE_EV_EXIT, offsetof(struct sonde_ev_exit, run_ns) },
-	{ SONDE_EV_PROCESS, sizeof(struct sonde_ev_process) },
+	{ SONDE_EV_PROCESS, offsetof(struct sonde_ev_process, facts_len) },
 	{ SONDE_EV_TICK, sizeof(struct sonde_ev_tick) },
 	{ SONDE_EV_SWEEP, sizeof(struct sonde_ev_sweep) },
 	{ SONDE_EV_SHED, sizeof(struct sonde_ev_shed) },

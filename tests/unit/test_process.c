@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include "fake_elf.h"
 #include "fake_proc.h"
+#include "identity/containers.h"
 #include "identity/golang.h"
 #include "identity/procfs.h"
 #include "identity/process.h"
@@ -21,6 +22,7 @@ struct world {
 	struct process announced; /* the last one */
 	int announcements, gos;
 	uint32_t last_go;
+	struct containers *containers;
 	uint32_t pids[32]; /* to be removed */
 	size_t n_pids;
 };
@@ -48,6 +50,7 @@ static void start(struct world *w, bool is_live, size_t max)
 		.max = max,
 		.proc_root = w->proc.root,
 		.host_id = "host",
+		.containers = w->containers,
 		.on_identity = on_identity,
 		.on_go = on_go,
 		.ctx = w,
@@ -583,6 +586,97 @@ static void test_replay(void **state)
 	expect_name(w, 90, 1000 * NS_PER_S, "pay");
 }
 
+/* A container is what those who run it say, from when they say it; a process that is gone is what
+ * the others in its cgroup are. */
+static void test_containers(void **state)
+{
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	struct world *w = *state;
+	struct containers *cs = containers_new(0);
+	struct facts_draft d = { .n = 0 };
+	struct container c = { .id = ID, .name = "", .name_space = "", .instance = "", .group = "" };
+	struct fake_process p = { .tgid = 7,
+				  .exe = "/usr/bin/prog",
+				  .args = "prog|",
+				  .environ = "OTEL_RESOURCE_ATTRIBUTES=service.version=7|",
+				  .cgroup = "0::/system.slice/docker-" ID ".scope\n" };
+	const struct service *s;
+
+	w->containers = cs;
+	start(w, true, 0);
+	add(w, p);
+	s = process_get(w->ps, 7, 1)->service;
+	assert_string_equal(s->name, "prog");
+	assert_true(slice_eq(fact(s->facts, FACT_CONTAINER_ID), SLICE(ID)));
+	assert_true(slice_eq(fact(s->facts, FACT_CONTAINER_RUNTIME), SLICE("docker")));
+	assert_true(slice_eq(fact(s->facts, FACT_SERVICE_VERSION), SLICE("7")));
+	assert_int_equal(containers_misses(cs), 1);
+	p.tgid = 8;
+	add(w, p);
+	record_fork(w, 5, 8, 7);
+	expect_name(w, 8, 6, "prog");
+	facts_set_str(&d, FACT_CONTAINER_NAME, "web-1");
+	c.name = "web";
+	c.name_space = "shop";
+	c.instance = "shop.web-1.app";
+	c.facts = facts_make(&d);
+	containers_put(cs, CONTAINERS_DOCKER, &c);
+	processes_tick(w->ps, 10);
+	s = process_get(w->ps, 7, 11)->service;
+	assert_ptr_equal(process_get(w->ps, 8, 11)->service, s);
+	assert_string_equal(s->name, "web");
+	assert_string_equal(s->name_space, "shop");
+	assert_string_equal(s->instance_id, "shop.web-1.app");
+	assert_true(slice_eq(fact(s->facts, FACT_CONTAINER_NAME), SLICE("web-1")));
+	assert_true(slice_eq(fact(s->facts, FACT_CONTAINER_ID), SLICE(ID)));
+	/* told again to who keeps a recording, and nothing else once it has changed no more */
+	assert_int_equal(w->announcements, 4);
+	containers_put(cs, CONTAINERS_DOCKER, &c);
+	processes_tick(w->ps, 20);
+	process_get(w->ps, 7, 21);
+	assert_int_equal(w->announcements, 4);
+	/* what the process says itself comes first */
+	p.tgid = 9;
+	p.environ = "OTEL_SERVICE_NAME=said|";
+	add(w, p);
+	expect_name(w, 9, 22, "said");
+	assert_string_equal(process_get(w->ps, 9, 22)->service->instance_id, "shop.web-1.app");
+	processes_free(w->ps);
+	w->ps = NULL;
+	facts_release(c.facts);
+	containers_free(cs);
+	w->containers = NULL;
+}
+
+/* What is recorded of a service is all that a replay knows of it. */
+static void test_replay_of_facts(void **state)
+{
+	static const char facts[] =
+		"service.instance.id=shop.a-pod-with-a-name-of-some-length.app\0"
+		"k8s.pod.name=web\0of.a.later.version=x\0";
+	struct world *w = *state;
+	union {
+		struct sonde_ev_process ev;
+		char bytes[sizeof(struct sonde_ev_process) + sizeof(facts)];
+	} rec = { .ev = { .h.size = sizeof(rec.ev) + sizeof(facts) - 1,
+			  .tgid = 90,
+			  .service = "web",
+			  .facts_len = sizeof(facts) - 1,
+			  .instance_id = "cut" } };
+	const struct service *s;
+
+	memcpy(rec.ev.facts, facts, sizeof(facts));
+	start(w, false, 0);
+	process_recorded(w->ps, &rec.ev);
+	s = process_get(w->ps, 90, 20)->service;
+	assert_string_equal(s->instance_id, "shop.a-pod-with-a-name-of-some-length.app");
+	assert_true(slice_eq(fact(s->facts, FACT_K8S_POD), SLICE("web")));
+	/* of the older form, without */
+	rec.ev.h.size = offsetof(struct sonde_ev_process, facts_len);
+	process_recorded(w->ps, &rec.ev);
+	assert_string_equal(process_get(w->ps, 90, 30)->service->instance_id, "cut");
+}
+
 static void count(void *ctx, struct service *s)
 {
 	++*(int *)ctx;
@@ -650,6 +744,8 @@ int main(void)
 		TEST(test_go),
 		TEST(test_hostile_elf),
 		TEST(test_replay),
+		TEST(test_containers),
+		TEST(test_replay_of_facts),
 		TEST(test_service_seen),
 		TEST(test_ourselves),
 	};

@@ -118,6 +118,32 @@ static void test_openmetrics(void **state)
 	series_store_free(st);
 }
 
+/* What is known of a service is on each of its series, or on target_info alone; what is learned
+ * later, too. */
+static void test_facts(void **state)
+{
+	struct series_store *st = series_store_new(0);
+	struct service s = { .id = 9, .name = "shop", .instance_id = "i" };
+	struct slice v[METRIC_LABELS_MAX] = { SLICE("a") };
+	struct facts_draft d = { .n = 0 };
+	char *text;
+
+	series_get(st, METRIC_OOM_KILLS, &s, v, 1)->value = 3;
+	series_get(st, METRIC_TARGET, &s, v, 1)->value = 1;
+	facts_set_str(&d, FACT_K8S_POD, "shop-1");
+	facts_set_str(&d, FACT_CONTAINER_ID, "c\"d");
+	s.facts = facts_make(&d);
+	series_service_seen(st, &s, 2);
+	text = render(st, PROM_TEXT, NULL, 4096);
+	assert_line(text, "sonde_oom_kills_total{service_name=\"shop\",service_instance_id=\"i\","
+			  "k8s_pod_name=\"shop-1\"} 3\n");
+	assert_line(text, "target_info{service_name=\"shop\",service_instance_id=\"i\","
+			  "k8s_pod_name=\"shop-1\",container_id=\"c\\\"d\",host_name=\"a\"} 1\n");
+	free(text);
+	facts_release(s.facts);
+	series_store_free(st);
+}
+
 static struct series_store *large_store(int n)
 {
 	struct series_store *st = series_store_new((size_t)n);
@@ -328,10 +354,15 @@ static void test_accept_encoding(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text),	  cmocka_unit_test(test_openmetrics),
-		cmocka_unit_test(test_exemplars), cmocka_unit_test(test_pieces_make_the_whole),
-		cmocka_unit_test(test_shape),	  cmocka_unit_test(test_gzip),
-		cmocka_unit_test(test_accept),	  cmocka_unit_test(test_accept_encoding),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_openmetrics),
+		cmocka_unit_test(test_exemplars),
+		cmocka_unit_test(test_pieces_make_the_whole),
+		cmocka_unit_test(test_shape),
+		cmocka_unit_test(test_gzip),
+		cmocka_unit_test(test_accept),
+		cmocka_unit_test(test_accept_encoding),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,7 +60,8 @@ static bool process_ok(const struct sonde_ev_process *ev)
 	return is_string(ev->comm, sizeof(ev->comm)) &&
 	       is_string(ev->service, sizeof(ev->service)) &&
 	       is_string(ev->service_namespace, sizeof(ev->service_namespace)) &&
-	       is_string(ev->instance_id, sizeof(ev->instance_id));
+	       is_string(ev->instance_id, sizeof(ev->instance_id)) &&
+	       (ev->h.size < sizeof(*ev) || ev->facts_len <= ev->h.size - sizeof(*ev));
 }
 
 /* The least a record of this kind holds; 0: not a kind we know. */
@@ -77,7 +78,8 @@ static size_t least(uint16_t kind)
 	case SONDE_EV_EXIT: return offsetof(struct sonde_ev_exit, run_ns);
 	case SONDE_EV_DATAGRAM: return sizeof(struct sonde_ev_datagram);
 	case SONDE_EV_HANDOVER: return sizeof(struct sonde_ev_handover);
-	case SONDE_EV_PROCESS: return sizeof(struct sonde_ev_process);
+	/* and the facts */
+	case SONDE_EV_PROCESS: return offsetof(struct sonde_ev_process, facts_len);
 	case SONDE_EV_TICK: return sizeof(struct sonde_ev_tick);
 	case SONDE_EV_SWEEP: return sizeof(struct sonde_ev_sweep);
 	case SONDE_EV_SHED: return sizeof(struct sonde_ev_shed);

@@ -178,7 +178,7 @@ static void open_resource(struct request *r, const struct key *k, const struct s
 	close_resource(r);
 	if (s->service)
 		who = (struct otlp_who){ s->service->name, s->service->name_space,
-					 s->service->instance_id };
+					 s->service->instance_id, s->service->facts };
 	r->resource = otlp_element(r->o, f_resource_metrics);
 	otlp_resource(r->o, r->m->opts.origin, &who);
 	otlp_list(r->o, f_scope_metrics);

@@ -22,6 +22,9 @@ void otlp_resource(struct otlp_out *o, const struct otlp_origin *origin, const s
 	attr_string(&a, "service.name", slice_str(who->name));
 	attr_string_if(&a, "service.namespace", slice_str(who->name_space));
 	attr_string_if(&a, "service.instance.id", slice_str(who->instance_id));
+	for (int id = 0; who->facts && id < FACT_MAX; id++)
+		attr_string_if(&a, fact_name((enum fact_id)id)->attribute,
+			       fact(who->facts, (enum fact_id)id));
 	if (origin->host_name)
 		attr_string(&a, "host.name", slice_str(origin->host_name));
 	attr_string(&a, "os.type", SLICE("linux"));

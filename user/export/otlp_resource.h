@@ -4,6 +4,7 @@
 #define OTLP_RESOURCE_H
 
 #include "export/otlp_out.h"
+#include "identity/facts.h"
 
 enum { OTLP_PAIRS_MAX = 32, OTLP_PAIR_MAX = 256 };
 
@@ -25,6 +26,7 @@ struct otlp_origin {
 
 struct otlp_who {
 	const char *name, *name_space, *instance_id; /* the latter two may be empty */
+	const struct facts *facts;		     /* NULL: no more is known */
 };
 
 /* Write the fields `resource` of a Resource* message and `scope` of a Scope* one. */

@@ -28,6 +28,7 @@ struct group {
 	char name[SERVICE_NAME_LEN];
 	char name_space[SERVICE_NAMESPACE_LEN];
 	char instance_id[SERVICE_INSTANCE_LEN];
+	struct facts *facts; /* a reference of its own */
 };
 
 /* Stands before each span in the ring. */
@@ -63,6 +64,12 @@ struct otlp_spans *otlp_spans_new(const struct otlp_spans_opts *opts)
 	return q;
 }
 
+static void group_free(struct group *g)
+{
+	facts_release(g->facts);
+	free(g);
+}
+
 void otlp_spans_free(struct otlp_spans *q)
 {
 	uint64_t id;
@@ -71,7 +78,7 @@ void otlp_spans_free(struct otlp_spans *q)
 	if (!q)
 		return;
 	for (size_t i = 0; map_next(&q->groups, &i, &id, &group);)
-		free(group);
+		group_free(group);
 	map_free(&q->groups);
 	otlp_out_free(&q->span);
 	free(q->ring);
@@ -92,8 +99,13 @@ static struct group *group_get(struct otlp_spans *q, const struct service *s)
 {
 	struct group *g = map_get(&q->groups, s->id);
 
-	if (g)
+	if (g) {
+		if (g->facts != s->facts) {
+			facts_release(g->facts);
+			g->facts = facts_hold(s->facts);
+		}
 		return g;
+	}
 	g = calloc(1, sizeof(*g));
 	if (!g)
 		return NULL;
@@ -101,8 +113,9 @@ static struct group *group_get(struct otlp_spans *q, const struct service *s)
 	strcpy(g->name, s->name);
 	strcpy(g->name_space, s->name_space);
 	strcpy(g->instance_id, s->instance_id);
+	g->facts = facts_hold(s->facts);
 	if (map_put(&q->groups, s->id, g) < 0) {
-		free(g);
+		group_free(g);
 		return NULL;
 	}
 	return g;
@@ -113,7 +126,7 @@ static void group_release(struct otlp_spans *q, struct group *g)
 	if (g->n)
 		return;
 	map_del(&q->groups, g->id);
-	free(g);
+	group_free(g);
 }
 
 /* NULL: the queue is empty. */
@@ -201,7 +214,7 @@ size_t otlp_spans_add(struct otlp_spans *q, const struct txn *t)
 
 static void write_group(const struct otlp_spans *q, struct otlp_out *o, const struct group *g)
 {
-	const struct otlp_who who = { g->name, g->name_space, g->instance_id };
+	const struct otlp_who who = { g->name, g->name_space, g->instance_id, g->facts };
 	size_t resource = otlp_element(o, f_resource_spans), scope;
 
 	otlp_resource(o, q->opts.origin, &who);

@@ -46,16 +46,31 @@ static double scaled(const struct metric *m, uint64_t v)
 	return metric_is_nano(m) ? (double)v / (double)NS_PER_S : (double)v;
 }
 
-static void label(struct otlp_out *o, enum label_id id, struct slice value)
+static void pair(struct otlp_out *o, const char *name, struct slice value)
 {
 	size_t at;
 
 	if (value.n == 0)
 		return;
 	at = otlp_begin(o, f_label);
-	otlp_string(o, f_label_name, slice_str(label_get(id)->name));
+	otlp_string(o, f_label_name, slice_str(name));
 	otlp_string(o, f_label_value, value);
 	otlp_end(o, at);
+}
+
+static void label(struct otlp_out *o, enum label_id id, struct slice value)
+{
+	pair(o, label_get(id)->name, value);
+}
+
+static void known(struct otlp_out *o, const struct facts *f, bool is_info)
+{
+	for (int id = 0; f && id < FACT_MAX; id++) {
+		const struct fact_name *name = fact_name((enum fact_id)id);
+
+		if (name->is_label || is_info)
+			pair(o, name->label, fact(f, (enum fact_id)id));
+	}
 }
 
 static void labels(struct otlp_out *o, const struct metric *m, const struct series *s)
@@ -64,6 +79,7 @@ static void labels(struct otlp_out *o, const struct metric *m, const struct seri
 		label(o, LABEL_SERVICE_NAME, slice_str(s->service->name));
 		label(o, LABEL_SERVICE_NAMESPACE, slice_str(s->service->name_space));
 		label(o, LABEL_SERVICE_INSTANCE_ID, slice_str(s->service->instance_id));
+		known(o, s->service->facts, s->metric == METRIC_TARGET);
 	}
 	for (size_t i = 0; m->labels[i] != LABEL_NONE; i++)
 		label(o, m->labels[i], series_label(s, i));

@@ -12,9 +12,8 @@
 
 enum {
 	PROM_PIECE = 16384, /* bytes rendered before they are handed out, about */
-	/* name, quotes and a value of which every byte is escaped; the service's labels are shorter
-	 */
-	PROM_LABELS_MAX = (METRIC_LABELS_MAX + 4) * (64 + 2 * SERIES_VALUE_MAX),
+	/* name, quotes and a value of which every byte is escaped; the service's are no longer */
+	PROM_LABELS_MAX = (METRIC_LABELS_MAX + FACT_MAX + 4) * (64 + 2 * SERIES_VALUE_MAX),
 	PROM_LINE_EXTRA = 96, /* of a sample beside name and labels */
 	PROM_NUMBER_MAX = 32,
 	PROM_EXEMPLAR = 160,
@@ -121,7 +120,7 @@ static char *prom_put_value(char *out, const struct metric *m, uint64_t value)
 }
 
 /* Adds name="value", escaped, with a comma before all but the first. Empty means absent. */
-static void prom_label(struct prom *p, enum label_id id, struct slice value)
+static void prom_pair(struct prom *p, const char *name, struct slice value)
 {
 	char *out = p->labels + p->labels_n;
 
@@ -129,7 +128,7 @@ static void prom_label(struct prom *p, enum label_id id, struct slice value)
 		return;
 	if (p->labels_n)
 		*out++ = ',';
-	out = prom_put_str(out, label_get(id)->name);
+	out = prom_put_str(out, name);
 	*out++ = '=';
 	*out++ = '"';
 	for (size_t i = 0; i < value.n; i++) {
@@ -143,6 +142,21 @@ static void prom_label(struct prom *p, enum label_id id, struct slice value)
 	p->labels_n = (size_t)(out - p->labels);
 }
 
+static void prom_label(struct prom *p, enum label_id id, struct slice value)
+{
+	prom_pair(p, label_get(id)->name, value);
+}
+
+static void prom_facts(struct prom *p, const struct facts *f, bool is_info)
+{
+	for (int id = 0; f && id < FACT_MAX; id++) {
+		const struct fact_name *name = fact_name((enum fact_id)id);
+
+		if (name->is_label || is_info)
+			prom_pair(p, name->label, fact(f, (enum fact_id)id));
+	}
+}
+
 static void prom_labels(struct prom *p, const struct metric *m, const struct series *s)
 {
 	p->labels_n = 0;
@@ -150,6 +164,7 @@ static void prom_labels(struct prom *p, const struct metric *m, const struct ser
 		prom_label(p, LABEL_SERVICE_NAME, slice_str(s->service->name));
 		prom_label(p, LABEL_SERVICE_NAMESPACE, slice_str(s->service->name_space));
 		prom_label(p, LABEL_SERVICE_INSTANCE_ID, slice_str(s->service->instance_id));
+		prom_facts(p, s->service->facts, s->metric == METRIC_TARGET);
 	}
 	for (size_t i = 0; m->labels[i] != LABEL_NONE; i++)
 		prom_label(p, m->labels[i], series_label(s, i));

@@ -24,7 +24,7 @@ static struct slice trim(struct slice s)
 /* W3C Baggage, 3.2.1.3: values are percent-encoded. A percent sign that begins nothing stays. */
 static void decode_value(struct slice in, char *out, size_t size)
 {
-	uint8_t text[256];
+	uint8_t text[512];
 	size_t n = 0;
 
 	for (size_t i = 0; i < in.n && n < sizeof(text); i++) {
@@ -37,6 +37,20 @@ static void decode_value(struct slice in, char *out, size_t size)
 		}
 	}
 	utf8_clean(out, size, (struct slice){ text, n });
+}
+
+static void take(struct slice key, struct slice value, struct otel_env *out)
+{
+	if (slice_eq(key, SLICE("service.name")))
+		decode_value(value, out->name, sizeof(out->name));
+	else if (slice_eq(key, SLICE("service.namespace")))
+		decode_value(value, out->name_space, sizeof(out->name_space));
+	else if (slice_eq(key, SLICE("service.version")))
+		decode_value(value, out->version, sizeof(out->version));
+	else if (slice_eq(key, SLICE("service.instance.id")))
+		decode_value(value, out->instance, sizeof(out->instance));
+	else if (slice_eq(key, SLICE("deployment.environment.name")))
+		decode_value(value, out->environment, sizeof(out->environment));
 }
 
 /* key=value,key=value; the last of a key wins */
@@ -54,10 +68,7 @@ static void parse_attributes(struct slice list, struct otel_env *out)
 			struct slice key = trim((struct slice){ pair.p, n });
 			struct slice value = trim((struct slice){ equals + 1, pair.n - n - 1 });
 
-			if (slice_eq(key, SLICE("service.name")))
-				decode_value(value, out->name, sizeof(out->name));
-			else if (slice_eq(key, SLICE("service.namespace")))
-				decode_value(value, out->name_space, sizeof(out->name_space));
+			take(key, value, out);
 		}
 	}
 }

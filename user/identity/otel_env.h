@@ -7,8 +7,11 @@
 #include "util/slice.h"
 
 struct otel_env {
-	char name[128];	     /* OTEL_SERVICE_NAME, else service.name; empty: not said */
-	char name_space[64]; /* service.namespace */
+	char name[128];	      /* OTEL_SERVICE_NAME, else service.name; empty: not said */
+	char name_space[64];  /* service.namespace */
+	char version[128];    /* service.version */
+	char instance[256];   /* service.instance.id */
+	char environment[64]; /* deployment.environment.name */
 };
 
 /* environ: NUL separated assignments, as /proc/PID/environ gives them. */

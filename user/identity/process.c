@@ -265,6 +265,27 @@ void process_exit(struct processes *ps, const struct sonde_ev_exit *ev)
 	process_gone(ps, e, ev->h.ts_ns);
 }
 
+static struct service *recorded_service(struct processes *ps, const struct sonde_ev_process *ev)
+{
+	bool has_facts = ev->h.size >= sizeof(*ev); /* they were appended */
+	struct slice text = { has_facts ? (const uint8_t *)ev->facts : NULL,
+			      has_facts ? ev->facts_len : 0 };
+	struct slice longer = facts_find(text, SLICE("service.instance.id"));
+	char instance[SERVICE_INSTANCE_LEN];
+	struct facts_draft d = { .n = 0 };
+	struct facts *facts;
+	struct service *s;
+
+	slice_copy(instance, sizeof(instance), longer.n ? longer : slice_str(ev->instance_id));
+	s = service_intern_as(ps->services, ev->service, ev->service_namespace, instance,
+			      ev->h.ts_ns);
+	facts_read(&d, text);
+	facts = facts_make(&d);
+	service_describe(s, facts);
+	facts_release(facts);
+	return s;
+}
+
 void process_recorded(struct processes *ps, const struct sonde_ev_process *ev)
 {
 	struct process_entry *e = process_entry(ps, ev->tgid);
@@ -273,8 +294,7 @@ void process_recorded(struct processes *ps, const struct sonde_ev_process *ev)
 		e = process_anew(ps, ev->tgid);
 	if (!e)
 		return;
-	process_bind(e, service_intern_as(ps->services, ev->service, ev->service_namespace,
-					  ev->instance_id, ev->h.ts_ns));
+	process_bind(e, recorded_service(ps, ev));
 	e->is_announced = true;
 	set_comm(e, ev->comm);
 	e->p.is_go = ev->is_go;
@@ -291,6 +311,7 @@ void processes_tick(struct processes *ps, uint64_t now_ns)
 	}
 	if (ps->opts.is_live)
 		process_check_some(ps, now_ns);
+	process_check_containers(ps);
 	services_tick(ps->services, now_ns);
 }
 

@@ -25,12 +25,14 @@ struct process {
 };
 
 struct processes;
+struct containers;
 
 struct processes_opts {
 	bool is_live;	       /* may read /proc */
 	size_t max;	       /* held (0: 65,536): gone ones go first, then least recently used */
 	const char *proc_root; /* borrowed; NULL: "/proc" */
 	const char *host_id;   /* copied; NULL: the machine-id when live */
+	struct containers *containers; /* borrowed; NULL: nobody is asked about them */
 	/* Called when a process was first resolved or changed, before its first use: the recorder
 	 * writes it down. May be NULL. */
 	void (*on_identity)(void *ctx, const struct process *p);

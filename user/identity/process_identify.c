@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who a process is. What it says itself (OTEL_*) comes first, then the systemd service it runs in,
- * then the program. A child that did not exec is what its parent is.
+ * Who a process is, by what can be read of it, or recalled. A child that did not exec is what its
+ * parent is.
  */
 #include "identity/process_table.h"
 
@@ -51,6 +51,8 @@ static bool entry_inherit(struct processes *ps, struct process_entry *e, uint64_
 	if (!e->p.comm[0])
 		memcpy(e->p.comm, parent->p.comm, sizeof(e->p.comm));
 	process_bind(e, parent->p.service);
+	e->container_key = parent->container_key;
+	e->container_version = parent->container_version;
 	return true;
 }
 
@@ -79,24 +81,9 @@ static void entry_recall_cgroup(const struct process_entry *e, struct resolved *
 	if (r->cgroup[0] || !e->cgroup)
 		return;
 	slice_copy(r->cgroup, sizeof(r->cgroup), slice_str(e->cgroup->path));
+	container_of_path(slice_str(r->cgroup), &r->container);
 	if (!cgroup_unit(slice_str(r->cgroup), r->unit, sizeof(r->unit)))
 		r->unit[0] = '\0';
-}
-
-static const char *entry_name(const struct process_entry *e, const struct resolved *r)
-{
-	if (r->env.name[0])
-		return r->env.name;
-	if (r->unit[0])
-		return r->unit;
-	/* a title set later hides the script; the arguments at exec still had it */
-	if (r->is != PROGRAM_NAMED && e->program && e->program_is == PROGRAM_NAMED)
-		return e->program;
-	if (r->program[0])
-		return r->program;
-	if (e->program && e->program[0])
-		return e->program;
-	return e->p.comm[0] ? e->p.comm : SERVICE_UNKNOWN;
 }
 
 static void identify(struct processes *ps, struct process_entry *e, uint64_t now_ns, int depth)
@@ -112,8 +99,7 @@ static void identify(struct processes *ps, struct process_entry *e, uint64_t now
 	is_worker = e->program ? e->program_is == PROGRAM_WORKER : r.is == PROGRAM_WORKER;
 	if (is_worker && !r.env.name[0] && entry_inherit(ps, e, now_ns, depth))
 		return;
-	process_bind(e, service_intern(ps->services, entry_name(e, &r), r.env.name_space, r.cgroup,
-				       now_ns));
+	process_bind(e, process_service(ps, e, &r, now_ns));
 }
 
 void process_identify(struct processes *ps, struct process_entry *e, uint64_t now_ns)

@@ -20,10 +20,11 @@ struct process_entry {
 	struct list used;   /* in `living`, least recently used first; or in `gone`, oldest first */
 	struct list check;  /* in `fresh` or `checked`; the living only */
 	uint64_t cgroup_id; /* 0: not known */
-	struct cgroup_name *cgroup; /* held; NULL: not known */
-	uint64_t fork_ns, exec_ns;  /* of the last record seen; 0: none */
-	uint64_t recheck_ns;	    /* gone: when /proc was last asked for a successor */
-	char *program;		    /* owned: the name by the exec record; NULL: none seen */
+	struct cgroup_name *cgroup;		   /* held; NULL: not known */
+	uint64_t container_key, container_version; /* by which it was identified; 0: none */
+	uint64_t fork_ns, exec_ns;		   /* of the last record seen; 0: none */
+	uint64_t recheck_ns; /* gone: when /proc was last asked for a successor */
+	char *program;	     /* owned: the name by the exec record; NULL: none seen */
 	enum program_is program_is;
 	bool is_resolved; /* p.service is set */
 	bool is_announced;
@@ -40,6 +41,7 @@ struct processes {
 	struct golang golang;
 	struct map cgroups;	     /* id -> struct cgroup_name, held */
 	struct process_entry nobody; /* out of memory */
+	uint64_t containers_seen;    /* containers_changes() when all were last looked at */
 };
 
 /* Finds who the process is: sets service, comm, ppid, start. Reads /proc when live. */
@@ -57,6 +59,12 @@ void process_cgroup_exec(struct processes *ps, struct process_entry *e, uint64_t
 void process_cgroup_told(struct processes *ps, struct process_entry *e, const struct resolved *r);
 void process_cgroup_let_go(struct process_entry *e);
 void process_forget_cgroups(struct processes *ps);
+
+/* Its service, by what was found out of it; also which container it was found in. */
+struct service *process_service(struct processes *ps, struct process_entry *e,
+				const struct resolved *r, uint64_t now_ns);
+/* Whose container is now known to be another is to be found anew. */
+void process_check_containers(struct processes *ps);
 
 /* Found or made; NULL: out of memory. */
 struct process_entry *process_entry(struct processes *ps, uint32_t tgid);

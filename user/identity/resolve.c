@@ -39,8 +39,13 @@ bool resolve_cgroup(const char *root, uint32_t tgid, struct resolved *out)
 	char text[4096];
 	struct slice file = read_slice(root, tgid, "cgroup", text, sizeof(text));
 	struct slice path = cgroup_path(file);
+	struct slice of_container;
 
 	out->cgroup[0] = out->unit[0] = '\0';
+	/* where only a hierarchy of version 1 tells containers apart, theirs is the one that counts
+	 */
+	if (container_of_file(file, &out->container, &of_container))
+		path = of_container;
 	out->is_unified = path.n && path.p - file.p >= 3 && memcmp(path.p - 3, "0::", 3) == 0;
 	if (!path.n || (path.n == 1 && !out->is_unified && is_exiting(root, tgid)))
 		return false;

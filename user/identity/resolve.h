@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "identity/container.h"
 #include "identity/otel_env.h"
 #include "identity/procfs.h"
 #include "identity/program.h"
@@ -20,6 +21,7 @@ struct resolved {
 	enum program_is is;
 	char cgroup[RESOLVE_CGROUP_LEN]; /* a longer path is cut */
 	bool is_unified;		 /* the path is that of the cgroup's id */
+	struct container_ref container;
 };
 
 /* Reads stat, exe, cmdline, cwd, environ and cgroup: five small files, some 50 us. 0, or -errno

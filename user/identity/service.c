@@ -82,8 +82,10 @@ void services_free(struct services *ss)
 {
 	if (!ss)
 		return;
-	for (size_t i = 0; i < ss->n; i++)
+	for (size_t i = 0; i < ss->n; i++) {
+		facts_release(ss->all[i]->s.facts);
 		free(ss->all[i]);
+	}
 	free(ss->all);
 	map_free(&ss->by_key);
 	free(ss);
@@ -131,6 +133,7 @@ static struct entry *service_make(struct services *ss, uint64_t key, uint64_t no
 	}
 	if (ss->n < ss->max)
 		ss->all[ss->n++] = e;
+	facts_release(e->s.facts);
 	*e = (struct entry){ .key = key, .s.id = ++ss->last_id, .s.last_seen_ns = now_ns };
 	return e;
 }
@@ -144,7 +147,11 @@ struct service *service_intern_as(struct services *ss, const char *name, const c
 
 	utf8_clean(want.name, sizeof(want.name), slice_str(name));
 	utf8_clean(want.name_space, sizeof(want.name_space), slice_str(name_space));
-	utf8_clean(want.instance_id, sizeof(want.instance_id), slice_str(instance_id));
+	/* cut it could be another's */
+	if (strlen(instance_id) < sizeof(want.instance_id))
+		utf8_clean(want.instance_id, sizeof(want.instance_id), slice_str(instance_id));
+	else
+		service_instance_id(instance_id, strlen(instance_id), want.instance_id);
 	key = service_hash(0xcbf29ce484222325ULL, want.name);
 	key = service_hash(service_hash(key, want.name_space), want.instance_id);
 	while ((e = map_get(&ss->by_key, key))) {
@@ -174,6 +181,15 @@ struct service *service_intern(struct services *ss, const char *name, const char
 	n = snprintf(text, sizeof(text), "%s|%s|%s|%s", ss->host_id, cgroup, name_space, name);
 	service_instance_id(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1, id);
 	return service_intern_as(ss, name, name_space, id, now_ns);
+}
+
+/* Of "unknown_service" nothing is known: it is many. */
+void service_describe(struct service *s, struct facts *facts)
+{
+	if (facts_equal(s->facts, facts) || strcmp(s->name, SERVICE_UNKNOWN) == 0)
+		return;
+	facts_release(s->facts);
+	s->facts = facts_hold(facts);
 }
 
 void service_hold(struct service *s)

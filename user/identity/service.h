@@ -9,13 +9,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "identity/facts.h"
 
 #define SERVICE_UNKNOWN "unknown_service"
 
 enum {
 	SERVICE_NAME_LEN = 128,
 	SERVICE_NAMESPACE_LEN = 64,
-	SERVICE_INSTANCE_LEN = 40,
+	SERVICE_INSTANCE_LEN = 256,
 };
 
 /* One service on this host: workers, restarts and threads of it share one. Owned by the table,
@@ -24,8 +25,10 @@ struct service {
 	uint32_t id; /* small, unique, never reused */
 	char name[SERVICE_NAME_LEN];
 	char name_space[SERVICE_NAMESPACE_LEN]; /* empty: not known */
-	char instance_id[SERVICE_INSTANCE_LEN]; /* UUIDv5, stable over restarts of sonde */
-	uint64_t last_seen_ns;			/* last transaction or living process */
+	/* UUIDv5, or what names a pod's container; stable over restarts of sonde */
+	char instance_id[SERVICE_INSTANCE_LEN];
+	struct facts *facts;   /* what else is known of it; a reference of its own */
+	uint64_t last_seen_ns; /* last transaction or living process */
 };
 
 struct services;
@@ -41,6 +44,9 @@ struct service *service_intern(struct services *ss, const char *name, const char
 /* The same where the instance is already known, as in a recording. */
 struct service *service_intern_as(struct services *ss, const char *name, const char *name_space,
 				  const char *instance_id, uint64_t now_ns);
+
+/* What is known of it from now on. Takes no reference of the caller's. */
+void service_describe(struct service *s, struct facts *facts);
 
 /* Counted references: of processes in the table, of those that live. Only a service without any is
  * forgotten. */

@@ -23,7 +23,10 @@ static const char intro[] =
 	"\n"
 	"- Metrics **of services** carry `service_name`, `service_namespace` where known, and "
 	"`service_instance_id`\n"
-	"  beside the labels below. A label that does not apply is absent.\n";
+	"  beside the labels below. A label that does not apply is absent. Those of a container or "
+	"pod "
+	"carry what is\n"
+	"  known of it, too: see [identity.md](identity.md).\n";
 
 static void markdown_series(FILE *out)
 {

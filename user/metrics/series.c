@@ -78,8 +78,10 @@ void series_store_free(struct series_store *st)
 			series_free(st->lists[id].v[i]);
 		free(st->lists[id].v);
 	}
-	for (size_t i = 0; i < st->n_services; i++)
+	for (size_t i = 0; i < st->n_services; i++) {
+		facts_release(st->services[i]->facts);
 		free(st->services[i]);
+	}
 	free(st->services);
 	map_free(&st->by_id);
 	free(st->table);
@@ -328,8 +330,11 @@ static struct series_service *series_service_find(struct series_store *st,
 		    strcmp(st->services[i]->name_space, words.name_space) == 0 &&
 		    strcmp(st->services[i]->instance_id, words.instance_id) == 0)
 			mine = st->services[i];
-	if (!mine)
+	if (!mine) {
 		mine = series_service_add(st, &words);
+		if (mine)
+			facts_hold(mine->facts = service->facts);
+	}
 	if (mine)
 		map_put(&st->by_id, service->id, mine); /* no room: found by its words again */
 	return mine;
@@ -352,6 +357,7 @@ static void series_service_drop(struct series_store *st, struct series_service *
 		if (st->services[i] != gone)
 			st->services[n++] = st->services[i];
 	st->n_services = n;
+	facts_release(gone->facts);
 	free(gone);
 }
 
@@ -412,8 +418,14 @@ void series_service_seen(struct series_store *st, const struct service *service,
 {
 	struct series_service *mine = map_get(&st->by_id, service->id);
 
-	if (mine && now_ns > mine->seen_ns)
+	if (!mine)
+		return;
+	if (now_ns > mine->seen_ns)
 		mine->seen_ns = now_ns;
+	if (service->facts && mine->facts != service->facts) {
+		facts_release(mine->facts);
+		mine->facts = facts_hold(service->facts);
+	}
 }
 
 static bool series_is_gone(const struct series_service *s, uint64_t now_ns)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "identity/service.h"
 #include "metrics/catalogue.h"
 #include "util/slice.h"
 
@@ -22,14 +23,13 @@ enum {
 	SERIES_OVERFLOWS_MAX = 256, /* services with an overflow series of their own, per metric */
 };
 
-struct service;
-
 /* A service as series remember it, whatever becomes of its processes. Valid UTF-8. */
 struct series_service {
-	char name[128];
-	char name_space[64];
-	char instance_id[40];
-	uint64_t seen_ns; /* last measurement or living process */
+	char name[SERVICE_NAME_LEN];
+	char name_space[SERVICE_NAMESPACE_LEN];
+	char instance_id[SERVICE_INSTANCE_LEN];
+	struct facts *facts; /* labels of each of its series; a reference of its own */
+	uint64_t seen_ns;    /* last measurement or living process */
 	size_t n_series;
 };
 
@@ -91,7 +91,7 @@ size_t series_count(const struct series_store *st, enum metric_id id);
 uint64_t series_overflows(const struct series_store *st,
 			  enum metric_id id); /* measurements folded */
 
-/* A service has a living process: keeps its series. */
+/* A service has a living process: keeps its series, and brings what is known of it up to date. */
 void series_service_seen(struct series_store *st, const struct service *service, uint64_t now_ns);
 /* Drops what of a metric was not written at now_ns. */
 void series_drop_older(struct series_store *st, enum metric_id id, uint64_t now_ns);
