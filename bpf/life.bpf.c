@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Connection life: who connects, what was accepted, how it ended; and the sweep over what is left,
  * for the sockets whose end no tracepoint tells. */
+#include "again.bpf.h"
 #include "conn.bpf.h"
 #include "session.bpf.h"
 #include "tcp.bpf.h"
@@ -174,8 +175,7 @@ static __always_inline int state_changed(struct sock *sk, int from, int to)
 	return 0;
 }
 
-SEC("?tp_btf/inet_sock_set_state")
-int BPF_PROG(sonde_state, struct sock *sk, int from, int to)
+static __always_inline int state_follow(struct sock *sk, int from, int to)
 {
 	u64 at = (u64)sk;
 
@@ -184,6 +184,19 @@ int BPF_PROG(sonde_state, struct sock *sk, int from, int to)
 	if (is_syscall_tier && to == TCP_CLOSE && !sk->sk_socket)
 		bpf_map_delete_elem(&conns_at, &at);
 	return 0;
+}
+
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(sonde_state, struct sock *sk, int from, int to)
+{
+	turn_take(TURNS_STATE, sk);
+	return state_follow(sk, from, to);
+}
+
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(sonde_state_again, struct sock *sk, int from, int to)
+{
+	return turn_is_mine(TURNS_STATE, sk) ? state_follow(sk, from, to) : 0;
 }
 
 /* Gives the cookie of every socket that still has state. */

@@ -4,6 +4,7 @@
  * tracepoints that fire in the calling thread, after the fact, with the true length. They carry no
  * buffer; the registers the thread entered the kernel with still do.
  */
+#include "again.bpf.h"
 #include "datagram.bpf.h"
 #include "go_tls.bpf.h"
 
@@ -265,8 +266,7 @@ int BPF_PROG(sonde_read_end, struct sock *sk)
 }
 
 /* Data is there to be read: remember until where and since when, for the wait in the queue. */
-SEC("?tp_btf/sk_data_ready")
-int BPF_PROG(sonde_arrival, struct sock *sk)
+static __always_inline int arrived(struct sock *sk)
 {
 	bool tcp = is_tcp(sk);
 	struct conn *c;
@@ -308,6 +308,19 @@ int BPF_PROG(sonde_arrival, struct sock *sk)
 		c->mark_seq[i] = tcp_of(sk)->rcv_nxt;
 	}
 	return 0;
+}
+
+SEC("?tp_btf/sk_data_ready")
+int BPF_PROG(sonde_arrival, struct sock *sk)
+{
+	turn_take(TURNS_ARRIVAL, sk);
+	return arrived(sk);
+}
+
+SEC("?tp_btf/sk_data_ready")
+int BPF_PROG(sonde_arrival_again, struct sock *sk)
+{
+	return turn_is_mine(TURNS_ARRIVAL, sk) ? arrived(sk) : 0;
 }
 
 #include "syscall.bpf.h"

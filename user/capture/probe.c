@@ -70,13 +70,27 @@ static const struct feature {
 
 enum { FEATURES = sizeof(features) / sizeof(features[0]) };
 
+/* At hooks that fire in threads and in softirqs alike a second program does what the first is left
+ * out of (bpf/again.bpf.h); in the order of its turns. Where each message would pay for it, it is
+ * attached when the first was left out once. */
+static const struct {
+	const char *first, *second;
+	bool is_at_once;
+} pairs[] = {
+	{ "sonde_state", "sonde_state_again", true },
+	{ "sonde_arrival", "sonde_arrival_again", false },
+};
+
+enum { PAIRS = sizeof(pairs) / sizeof(pairs[0]) };
+
 struct probe {
 	struct sonde_bpf *skel;
 	enum probe_tier tier;
 	struct bpf_link *links[FEATURES];
-	char reasons[FEATURES][160];	/* empty: on */
-	bool is_absent[FEATURES];	/* the kernel has no such hook */
-	struct sonde_verdict *verdicts; /* mapped, shared with the kernel */
+	struct bpf_link *seconds[FEATURES]; /* attached behind, where there is one */
+	char reasons[FEATURES][160];	    /* empty: on */
+	bool is_absent[FEATURES];	    /* the kernel has no such hook */
+	struct sonde_verdict *verdicts;	    /* mapped, shared with the kernel */
 	int ring_fd;
 	int stats_fd;
 	size_t ring_size;
@@ -126,6 +140,32 @@ static struct bpf_program *program_of(const struct sonde_bpf *skel, size_t i)
 	return bpf_object__find_program_by_name(skel->obj, features[i].name);
 }
 
+/* Which of the pairs; PAIRS: the feature has one program. */
+static size_t pair_of(size_t i)
+{
+	size_t n = 0;
+
+	while (n < PAIRS && strcmp(pairs[n].first, features[i].name) != 0)
+		n++;
+	return n;
+}
+
+static struct bpf_program *second_of(const struct sonde_bpf *skel, size_t i)
+{
+	size_t n = pair_of(i);
+
+	return n < PAIRS ? bpf_object__find_program_by_name(skel->obj, pairs[n].second) : NULL;
+}
+
+static void set_autoload(const struct sonde_bpf *skel, size_t i, bool is_on)
+{
+	struct bpf_program *second = second_of(skel, i);
+
+	bpf_program__set_autoload(program_of(skel, i), is_on);
+	if (second)
+		bpf_program__set_autoload(second, is_on);
+}
+
 static bool is_of_tier(const struct probe *p, size_t i)
 {
 	return features[i].tiers & 1U << p->tier;
@@ -172,8 +212,7 @@ static struct sonde_bpf *open_with(const struct probe *p, const struct probe_opt
 	if (!skel)
 		return NULL;
 	for (size_t i = 0; i < FEATURES; i++)
-		bpf_program__set_autoload(program_of(skel, i),
-					  is_of_tier(p, i) && !p->reasons[i][0]);
+		set_autoload(skel, i, is_of_tier(p, i) && !p->reasons[i][0]);
 	bpf_program__set_autoload(skel->progs.sonde_self, true);
 	bpf_program__set_autoload(skel->progs.sonde_sweep, p->tier == PROBE_TIER_SOCKET);
 	bpf_program__set_autoload(skel->progs.sonde_sweep_files, p->tier == PROBE_TIER_SYSCALL);
@@ -197,7 +236,7 @@ static void try_alone(struct probe *p, const struct probe_opts *opts, size_t i)
 	if (!skel)
 		return;
 	for (size_t k = 0; k < FEATURES; k++)
-		bpf_program__set_autoload(program_of(skel, k), k == i);
+		set_autoload(skel, k, k == i);
 	last_complaint[0] = '\0';
 	err = sonde_bpf__load(skel);
 	if (err)
@@ -308,15 +347,28 @@ static int map_verdicts(struct probe *p)
 	return 0;
 }
 
+/* Without it what the first is left out of stays unseen, by count. */
+static void attach_second(struct probe *p, size_t i)
+{
+	p->seconds[i] = bpf_program__attach(second_of(p->skel, i));
+	if (p->seconds[i])
+		p->skel->bss->has_second[pair_of(i)] = true;
+}
+
 static int attach_one(struct probe *p, size_t i)
 {
+	size_t pair;
 	int err;
 
 	if (p->links[i] || p->reasons[i][0] || !is_of_tier(p, i))
 		return 0;
 	p->links[i] = bpf_program__attach(program_of(p->skel, i));
-	if (p->links[i])
+	if (p->links[i]) {
+		pair = pair_of(i);
+		if (pair < PAIRS && pairs[pair].is_at_once)
+			attach_second(p, i);
 		return 0;
+	}
 	err = -errno;
 	snprintf(p->reasons[i], sizeof(p->reasons[i]), "cannot attach: %s", strerror(-err));
 	return features[i].is_required ? err : 0;
@@ -483,8 +535,10 @@ void probe_close(struct probe *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < FEATURES; i++)
+	for (size_t i = 0; i < FEATURES; i++) {
+		bpf_link__destroy(p->seconds[i]);
 		bpf_link__destroy(p->links[i]);
+	}
 	if (p->verdicts)
 		munmap(p->verdicts, SONDE_SLOTS * sizeof(struct sonde_verdict));
 	if (p->stats_fd >= 0)
@@ -495,16 +549,56 @@ void probe_close(struct probe *p)
 	free(p);
 }
 
-static void read_stats(const struct bpf_program *prog, struct probe_program *out)
+static struct bpf_prog_info info_of(const struct bpf_program *prog)
 {
 	struct bpf_prog_info info = { 0 };
 	uint32_t len = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len) < 0)
-		return;
+		memset(&info, 0, sizeof(info));
+	return info;
+}
+
+/* Runs of the first of a pair that its second has made up for. */
+static uint64_t made_up(const struct probe *p, uint32_t pair)
+{
+	struct turn {
+		uint64_t at, before, made_up;
+	} * per_cpu;
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t sum = 0;
+
+	per_cpu = cpus > 0 ? calloc((size_t)cpus, sizeof(*per_cpu)) : NULL;
+	if (!per_cpu)
+		return 0;
+	if (bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.turns), &pair, per_cpu) == 0)
+		for (int i = 0; i < cpus; i++)
+			sum += per_cpu[i].made_up;
+	free(per_cpu);
+	return sum;
+}
+
+static void read_stats(const struct probe *p, size_t i, struct probe_program *out)
+{
+	struct bpf_prog_info info = info_of(program_of(p->skel, i));
+	uint64_t done;
+
 	out->run_count = info.run_cnt;
 	out->run_ns = info.run_time_ns;
 	out->recursion_misses = info.recursion_misses;
+	if (!p->seconds[i])
+		return;
+	done = made_up(p, (uint32_t)pair_of(i));
+	out->run_ns += info_of(second_of(p->skel, i)).run_time_ns;
+	out->recursion_misses -= done < info.recursion_misses ? done : info.recursion_misses;
+}
+
+void probe_tick(struct probe *p)
+{
+	for (size_t i = 0; i < FEATURES; i++)
+		if (p->links[i] && !p->seconds[i] && pair_of(i) < PAIRS &&
+		    info_of(program_of(p->skel, i)).recursion_misses)
+			attach_second(p, i);
 }
 
 size_t probe_programs(struct probe *p, struct probe_program *out, size_t max)
@@ -529,7 +623,7 @@ size_t probe_programs(struct probe *p, struct probe_program *out, size_t max)
 				 "not needed: no %sthreaded program is observed yet",
 				 features[i].need == BY_THREADS ? "" : "client or ");
 		if (p->links[i])
-			read_stats(program_of(p->skel, i), &out[n]);
+			read_stats(p, i, &out[n]);
 		n++;
 	}
 	return n;

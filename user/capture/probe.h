@@ -67,6 +67,8 @@ void probe_counters(const struct probe *p, uint64_t out[SONDE_CNT_MAX]);
  * they are attached at once; where few are, when the first open record asks for them.
  */
 void probe_needs_of(struct probe *p, const struct sonde_ev_open *ev);
+/* Each second: attaches what makes up for runs that the kernel has begun to leave out. */
+void probe_tick(struct probe *p);
 
 /* The programs of TLS libraries' functions: tls_attach.c attaches them, file by file. */
 enum probe_tls {

@@ -139,6 +139,7 @@ static void on_second(void *ctx)
 	uint64_t now_ns = clock_mono_ns();
 
 	turn_clock(o, now_ns);
+	probe_tick(o->probe);
 	tls_tick(o->tls, now_ns);
 	go_files_tick(o->go_files, now_ns);
 	watch_cpu(o, now_ns);

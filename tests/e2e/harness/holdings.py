@@ -27,14 +27,27 @@ def held_objects(pid):
     return found
 
 
+def listed(kind):
+    """What bpftool says of every program, map or link there is."""
+    out = subprocess.run([tool("bpftool"), "-j", kind, "show"], capture_output=True, timeout=10,
+                         check=True).stdout
+    return json.loads(out or b"[]")
+
+
 def all_objects():
     """Those that exist in the kernel."""
     found = set()
     for kind in ("prog", "map", "link"):
-        out = subprocess.run([tool("bpftool"), "-j", kind, "show"], capture_output=True,
-                             timeout=10, check=True).stdout
-        found |= {(kind, o["id"]) for o in json.loads(out or b"[]")}
+        found |= {(kind, o["id"]) for o in listed(kind)}
     return found
+
+
+def links_by_need(held):
+    """How many of these are of a program that is attached when it is first needed."""
+    mine = {number for kind, number in held if kind == "prog"}
+    late = {p["id"] for p in listed("prog")
+            if p["id"] in mine and p.get("name", "").startswith("sonde_arrival_a")}
+    return sum(("link", x["id"]) in held and x.get("prog_id") in late for x in listed("link"))
 
 
 def pinned():
@@ -74,8 +87,10 @@ class Holdings:
         bpf = s.metrics().of("sonde_bpf_memory_bytes")
         self.bpf_bytes = int(sum(v for _, v in bpf))
         self.anonymous_kib = anonymous_kib(s.proc.pid)
-        self.objects = dict(Counter(kind for kind, _ in held_objects(s.proc.pid)))
-        self.fds = steady_fds(s.proc.pid)
+        held = held_objects(s.proc.pid)
+        by_need = links_by_need(held)
+        self.objects = Counter(kind for kind, _ in held) - Counter(link=by_need)
+        self.fds = steady_fds(s.proc.pid) - by_need
 
     def grown_to(self, later, slack_kib):
         """Lines that say what is held more than before; memory may grow by slack_kib."""
