@@ -136,19 +136,19 @@ http {{
 	access_log off; keepalive_requests 1000000000; keepalive_timeout 600s;
 	client_body_temp_path {dir}/a; proxy_temp_path {dir}/b; fastcgi_temp_path {dir}/c;
 	uwsgi_temp_path {dir}/d; scgi_temp_path {dir}/e;
-	server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 "ok\\n"; }} }}
+	server {{ listen 127.0.0.1:{port} {listen} backlog=4096; {server} location / {{ return 200 "ok\\n"; }} }}
 }}
 """
 
 
 @contextlib.contextmanager
-def nginx():
-    """(port, pid of the one worker) of an nginx that answers 200."""
+def nginx(listen="", server=""):
+    """(port, pid of the one worker) of an nginx that answers 200; what else its server says."""
     with tempfile.TemporaryDirectory(prefix="sonde-bench-") as folder:
         port = free_port()
         conf = os.path.join(folder, "nginx.conf")
         with open(conf, "w", encoding="ascii") as f:
-            f.write(NGINX.format(dir=folder, port=port))
+            f.write(NGINX.format(dir=folder, port=port, listen=listen, server=server))
         binary = shutil.which("nginx")
         if not binary:
             raise Failed("no nginx: deploy/install-deps test")
