@@ -502,8 +502,7 @@ static __always_inline void tls_unbound(struct task_struct *task)
 /* What a call was given. Read at once: after a call of a helper the compiler would read the
  * registers by a pointer that the verifier refuses. */
 struct tls_args {
-	u64 ssl, buf, length_at, stack;
-	s64 num;
+	u64 ssl, buf, num, fourth, fifth, stack;
 };
 
 static __always_inline struct tls_args tls_args_of(struct pt_regs *ctx)
@@ -511,8 +510,9 @@ static __always_inline struct tls_args tls_args_of(struct pt_regs *ctx)
 	return (struct tls_args){
 		.ssl = PT_REGS_PARM1(ctx),
 		.buf = PT_REGS_PARM2(ctx),
-		.num = (s32)PT_REGS_PARM3(ctx),
-		.length_at = PT_REGS_PARM4(ctx),
+		.num = PT_REGS_PARM3(ctx),
+		.fourth = PT_REGS_PARM4(ctx),
+		.fifth = PT_REGS_PARM5(ctx),
 		.stack = PT_REGS_SP(ctx),
 	};
 }
@@ -546,12 +546,29 @@ static __always_inline bool tls_is_left_out(u32 tgid)
 	return known && (*known & (SONDE_P_DECIDED | SONDE_P_OBSERVED)) == SONDE_P_DECIDED;
 }
 
+/* Bytes asked for: an int, or a size. */
+static __always_inline s64 tls_asked(const struct tls_args *a, u32 fn)
+{
+	if (fn == SONDE_TLS_HANDSHAKE)
+		return 1;
+	return fn == SONDE_TLS_READ_EX || fn == SONDE_TLS_WRITE_EX ? (s64)a->num : (s32)a->num;
+}
+
+/* Where the call puts how much it moved: the fourth argument, before which ssl_write_internal() of
+ * OpenSSL 3.3 and later has flags, small numbers. 0: it returns it. */
+static __always_inline u64 tls_length_at(const struct tls_args *a, u32 fn)
+{
+	if (fn != SONDE_TLS_READ_EX && fn != SONDE_TLS_WRITE_EX)
+		return 0;
+	return fn == SONDE_TLS_WRITE_EX && a->fourth < 4096 ? a->fifth : a->fourth;
+}
+
 /* A call begins. False: nothing is to be learnt from its return. */
 static __noinline bool tls_enter(const struct tls_args *a, u64 cookie)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	u32 fn = cookie & SONDE_TLS_FN_BITS, call = tls_call_of(fn);
-	s64 num = call == TLS_HANDSHAKE ? 1 : a->num;
+	s64 num = tls_asked(a, fn);
 	struct tls_thread *th;
 
 	if (fn == SONDE_TLS_FREE) {
@@ -572,7 +589,7 @@ static __noinline bool tls_enter(const struct tls_args *a, u64 cookie)
 	th->ssl = a->ssl;
 	th->buf = a->buf;
 	th->num = num > __INT_MAX__ ? __INT_MAX__ : num;
-	th->length_at = fn == SONDE_TLS_READ_EX || fn == SONDE_TLS_WRITE_EX ? a->length_at : 0;
+	th->length_at = tls_length_at(a, fn);
 	th->attached_ns = cookie;
 	th->call = call;
 	th->done = 0;
@@ -707,8 +724,9 @@ static __noinline int tls_leave(s64 ret, u64 cookie)
 /*
  * One program for all functions of a file, so that it is let go by closing one link: that takes the
  * kernel a tenth of a second. SSL_read, SSL_write, their _ex forms, SSL_do_handshake (within
- * SSL_accept and SSL_connect too), SSL_free of OpenSSL and its kin; gnutls_record_recv,
- * gnutls_record_send, gnutls_handshake, gnutls_deinit.
+ * SSL_accept and SSL_connect too), SSL_free of OpenSSL and its kin, or what they call within (see
+ * user/capture/tls_symbols.c); gnutls_record_recv, gnutls_record_send, gnutls_handshake,
+ * gnutls_deinit.
  */
 SEC("?uprobe")
 int sonde_tls_entry(struct pt_regs *ctx)

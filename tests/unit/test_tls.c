@@ -196,8 +196,9 @@ static void what_a_process_maps(void **state)
 	tls_maps_path((uint32_t)getpid(), &f.openssl, path, sizeof(path));
 	assert_int_equal(tls_symbols_read(path, &s), 0);
 	assert_int_equal(s.library, TLS_LIB_OPENSSL);
-	for (int i = 0; i < SONDE_TLS_FN_MAX; i++)
-		assert_int_not_equal(s.at[i], 0);
+	/* the plain forms may be served by what they call */
+	assert_true(s.at[SONDE_TLS_READ_EX] && s.at[SONDE_TLS_WRITE_EX]);
+	assert_true(s.at[SONDE_TLS_HANDSHAKE] && s.at[SONDE_TLS_FREE]);
 	assert_int_equal(tls_maps_each(UINT32_MAX, on_mapped, &f), -ENOENT);
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture/uprobe_place.h"
+
 static const struct {
 	const char *name;
 	enum tls_library library;
@@ -104,6 +106,62 @@ static void read_tables(struct reader *r)
 			read_table(r, scn, &sh);
 }
 
+/* --- where the probes lie --- */
+
+enum { CODE_MAX = 96 }; /* bytes of a function that are looked at */
+
+static size_t code_at(int fd, uint64_t at, uint8_t code[CODE_MAX])
+{
+	ssize_t n = at ? pread(fd, code, CODE_MAX, (off_t)at) : 0;
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+static int place_of(int fd, uint64_t at)
+{
+	uint8_t code[CODE_MAX];
+	size_t n = code_at(fd, at, code);
+
+	return uprobe_place(code, n);
+}
+
+/* OpenSSL's SSL_read and SSL_read_ex are small and call the same function with what SSL_read_ex was
+ * given (ssl/ssl_lib.c since 1.1.1); likewise for writing. Where a probe is dear in them and cheap
+ * in that one, it is put there, and serves both. */
+static void follow(int fd, struct tls_symbols *s, enum sonde_tls_fn plain, enum sonde_tls_fn ex)
+{
+	uint8_t code[2][CODE_MAX];
+	struct uprobe_code a = { s->at[ex], code[0], code_at(fd, s->at[ex], code[0]) };
+	struct uprobe_code b = { s->at[plain], code[1], code_at(fd, s->at[plain], code[1]) };
+	uint64_t within;
+
+	if (!a.n || !b.n || (uprobe_place(a.bytes, a.n) >= 0 && uprobe_place(b.bytes, b.n) >= 0))
+		return;
+	within = uprobe_common_call(&a, &b);
+	if (!within || place_of(fd, within) < 0)
+		return;
+	s->at[plain] = 0;
+	s->at[ex] = within;
+}
+
+/* Where other instructions are spoken, or a function begins otherwise: at its beginning. */
+static void place_all(int fd, Elf *elf, struct tls_symbols *s)
+{
+	GElf_Ehdr head;
+
+	if (!gelf_getehdr(elf, &head) || head.e_machine != EM_X86_64)
+		return;
+	if (s->library == TLS_LIB_OPENSSL) {
+		follow(fd, s, SONDE_TLS_READ, SONDE_TLS_READ_EX);
+		follow(fd, s, SONDE_TLS_WRITE, SONDE_TLS_WRITE_EX);
+	}
+	for (int fn = 0; fn < SONDE_TLS_FN_MAX; fn++) {
+		int more = s->at[fn] ? place_of(fd, s->at[fn]) : 0;
+
+		s->at[fn] += more > 0 ? (uint64_t)more : 0;
+	}
+}
+
 /* One half of the functions alone would show half of each exchange. */
 static bool is_whole(const struct tls_symbols *s)
 {
@@ -129,6 +187,7 @@ int tls_symbols_read(const char *path, struct tls_symbols *out)
 	read_tables(&r);
 	if (!is_whole(&r.found))
 		r.found = (struct tls_symbols){ 0 };
+	place_all(fd, r.elf, &r.found);
 	*out = r.found;
 out:
 	elf_end(r.elf);
