@@ -67,6 +67,8 @@ static __noinline void tell_listener(struct seq_file *seq, struct file *file, st
 	u32 walk = tcp_walk;
 
 	bpf_map_update_elem(&tcp_listeners, &key, &walk, BPF_ANY);
+	if (!filter_wants_ports(key.port, 0))
+		return;
 	bpf_seq_write(seq, &out, sizeof(out));
 }
 
@@ -115,14 +117,13 @@ static __always_inline void count_open(struct conn *c, struct sonde_tcp *t)
 
 static __noinline void walk_connection(struct sock *sk, u32 tgid)
 {
-	/* of the socket's address alone the other tier cannot tell when it is gone */
-	bool may_make = !is_syscall_tier && !filter.n_pids && !filter_has_globs();
 	struct conn *c = conn_of(sk);
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct sonde_tcp *t;
 	u32 role;
 
-	if (!c && may_make)
+	/* by the socket's address alone the other tier could not tell when it is gone */
+	if (!c && !is_syscall_tier)
 		c = conn_new(sk);
 	if (!c || !tp || c->tcp_walk == tcp_walk || c->flags & CONN_PORT_OFF)
 		return;
@@ -143,6 +144,20 @@ static __noinline void walk_connection(struct sock *sk, u32 tgid)
 	}
 }
 
+/* As filter_wants(), of a process that is not the current one: what was decided at its exec, or
+ * before the observer began. */
+static __always_inline bool walk_wants(u32 tgid)
+{
+	u32 *known;
+
+	if (tgid == self_tgid || !filter_has_pid(tgid))
+		return false;
+	if (!filter_has_globs())
+		return true;
+	known = bpf_map_lookup_elem(&processes, &tgid);
+	return known && *known & SONDE_P_OBSERVED;
+}
+
 /* Every descriptor of every process, in all network namespaces. Tells listening sockets, of which
  * several processes may hold the same, and counts connections, each once. */
 SEC("?iter/task_file")
@@ -153,7 +168,7 @@ int sonde_tcp_walk(struct bpf_iter__task_file *ctx)
 	struct socket *socket;
 	struct sock *sk;
 
-	if (!task || !file || task->tgid == self_tgid)
+	if (!task || !file || !walk_wants(task->tgid))
 		return 0;
 	socket = bpf_sock_from_file(file);
 	if (!socket)

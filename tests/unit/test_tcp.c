@@ -19,21 +19,16 @@ static struct service other = { .id = 2, .name = "other", .instance_id = "i2" };
 static struct series_store *st;
 static struct tcp *tcp;
 
-/* 1: the shop's; 2: of the other; 3: nobody asks for it; 4: nobody knows whose. */
+/* 1: the shop's; 2: of the other; 4: nobody knows whose. */
 static const struct service *service_of(void *ctx, uint32_t tgid)
 {
 	return tgid == 4 ? NULL : tgid == 2 ? &other : &shop;
 }
 
-static bool asks(void *ctx, uint32_t tgid)
-{
-	return tgid != 3;
-}
-
 static int setup(void **state)
 {
 	st = series_store_new(0);
-	tcp = tcp_new(&(struct tcp_opts){ .store = st, .service_of = service_of, .asks = asks });
+	tcp = tcp_new(&(struct tcp_opts){ .store = st, .service_of = service_of });
 	return 0;
 }
 
@@ -204,27 +199,15 @@ static void test_forgotten(void **state)
 	assert_int_equal(value(METRIC_TCP_BYTES, "shop", "transmit"), 75);
 }
 
-/* The kernel asks the filter when a connection is first used; for those that are not we do. */
-static void test_not_asked_for(void **state)
+/* Of a process that nobody knows nothing is told. */
+static void test_nobodys(void **state)
 {
-	struct sonde_tcp now = { .walk = 1, .active = 1 };
+	struct sonde_tcp now = { .rtt_ns = 1000, .rtt_delays = { 1 } };
 	struct sonde_tcp_key of = server;
-	struct sonde_listener l = { .socket = 1, .inode = 1, .tgid = 3, .waiting = 2 };
 
-	of.tgid = 3;
-	tcp_walk_begin(tcp, 1);
-	tcp_listener(tcp, &l);
-	tcp_walk_end(tcp);
-	round_of(&of, &now, SECOND);
-	assert_int_equal(series_count(st, METRIC_TCP_ACTIVE), 0);
-	assert_int_equal(series_count(st, METRIC_TCP_ACCEPT_QUEUE), 0);
-	now.rtt_ns = 1000; /* it has been, and the kernel counts it */
-	now.rtt_delays[0] = 1;
-	round_of(&of, &now, 2 * SECOND);
-	assert_int_equal(value(METRIC_TCP_ACTIVE, "shop", "server"), 1);
 	of.tgid = 4;
-	round_of(&of, &now, 3 * SECOND);
-	assert_int_equal(series_count(st, METRIC_TCP_RTT), 1);
+	round_of(&of, &now, SECOND);
+	assert_int_equal(series_count(st, METRIC_TCP_RTT), 0);
 }
 
 static void walk(uint32_t n, const struct sonde_listener *found, size_t n_found)
@@ -243,30 +226,29 @@ static void walk(uint32_t n, const struct sonde_listener *found, size_t n_found)
 static void test_listeners(void **state)
 {
 	struct sonde_listener l[] = {
-		{ .socket = 1, .inode = 10, .tgid = 3, .waiting = 4, .drops = 100 },
 		{ .socket = 1, .inode = 10, .tgid = 1, .waiting = 4, .drops = 100 },
 		{ .socket = 1, .inode = 10, .tgid = 2, .waiting = 4, .drops = 100 },
 		{ .socket = 2, .inode = 11, .tgid = 1, .waiting = 1, .drops = UINT32_MAX },
 	};
 
-	/* what was before is not told; what several hold is the first one's that is asked for */
-	walk(1, l, 4);
+	/* what was before is not told; what several hold is the first one's */
+	walk(1, l, 3);
 	assert_int_equal(OVERFLOWS("shop"), UINT64_MAX);
 	assert_int_equal(QUEUE("shop"), 5);
 	assert_int_equal(QUEUE("other"), UINT64_MAX);
-	l[0].drops = l[1].drops = l[2].drops = 103;
-	l[3].drops = 1; /* the count has gone round */
-	walk(2, l, 4);
+	l[0].drops = l[1].drops = 103;
+	l[2].drops = 1; /* the count has gone round */
+	walk(2, l, 3);
 	assert_int_equal(OVERFLOWS("shop"), 5);
 	/* another socket at the same place, made since: all of it is new */
-	l[3] = (struct sonde_listener){ .socket = 2, .inode = 12, .tgid = 2, .drops = 6 };
-	walk(3, l, 4);
+	l[2] = (struct sonde_listener){ .socket = 2, .inode = 12, .tgid = 2, .drops = 6 };
+	walk(3, l, 3);
 	assert_int_equal(OVERFLOWS("shop"), 5);
 	assert_int_equal(OVERFLOWS("other"), 6);
 	assert_int_equal(QUEUE("shop"), 4);
 	walk(4, l, 0); /* all gone */
 	assert_int_equal(QUEUE("shop"), 0);
-	walk(5, l, 4);
+	walk(5, l, 3);
 	assert_int_equal(OVERFLOWS("other"), 12);
 	assert_int_equal(tcp_left_out(tcp), 0);
 }
@@ -305,7 +287,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_growth),    TEST(test_less_than_nothing),
 		TEST(test_peers),     TEST(test_open),
-		TEST(test_forgotten), TEST(test_not_asked_for),
+		TEST(test_forgotten), TEST(test_nobodys),
 		TEST(test_listeners), TEST(test_disks),
 	};
 

@@ -133,7 +133,6 @@ static int open_tallies(struct stats *s)
 	s->tallies = tallies_new(s->probe, &(struct tcp_opts){
 						   .store = red_store(s->red),
 						   .service_of = service_of,
-						   .asks = is_asked_for,
 						   .ctx = s,
 					   });
 	return s->tallies ? 0 : -ENOMEM;

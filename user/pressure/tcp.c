@@ -16,12 +16,11 @@ struct tally {
 	struct sonde_tcp_key key;
 	struct sonde_tcp last;
 	uint64_t grown_ns;
-	bool is_asked; /* for */
 };
 
 struct listener {
 	uint64_t inode;
-	uint32_t tgid; /* of the first to be asked for that holds it */
+	uint32_t tgid; /* of the first that holds it */
 	uint32_t walk; /* that met it last */
 	uint32_t waiting, drops;
 	uint64_t let_go; /* not published yet */
@@ -64,11 +63,6 @@ void tcp_free(struct tcp *t)
 	free(t);
 }
 
-static bool asks(const struct tcp *t, uint32_t tgid)
-{
-	return !t->opts.asks || t->opts.asks(t->opts.ctx, tgid);
-}
-
 /* --- listening sockets --- */
 
 void tcp_walk_begin(struct tcp *t, uint32_t walk)
@@ -99,8 +93,6 @@ void tcp_listener(struct tcp *t, const struct sonde_listener *l)
 
 	if (s && s->inode == l->inode && s->walk == t->walk)
 		return; /* several processes hold it: the first one's */
-	if (!asks(t, l->tgid))
-		return;
 	if (!s || s->inode != l->inode)
 		s = listener_new(t, l);
 	if (!s)
@@ -158,7 +150,6 @@ static struct tally *tally_new(struct tcp *t, const struct sonde_tcp_key *key, u
 	}
 	of->key = *key;
 	of->grown_ns = t->now_ns;
-	of->is_asked = asks(t, key->tgid);
 	return of;
 }
 
@@ -271,9 +262,7 @@ bool tcp_take(struct tcp *t, const struct sonde_tcp_key *key, const struct sonde
 		free(map_del(&t->tallies, hash));
 		return false;
 	}
-	/* of what it has counted the kernel knows; of what is open and not used yet it does not */
-	of->is_asked |= now->rtt_ns || now->connect_ns || now->retransmits;
-	k.service = of->is_asked ? t->opts.service_of(t->opts.ctx, key->tgid) : NULL;
+	k.service = t->opts.service_of(t->opts.ctx, key->tgid);
 	if (k.service) {
 		name_peer(key, &text, k.peer);
 		add_growth(&k, &of->last, now);

@@ -20,8 +20,6 @@ struct tcp_opts {
 	struct series_store *store; /* borrowed */
 	/* Whose a process is; NULL: nobody's. */
 	const struct service *(*service_of)(void *ctx, uint32_t tgid);
-	/* Is it to be observed? Asked where the kernel does not know yet. NULL: all are. */
-	bool (*asks)(void *ctx, uint32_t tgid);
 	void *ctx;
 };
 
