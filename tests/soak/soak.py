@@ -34,6 +34,8 @@ TRIED = {
     "flood-of-a-small-ring": "sonde kept from its ring of 64 KiB under {sent:,} requests",
     "flood-of-fresh-connections": "the same under {sent:,} requests, each on its own connection",
     "ab-50000-in-metrics": "{sent:,} requests on 50 kept connections, as fast as they go",
+    "tls-sonde-comes-and-goes": "sonde started and ended {rounds} times on nginx, Node and Python "
+                                "within TLS: of {sent:,} requests {failed} failed",
     "same-addresses-in-two-namespaces": "two network namespaces whose connections have the same "
                                         "addresses: {sent:,} requests",
 }

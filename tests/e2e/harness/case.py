@@ -20,16 +20,17 @@ SOAK_LIMIT_S = 240
 
 
 class Case:
-    def __init__(self, fn, group, before, limit):
-        self.fn, self.group, self.before, self.limit = fn, group, before, limit
+    def __init__(self, fn, group, before, limit, soak_limit):
+        self.fn, self.group, self.before = fn, group, before
+        self.limit, self.soak_limit = limit, soak_limit
         self.name = fn.__name__.replace("_", "-")
         self.env, self.expects, self.failed = None, [], None
 
 
-def case(group="shared", before=None, limit=LIMIT_S):
+def case(group="shared", before=None, limit=LIMIT_S, soak_limit=SOAK_LIMIT_S):
     """before(env) runs before sonde starts; the case itself afterwards."""
     def add(fn):
-        CASES.append(Case(fn, group, before, limit))
+        CASES.append(Case(fn, group, before, limit, soak_limit))
         return fn
     return add
 
@@ -91,7 +92,7 @@ class Runner:
 
     def alone(self, c):
         c.env = self.env(c.name)
-        _, problem = bounded(c.fn, SOAK_LIMIT_S if self.soak else c.limit, c.env)
+        _, problem = bounded(c.fn, c.soak_limit if self.soak else c.limit, c.env)
         c.env.close()
         self.report(c.name, problem)
         if self.figures and c.env.figures:
