@@ -28,12 +28,12 @@ static __always_inline bool go_may_be_of(u64 conn, u32 fd)
 	bool is_other = false;
 
 	for (int i = 0; i <= GO_WRAPPED_MAX; i++) {
-		u64 net_fd = 0, found = ~0ULL;
+		u64 net_fd = 0, found = 0;
 
 		if (bpf_probe_read_user(&conn, sizeof(conn), (void *)(conn + 8)) ||
-		    bpf_probe_read_user(&net_fd, sizeof(net_fd), (void *)conn))
+		    bpf_probe_read_user(&net_fd, sizeof(net_fd), (void *)conn) ||
+		    bpf_probe_read_user(&found, sizeof(found), (void *)(net_fd + GO_DESCRIPTOR)))
 			break;
-		bpf_probe_read_user(&found, sizeof(found), (void *)(net_fd + GO_DESCRIPTOR));
 		if (found == fd)
 			return true;
 		if (!i && found < GO_DESCRIPTORS_MAX)
@@ -68,15 +68,16 @@ static __always_inline bool go_is_inside(const struct tls_thread *th, struct pt_
 
 /*
  * What protection adds to a record: crypto/tls begins a connection with records that are smaller
- * than the plaintext at hand. TLS 1.2 with GCM puts the record's number before it, of eight bytes;
- * with CBC, whose records are blocks, it depends. Not known: all of it.
+ * than the plaintext at hand. TLS 1.2 with GCM puts the record's number before it, of eight bytes.
+ * 0: it depends, as with CBC, whose records are blocks.
  */
 static __always_inline u32 go_expansion(u64 conn, u64 record_at, u32 record)
 {
 	u32 number = ~0U;
 	u16 version = 0;
 
-	bpf_probe_read_user(&number, sizeof(number), (void *)(record_at + 5));
+	if (bpf_probe_read_user(&number, sizeof(number), (void *)(record_at + 5)))
+		return 0;
 	if (!number)
 		return 8 + 16;
 	bpf_probe_read_user(&version, sizeof(version), (void *)(conn + GO_VERSION));
@@ -84,7 +85,7 @@ static __always_inline u32 go_expansion(u64 conn, u64 record_at, u32 record)
 		bpf_probe_read_user(&version, sizeof(version), (void *)(conn + GO_VERSION_QUIC));
 	if (version == 0x0304)
 		return 16 + 1;
-	return version == 0x0303 && record % 16 ? 16 : record;
+	return version == 0x0303 && record % 16 ? 16 : 0;
 }
 
 #endif

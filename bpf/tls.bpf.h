@@ -239,6 +239,28 @@ static __always_inline u64 tls_base(const struct op *op, struct pt_regs *regs)
 	return (u64)iov.iov_base;
 }
 
+/* How much of a write's plaintext is in this record. 0: it is none of the write's. */
+static __always_inline u32 tls_chunk(const struct tls_thread *th, const struct tls_session *t,
+				     u32 record, u64 record_at)
+{
+	u32 chunk = th->num - th->done, added = t ? t->expansion : 0;
+
+	if (chunk > TLS_CHUNK_MAX)
+		chunk = TLS_CHUNK_MAX;
+	if (th->goroutine) {
+		added = go_expansion(th->ssl, record_at, record);
+		if (added)
+			return record > added && record - added <= chunk ? record - added : 0;
+	}
+	/* smaller pieces than the standard's were agreed on: what is added to each is known by then
+	 */
+	if (record < chunk + TLS_EXPANSION_LEAST && added && record > added)
+		chunk = record - added;
+	if (record < chunk + TLS_EXPANSION_LEAST || record > chunk + TLS_EXPANSION_MAX)
+		return 0;
+	return chunk;
+}
+
 /* A record was sent within a write: which part of the plaintext it has in it. */
 static __always_inline void tls_sent(struct tls_thread *th, struct conn *c, const struct op *op,
 				     const u8 *head, struct tls_text *x)
@@ -263,16 +285,8 @@ static __always_inline void tls_sent(struct tls_thread *th, struct conn *c, cons
 	}
 	if (head[0] != TLS_APPLICATION_DATA || !record || th->done >= th->num)
 		return;
-	chunk = th->num - th->done;
-	if (chunk > TLS_CHUNK_MAX)
-		chunk = TLS_CHUNK_MAX;
-	/* smaller pieces than the standard's were agreed on: what is added to each is known by then
-	 */
-	if (record < chunk + TLS_EXPANSION_LEAST && t && t->expansion && record > t->expansion)
-		chunk = record - t->expansion;
-	else if (record < chunk + TLS_EXPANSION_LEAST && th->goroutine)
-		chunk = record - go_expansion(th->ssl, x->base, record);
-	if (!chunk || record < chunk + TLS_EXPANSION_LEAST || record > chunk + TLS_EXPANSION_MAX)
+	chunk = tls_chunk(th, t, record, x->base);
+	if (!chunk)
 		return;
 	t = tls_bound(th, c, tgid);
 	if (!t)
@@ -414,8 +428,10 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 			tls_tell(s, t, &x);
 		return c->flags & CONN_TLS ? TLS_TAKES : TLS_LEAVES;
 	}
-	if (!(c->flags & CONN_TLS) || dir == SONDE_TX)
-		bpf_probe_read_user(head, sizeof(head), (void *)tls_base(op, regs));
+	if (!(c->flags & CONN_TLS) || dir == SONDE_TX) {
+		x.base = tls_base(op, regs);
+		bpf_probe_read_user(head, sizeof(head), (void *)x.base);
+	}
 	if (c->tls != TLS_YES) {
 		if (!tls_record_len(head)) {
 			if (++c->tls_tries >= TLS_TRIES)

@@ -10,7 +10,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct gopclntab_function f[] = { { .name = "crypto/tls.(*Conn).Read" }, { .name = "a" } };
 	struct go_code code;
+	size_t at = 0;
 
+	if (gopclntab_search((struct slice){ data, size }, &at))
+		assert(at < size);
 	if (gopclntab_find((struct slice){ data, size }, 0x401000, f, 2) > 0)
 		assert(f[0].start < f[0].end || f[1].start < f[1].end);
 	if (go_code_read((struct slice){ data, size }, &code))

@@ -96,6 +96,27 @@ static void functions_in_every_form(void **state)
 		}
 }
 
+/* Behind other things, where a linker has put it; what only begins like one is passed by. */
+static void table_among_other_things(void **state)
+{
+	struct table t = made(&forms[2], 0), nothing = made(&forms[1], TEXT);
+	struct gopclntab_function f[3];
+	uint8_t bytes[4 * TABLE_MAX] = { 0 };
+	struct slice all = { bytes, sizeof(bytes) };
+	size_t at = 0;
+
+	put(&nothing, 8, UINT64_MAX, 8);
+	memcpy(bytes + GOPCLNTAB_ALIGN, nothing.bytes, nothing.n);
+	memcpy(bytes + 2 * TABLE_MAX, t.bytes, t.n);
+	assert_true(gopclntab_search(all, &at));
+	assert_int_equal(at, 2 * TABLE_MAX);
+	assert_int_equal(find((struct slice){ bytes + at, sizeof(bytes) - at }, f), 2);
+	at += GOPCLNTAB_ALIGN;
+	assert_false(gopclntab_search(all, &at));
+	at = sizeof(bytes);
+	assert_false(gopclntab_search(all, &at));
+}
+
 static void older_and_other_tables(void **state)
 {
 	struct gopclntab_function f[3];
@@ -211,6 +232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(functions_in_every_form),
+		cmocka_unit_test(table_among_other_things),
 		cmocka_unit_test(older_and_other_tables),
 		cmocka_unit_test(any_wrong_byte_or_end),
 		cmocka_unit_test(returns_that_return_something),

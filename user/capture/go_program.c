@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <gelf.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "identity/gopclntab.h"
 
@@ -17,14 +19,22 @@ static const char *const names[FUNCTIONS] = {
 	[ROUND_TRIP] = "net/http.(*persistConn).roundTrip",
 };
 
-enum { SEGMENTS_MAX = 64, TEXT_START = 8 + 2 * 8 /* in the table's head */ };
+enum {
+	SEGMENTS_MAX = 64,
+	TEXT_START = 8 + 2 * 8, /* in the table's head */
+	LOAD_MAX = 256 << 20,
+};
 
+/*
+ * Read, never mapped: in a mapping the kernel would show the breakpoints of whoever watches the
+ * file already, and a file that is cut short would end the program.
+ */
 struct reader {
+	int fd;
 	Elf *elf;
-	struct slice image; /* the file, mapped */
 	GElf_Phdr segments[SEGMENTS_MAX];
 	size_t n_segments;
-	GElf_Shdr symbols, table, text; /* sh_size 0: there is no such section */
+	GElf_Shdr symbols, table, relro, text; /* sh_size 0: there is no such section */
 	Elf_Scn *symbols_at;
 	bool is_go;
 	struct gopclntab_function functions[FUNCTIONS];
@@ -68,6 +78,8 @@ static int read_sections(struct reader *r)
 		} else if (ends_with(name, ".gopclntab")) { /* of position independent programs
 							     * behind other words */
 			r->table = sh;
+		} else if (strcmp(name, ".data.rel.ro") == 0) {
+			r->relro = sh;
 		} else if (strcmp(name, ".text") == 0) {
 			r->text = sh;
 		} else if (strcmp(name, ".go.buildinfo") == 0 ||
@@ -104,11 +116,34 @@ static void by_symbols(struct reader *r)
 	}
 }
 
+/* Owned by the caller; n is 0 where there is nothing. */
+static struct slice load(const struct reader *r, uint64_t offset, uint64_t n)
+{
+	uint8_t *p = n && n <= LOAD_MAX ? malloc(n) : NULL;
+	size_t done = 0;
+	ssize_t got;
+
+	while (p && done < n) {
+		got = pread(r->fd, p + done, n - done, (off_t)(offset + done));
+		if (got <= 0) {
+			free(p);
+			p = NULL;
+			break;
+		}
+		done += (size_t)got;
+	}
+	return (struct slice){ p, p ? n : 0 };
+}
+
+static void unload(struct slice s)
+{
+	free((void *)(uintptr_t)s.p);
+}
+
 /* Where the code begins, of a program that is placed when it is loaded: the table says nothing in
  * the file, but a relocation does. 0: nothing. */
-static uint64_t relocated_text(struct reader *r)
+static uint64_t relocated_text(struct reader *r, uint64_t table)
 {
-	uint64_t at = r->table.sh_addr + TEXT_START;
 	Elf_Scn *scn = NULL;
 	GElf_Shdr sh;
 	GElf_Rela rel;
@@ -120,59 +155,77 @@ static uint64_t relocated_text(struct reader *r)
 			continue;
 		data = elf_getdata(scn, NULL);
 		for (size_t i = 0; data && i < sh.sh_size / sh.sh_entsize; i++)
-			if (gelf_getrela(data, (int)i, &rel) && rel.r_offset == at)
+			if (gelf_getrela(data, (int)i, &rel) && rel.r_offset == table + TEXT_START)
 				return (uint64_t)rel.r_addend;
 	}
 	return 0;
 }
 
-static struct slice bytes_of(const struct reader *r, uint64_t offset, uint64_t n)
+static int find_in(struct reader *r, struct slice table, uint64_t address)
 {
-	if (offset > r->image.n || n > r->image.n - offset)
-		return (struct slice){ r->image.p, 0 };
-	return (struct slice){ r->image.p + offset, n };
+	return gopclntab_find(table, relocated_text(r, address) ?: r->text.sh_addr, r->functions,
+			      FUNCTIONS);
 }
 
 static int by_table(struct reader *r)
 {
-	struct slice table = bytes_of(r, r->table.sh_offset, r->table.sh_size);
+	const GElf_Shdr *sh = r->table.sh_size ? &r->table : &r->relro;
+	struct slice s = load(r, sh->sh_offset, sh->sh_size);
+	int found = -ENOEXEC;
+	size_t at = 0;
 
-	return gopclntab_find(table, relocated_text(r) ?: r->text.sh_addr, r->functions, FUNCTIONS);
+	if (r->table.sh_size) {
+		found = find_in(r, s, sh->sh_addr);
+	} else { /* other linkers than Go's leave it among other things */
+		while (found < 0 && gopclntab_search(s, &at)) {
+			found = find_in(r, (struct slice){ s.p + at, s.n - at }, sh->sh_addr + at);
+			at += GOPCLNTAB_ALIGN;
+		}
+	}
+	unload(s);
+	return found;
 }
 
-/* Where a function lies in the file. n is 0 where it does not lie in code. */
-static struct slice code_of(const struct reader *r, const struct gopclntab_function *f,
-			    uint64_t *offset)
+/* Of a function. 0: it does not lie in code. */
+static uint64_t offset_of(const struct reader *r, const struct gopclntab_function *f)
 {
-	*offset = 0;
 	for (size_t i = 0; i < r->n_segments; i++) {
 		const GElf_Phdr *ph = &r->segments[i];
 
-		if (f->start < ph->p_vaddr || f->start - ph->p_vaddr >= ph->p_filesz ||
-		    f->end < f->start)
-			continue;
-		*offset = f->start - ph->p_vaddr + ph->p_offset;
-		return bytes_of(r, *offset, f->end - f->start);
+		if (f->start >= ph->p_vaddr && f->start - ph->p_vaddr < ph->p_filesz &&
+		    f->end > f->start)
+			return f->start - ph->p_vaddr + ph->p_offset;
 	}
-	return (struct slice){ r->image.p, 0 };
+	return 0;
+}
+
+static struct slice code_of(const struct reader *r, const struct gopclntab_function *f)
+{
+	uint64_t offset = offset_of(r, f), n = f->end - f->start;
+
+	return offset ? load(r, offset, n < GO_CODE_MAX ? n : GO_CODE_MAX)
+		      : (struct slice){ NULL, 0 };
 }
 
 /* What has no stack check is no Go function with its arguments in registers, or not where it was
  * said to be. */
 static uint64_t entry_of(const struct reader *r, size_t which)
 {
-	uint64_t offset;
-	struct slice code = code_of(r, &r->functions[which], &offset);
+	struct slice code = code_of(r, &r->functions[which]);
+	bool begins = go_code_begins(code);
 
-	return go_code_begins(code) ? offset : 0;
+	unload(code);
+	return begins ? offset_of(r, &r->functions[which]) : 0;
 }
 
 static const char *read_tls(const struct reader *r, struct go_program *p)
 {
+	uint64_t offset = offset_of(r, &r->functions[READ]);
+	struct slice bytes = code_of(r, &r->functions[READ]);
 	struct go_code code;
-	uint64_t offset;
-	int err = go_code_read(code_of(r, &r->functions[READ], &offset), &code);
+	int err = go_code_read(bytes, &code);
 
+	unload(bytes);
 	if (err == -ENOSYS)
 		return "sonde was built without the disassembler that finds where Go functions "
 		       "return";
@@ -197,15 +250,14 @@ static const char *read_tls(const struct reader *r, struct go_program *p)
 int go_program_read(int fd, struct go_program *out)
 {
 	struct go_program p = { .round_trip = 0 };
-	struct reader r = { .elf = NULL };
+	struct reader r = { .fd = fd };
 	int err = -ENOEXEC, found = 0;
 
 	elf_version(EV_CURRENT);
-	r.elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	r.elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (!r.elf || elf_kind(r.elf) != ELF_K_ELF || gelf_getclass(r.elf) != ELFCLASS64)
 		goto out;
-	r.image.p = (const uint8_t *)elf_rawfile(r.elf, &r.image.n);
-	err = r.image.p ? read_sections(&r) : -ENOEXEC;
+	err = read_sections(&r);
 	if (err)
 		goto out;
 	read_segments(&r);

@@ -113,3 +113,17 @@ int gopclntab_find(struct slice table, uint64_t text, struct gopclntab_function 
 	}
 	return found;
 }
+
+bool gopclntab_search(struct slice bytes, size_t *at)
+{
+	struct reader r;
+
+	for (size_t i = *at; i < bytes.n; i += GOPCLNTAB_ALIGN) {
+		r = (struct reader){ .layout = NULL };
+		if (open_table(&r, part(bytes, i), 0) == 0 && r.n) {
+			*at = i;
+			return true;
+		}
+	}
+	return false;
+}

@@ -26,4 +26,9 @@ struct gopclntab_function {
  */
 int gopclntab_find(struct slice table, uint64_t text, struct gopclntab_function *wanted, size_t n);
 
+/* Where behind *at something may be a table: linkers other than Go's leave it among other things.
+ * False: nowhere. */
+enum { GOPCLNTAB_ALIGN = 32 };
+bool gopclntab_search(struct slice bytes, size_t *at);
+
 #endif

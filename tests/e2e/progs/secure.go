@@ -98,6 +98,10 @@ func serve(port, cert, key, words string) {
 		listener = countedListener{listener}
 	}
 	server := &http.Server{Handler: handler, TLSConfig: config}
+	if config.CipherSuites != nil { // net/http wants another for HTTP/2
+		config.NextProtos = []string{"http/1.1"}
+		server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
+	}
 	panic(server.ServeTLS(listener, cert, key))
 }
 
