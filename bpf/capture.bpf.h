@@ -56,9 +56,7 @@ enum {
 	RUN_COPY = 256,
 };
 
-/* What the kernel's own memory holds at an address, in place. Pointers found there are followed the
- * same way: of those the verifier trusts it asks each time for what else they may lead to, which
- * takes it longer than all else. Socket tier only. */
+/* A socket at an address. Socket tier only. */
 static __always_inline struct sock *sock_at(const void *sk)
 {
 	return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct sock));
@@ -68,9 +66,7 @@ static __always_inline struct sock *sock_at(const void *sk)
  * completion of an asynchronous one, or a file whose blocks travel over a socket. */
 static __always_inline bool call_is_for(const struct actor *by)
 {
-	struct task_struct *task =
-		bpf_rdonly_cast(by->task, bpf_core_type_id_kernel(struct task_struct));
-	struct fdtable *fdt = task->files->fdt;
+	struct fdtable *fdt = task_at(by->task)->files->fdt;
 	struct file *own = sock_at(by->sk)->sk_socket->file;
 	u32 fd = CALL_ARG1(by->regs);
 	struct hlist_head *entry; /* any type that is one pointer */
@@ -117,7 +113,7 @@ static __always_inline u32 rx_end(struct op *op, const struct actor *by, u32 end
 	struct conn *c = by->c;
 	u32 tid = by->task->pid, i = tid & (CONN_READERS - 1);
 
-	if (by->task->signal->nr_threads > 1) {
+	if (!is_alone(by->task)) {
 		if (c->reader_tid[i] == tid) {
 			end = c->reader_seq[i];
 			c->reader_tid[i] = 0;
@@ -417,7 +413,7 @@ __noinline int capture(struct op *op, struct conn *c)
 	}
 	ev = &s->ev;
 	ev->h.kind = SONDE_EV_DATA;
-	ev->h.flags = op->marks | (task->signal->nr_threads <= 1 ? SONDE_F_ALONE : 0);
+	ev->h.flags = op->marks | (is_alone(task) ? SONDE_F_ALONE : 0);
 	ev->h.ts_ns = bpf_ktime_get_ns();
 	ev->dir = dir;
 	ev->seq = op->seq;

@@ -17,6 +17,22 @@ static __always_inline struct tcp_sock *tcp_of(const struct sock *sk)
 	return bpf_skc_to_tcp_sock((void *)sk);
 }
 
+/* A thread as mere memory, for following pointers: at each one that it trusts the verifier asks for
+ * what else it may lead to, by name and through all the kernel's types, and takes longer for that
+ * than for all the rest. */
+static __always_inline struct task_struct *task_at(struct task_struct *task)
+{
+	if (bpf_rdonly_cast)
+		return bpf_rdonly_cast(task, bpf_core_type_id_kernel(struct task_struct));
+	return task;
+}
+
+/* Has its process no other thread? */
+static __always_inline bool is_alone(struct task_struct *task)
+{
+	return task_at(task)->signal->nr_threads <= 1;
+}
+
 /* The next byte to be read. Once the peer's FIN was read the socket's own figure is one past it. */
 static __always_inline u32 tcp_rx_next(struct tcp_sock *tp)
 {

@@ -44,7 +44,7 @@ static __noinline void conn_describe(struct sock *sk, struct conn *c, u64 tx_rx_
 		return;
 	if (c->flags & CONN_FRESH)
 		ev->h.flags |= SONDE_F_FRESH;
-	if (bpf_get_current_task_btf()->signal->nr_threads > 1)
+	if (!is_alone(bpf_get_current_task_btf()))
 		ev->h.flags |= SONDE_F_THREADS;
 	ev->cookie = c->cookie;
 	ev->connect_ns = c->connect_ns;

@@ -8,6 +8,7 @@ int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_b
 {
 	u32 tgid = task->tgid, len;
 	const char *filename = bprm->filename;
+	struct mm_struct *mm = task->mm; /* read once: see task_at() */
 	struct sonde_ev_exec *ev;
 
 	bpf_map_delete_elem(&processes, &tgid);
@@ -24,11 +25,11 @@ int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_b
 	ev->uid = (u32)bpf_get_current_uid_gid();
 	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), task->comm);
 	bpf_probe_read_kernel_str(ev->filename, sizeof(ev->filename), filename);
-	len = task->mm->arg_end - task->mm->arg_start;
+	len = mm->arg_end - mm->arg_start;
 	if (len > SONDE_ARGS_MAX)
 		len = SONDE_ARGS_MAX;
 	asm volatile("" : "+r"(len));
-	if (len > SONDE_ARGS_MAX || bpf_probe_read_user(ev->args, len, (void *)task->mm->arg_start))
+	if (len > SONDE_ARGS_MAX || bpf_probe_read_user(ev->args, len, (void *)mm->arg_start))
 		len = 0;
 	ev->args_len = len;
 	control_submit(ev);
@@ -68,10 +69,11 @@ SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(sonde_exit, struct task_struct *task)
 {
 	u32 tgid = task->tgid, *known;
+	struct signal_struct *all = task->signal;
 	struct sonde_ev_exit *ev;
 
 	/* the last thread of the process, whichever it is; none of the kernel's own */
-	if (task->signal->live.counter != 0 || task->flags & PF_KTHREAD)
+	if (all->live.counter != 0 || task->flags & PF_KTHREAD)
 		return 0;
 	known = bpf_map_lookup_elem(&processes, &tgid);
 	if (known) {
@@ -87,18 +89,17 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 	if (!ev)
 		return 0;
 	ev->tgid = tgid;
-	ev->code = task->signal->flags & 4 /* SIGNAL_GROUP_EXIT */ ? task->signal->group_exit_code
-								   : task->exit_code;
+	ev->code = all->flags & 4 /* SIGNAL_GROUP_EXIT */ ? all->group_exit_code : task->exit_code;
 	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), task->group_leader->comm);
 	/* the last thread's, and those of the threads that went before it */
-	if (task->signal->oom_mm)
+	if (all->oom_mm)
 		ev->h.flags |= SONDE_F_OOM;
-	ev->run_ns = task->se.sum_exec_runtime + task->signal->sum_sched_runtime;
-	ev->user_ns = task->utime + task->signal->utime;
-	ev->system_ns = task->stime + task->signal->stime;
+	ev->run_ns = task->se.sum_exec_runtime + all->sum_sched_runtime;
+	ev->user_ns = task->utime + all->utime;
+	ev->system_ns = task->stime + all->stime;
 	if (bpf_core_field_exists(task->ioac.read_bytes)) {
-		ev->read_bytes = task->ioac.read_bytes + task->signal->ioac.read_bytes;
-		ev->written_bytes = task->ioac.write_bytes + task->signal->ioac.write_bytes;
+		ev->read_bytes = task->ioac.read_bytes + all->ioac.read_bytes;
+		ev->written_bytes = task->ioac.write_bytes + all->ioac.write_bytes;
 	}
 	control_submit(ev);
 	return 0;

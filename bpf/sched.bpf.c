@@ -85,7 +85,8 @@ static __always_inline bool is_throttled(struct task_struct *task)
 	return q->throttle_count > 0;
 }
 
-/* The rest is out of the way of the switches of threads that nobody observes. */
+/* The rest is out of the way of the switches of threads that nobody observes. The thread that
+ * leaves is still the one that runs. */
 static __noinline int leave(struct task_struct *task, bool preempt)
 {
 	struct thread *t = bpf_task_storage_get(&threads, task, NULL, 0);
@@ -94,7 +95,7 @@ static __noinline int leave(struct task_struct *task, bool preempt)
 	if (!t)
 		return 0;
 	now = bpf_ktime_get_ns();
-	thread_settle(t, task, now);
+	thread_settle(t, now);
 	t->off_ns = now;
 	t->run_delay_ns = task->sched_info.run_delay;
 	t->exec_ns = task->se.sum_exec_runtime;

@@ -231,7 +231,7 @@ int BPF_PROG(sonde_send_start, struct sock *sk)
 	if (c->tx_start_ns && c->tx_tid == tid)
 		return 0;
 	task = bpf_get_current_task_btf();
-	if (c->role == SONDE_ROLE_SERVER && task->signal->nr_threads <= 1)
+	if (c->role == SONDE_ROLE_SERVER && is_alone(task))
 		return 0;
 	tp = tcp_of(sk);
 	c->tx_tid = tid;
@@ -250,7 +250,7 @@ int BPF_PROG(sonde_read_end, struct sock *sk)
 	struct conn *c;
 	u32 tid, i;
 
-	if (task->signal->nr_threads <= 1)
+	if (is_alone(task))
 		return 0;
 	c = conn_of(sk);
 	if (!c || !(c->flags & CONN_OBSERVED))

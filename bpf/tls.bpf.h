@@ -181,7 +181,7 @@ __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_tex
 	dir = x->dir & 1;
 	ev->h.kind = SONDE_EV_DATA;
 	ev->h.flags = SONDE_F_TLS | (c->flags & CONN_FRESH ? SONDE_F_TLS_FRESH : 0) |
-		      (task->signal->nr_threads <= 1 ? SONDE_F_ALONE : 0);
+		      (is_alone(task) ? SONDE_F_ALONE : 0);
 	ev->h.ts_ns = bpf_ktime_get_ns();
 	ev->dir = dir;
 	ev->seq = __sync_fetch_and_add(&c->own_seq[dir], x->len);
