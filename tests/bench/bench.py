@@ -19,9 +19,11 @@ import databases
 import host
 import kernel
 import own
+import pressure
 import tls
 
-MEASURES = {f.__name__: f for room in (cost, databases, tls, kernel, own) for f in room.MEASURES}
+ROOMS = (cost, databases, tls, kernel, pressure, own)
+MEASURES = {f.__name__: f for room in ROOMS for f in room.MEASURES}
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 DOC = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "performance.md")
 
