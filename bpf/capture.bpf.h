@@ -345,6 +345,33 @@ static __always_inline bool is_preface(const struct scratch *s)
 	return s->ev.copied >= 24 && *(const u64 *)s->bytes == 0x5448202a20495250; /* PRI * HT */
 }
 
+/* What was copied of an operation, from `from` on, and where all of it is wanted, what follows. */
+static __always_inline void submit_whole(struct rest *r, u32 from)
+{
+	struct scratch *s = r->s;
+	struct sonde_ev_data *ev = &s->ev;
+
+	if (!r->c->is_framed && is_preface(s))
+		r->c->is_framed = true;
+	r->at = from + ev->copied;
+	r->seq = ev->seq;
+	r->len = ev->len;
+	if (ev->copied != SONDE_COPY_MAX || !ev->tail)
+		s->whole = false;
+	if (s->whole) {
+		ev->len = r->at;
+		ev->tail = 0;
+	}
+	if (from && ev->copied) {
+		/* the record speaks of what lies behind the verdict only */
+		ev->seq += from;
+		ev->len -= from;
+	}
+	submit(s, r->c, r->dir);
+	if (s->whole)
+		bpf_loop(REST_MAX, copy_next, r, 0);
+}
+
 /* The goroutine at work: the runtime keeps its g in a register while it is in a system call. In a
  * call of C code the register is anything: it counts only where the thread's own g agrees. */
 static __always_inline u64 goroutine_of(struct task_struct *task)
@@ -450,25 +477,7 @@ __noinline int capture(struct op *op, struct conn *c)
 		fill_tx(ev, op);
 	if (op->len)
 		copy_bytes(s, op, &by, from, want, &rest.ub);
-	if (!c->is_framed && is_preface(s))
-		c->is_framed = true;
-	rest.at = from + ev->copied;
-	rest.seq = ev->seq;
-	rest.len = ev->len;
-	if (ev->copied != SONDE_COPY_MAX || !ev->tail)
-		s->whole = false;
-	if (s->whole) {
-		ev->len = rest.at;
-		ev->tail = 0;
-	}
-	if (from && ev->copied) {
-		/* the record speaks of what lies behind the verdict only */
-		ev->seq += from;
-		ev->len -= from;
-	}
-	submit(s, c, dir);
-	if (s->whole)
-		bpf_loop(REST_MAX, copy_next, &rest, 0);
+	submit_whole(&rest, from);
 	return 0;
 }
 

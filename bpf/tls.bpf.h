@@ -171,14 +171,16 @@ __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_tex
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct sonde_ev_data *ev;
+	struct rest rest = { .s = s };
 	u32 from, want, dir;
 	struct conn *c;
 
 	if (!s || !t || !x)
 		return 0;
 	ev = &s->ev;
-	c = &t->c;
-	dir = x->dir & 1;
+	c = rest.c = &t->c;
+	dir = rest.dir = x->dir & 1;
+	rest.ub.base = x->base;
 	ev->h.kind = SONDE_EV_DATA;
 	ev->h.flags = SONDE_F_TLS | (c->flags & CONN_FRESH ? SONDE_F_TLS_FRESH : 0) |
 		      (is_alone(task) ? SONDE_F_ALONE : 0);
@@ -215,11 +217,7 @@ __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_tex
 		ev->copied = ev->tail = 0;
 		count(SONDE_CNT_FAULT);
 	}
-	if (from && ev->copied) {
-		ev->seq += from;
-		ev->len -= from;
-	}
-	submit(s, c, dir);
+	submit_whole(&rest, from);
 	return 0;
 }
 

@@ -12,11 +12,13 @@ from harness.proc import Failure, free_port
 from harness.sonde import Sonde
 
 
-def call(e):
-    """Server and client; the port and what the client says came of its calls."""
+def call(e, *secured):
+    """Server and client, within TLS by a certificate and its key; the port and what the client says
+    came of its calls."""
     port, env = free_port(), {**os.environ, "NODE_PATH": node.modules(e)}
-    e.serve([tool("node"), os.path.join(PROGS, "node", "rpcserver.js"), port], port, env=env)
-    p = e.procs.run([tool("node"), os.path.join(PROGS, "node", "rpcclient.js"), port], env=env)
+    e.serve([tool("node"), os.path.join(PROGS, "node", "rpcserver.js"), port, *secured], port, env=env)
+    p = e.procs.run([tool("node"), os.path.join(PROGS, "node", "rpcclient.js"), port, *secured[:1]],
+                    env=env)
     if p.code:
         raise Failure(f"rpcclient.js: {p.stderr()[-300:]}")
     quiet()

@@ -7,7 +7,12 @@ const { service } = require('./rpcserver.js');
 
 const Client = grpc.makeGenericClientConstructor({ ...service,
 	Nope: { ...service.Unary, path: '/shop.Cart/Nope' } });
-const client = new Client(`127.0.0.1:${process.argv[2]}`, grpc.credentials.createInsecure());
+const [, , port, cert] = process.argv;
+const client = new Client(
+	`127.0.0.1:${port}`,
+	cert ? grpc.credentials.createSsl(require("fs").readFileSync(cert))
+	     : grpc.credentials.createInsecure(),
+	{ "grpc.ssl_target_name_override": "localhost" });
 const said = { counts: {}, sent: {}, received: {}, took: {} };
 const add = (o, key, n) => { o[key] = (o[key] || 0) + n; };
 

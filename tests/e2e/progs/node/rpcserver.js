@@ -54,6 +54,11 @@ function both(call) {
 if (require.main === module) {
 	const server = new grpc.Server();
 	server.addService(service, { Unary: unary, Down: down, Up: up, Both: both });
-	server.bindAsync(`127.0.0.1:${process.argv[2]}`, grpc.ServerCredentials.createInsecure(),
+	const [, , port, cert, key] = process.argv, read = require("fs").readFileSync;
+
+	server.bindAsync(`127.0.0.1:${port}`,
+		cert ? grpc.ServerCredentials.createSsl(
+			null, [{ cert_chain: read(cert), private_key: read(key) }])
+		     : grpc.ServerCredentials.createInsecure(),
 			 (err) => { if (err) throw err; });
 }

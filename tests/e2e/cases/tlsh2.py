@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP/2 within TLS, agreed on by ALPN: the same counts as in the clear."""
+import re
+from collections import Counter
+
+from harness import node
+from harness.case import case
+from harness.env import tool
+from harness.expect import Expect, difference
+from harness.proc import Failure, free_port
+from harness.sonde import Sonde
+
+from . import grpc
+from .tls import Watched, certificate
+
+
+@case(group=None, limit=60)
+def tls_h2load(e):
+    """nghttpd and h2load, 100 streams on each of 4 connections; 100,000 requests in the long form."""
+    cert, key = certificate(e)
+    port, n = free_port(), e.amount(10000, 100000)
+    e.serve([tool("nghttpd"), "-a", "127.0.0.1", "-d", e.site(), port, key, cert], port)
+    s = Sonde(e, "run", "--server-address", "on", "--port", port).wait_ready()
+    p = e.procs.run([tool("h2load"), "-n", n, "-c", 4, "-m", 100, f"https://127.0.0.1:{port}/hello"],
+                    seconds=40)
+    done = re.search(r"requests: .* (\d+) succeeded, 0 failed, 0 errored, 0 timeout", p.stdout())
+    if not done or int(done[1]) != n:
+        raise Failure(f"h2load: {p.stdout()[-300:]!r}")
+    m = s.settled_metrics(limit=15)
+    s.end()
+    e.figures.update(sent=n, counted=sum(m.requests("server").values()), lost=m.lost())
+    found = [f"lost {k}: {v}" for k, v in m.lost().items() if v]
+    for role, service in (("server", "nghttpd"), ("client", "h2load")):
+        truth = Counter({(service, "GET", "/hello", 200, None): n})
+        found += difference(role, truth, m.requests(role, port))
+    if found:
+        raise Failure("; ".join(found[:6]))
+
+
+@case(group=None)
+def tls_nginx_http2(e):
+    """curl, several requests on a connection; a 5 MB file, 404, no body, POST."""
+    cert, key = certificate(e)
+    port = free_port()
+    ng = e.nginx(f"listen 127.0.0.1:{port} ssl http2; ssl_certificate {cert}; "
+                 f"ssl_certificate_key {key};")
+    w = Watched(e, port)
+    url = f"https://127.0.0.1:{port}"
+    for version in ("1.2", "1.3"):
+        p = e.curl("-k", "--http2", "--tls-max", version, f"{url}/hello", f"{url}/missing",
+                   f"{url}/big", f"{url}/empty", f"{url}/hello")
+        e.curl("-k", "--http2", "--tls-max", version, "-d", "a=1", f"{url}/hello")
+        if p.status != [200, 404, 200, 204, 200]:
+            raise Failure(f"curl: {p.status}")
+    truth = ng.log(12)
+    seen = w.judge(Expect(port, truth, "nginx", "curl"))
+    wrong = Counter(t["version"] for t in seen if t["version"] != "2")
+    if wrong:
+        raise Failure(f"versions {wrong}")
+
+
+@case(group=None, limit=90)
+def tls_grpc_calls(e):
+    """Every kind of call of grpc-js, whose records are handed over in memory."""
+    node.modules(e)
+    s = Sonde(e, "run", "--server-address", "on").wait_ready()
+    port, said = grpc.call(e, *certificate(e))
+    m = s.settled_metrics()
+    s.end()
+    found = [f"lost {k}: {v}" for k, v in m.lost().items() if v]
+    for role, service in (("server", "rpcserver"), ("client", "rpcclient")):
+        truth = Counter({(service, *k): n for k, n in grpc.truth_of(said).items()})
+        found += difference(role, truth, m.calls(role, port))
+    if found:
+        raise Failure("; ".join(found[:6]))
