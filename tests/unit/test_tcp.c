@@ -181,6 +181,27 @@ static void test_open(void **state)
 	assert_int_equal(value(METRIC_TCP_OLDEST, "shop", "client"), 0);
 }
 
+/* Where thousands are kept those that nothing comes to go sooner, and nothing of them is lost. */
+static void test_crowd(void **state)
+{
+	struct sonde_tcp now = { .bytes = { 10, 0 } }, last = { .bytes = { 13, 0 } };
+	struct sonde_tcp_key key = server;
+	uint32_t forgotten = 0;
+
+	for (uint64_t at = SECOND; at <= 6 * SECOND; at += 5 * SECOND) {
+		tcp_begin(tcp, at);
+		for (key.tgid = 100; key.tgid < 100 + 4096 + 2; key.tgid++) {
+			if (tcp_take(tcp, &key, &now))
+				continue;
+			tcp_take_last(tcp, &key, &now, &last);
+			forgotten++;
+		}
+		tcp_publish(tcp);
+	}
+	assert_int_equal(forgotten, 2);
+	assert_int_equal(value(METRIC_TCP_BYTES, "shop", "transmit"), 4098 * 10 + 2 * 3);
+}
+
 /* What nothing comes to for a minute is forgotten, and counts from nothing when it comes again;
  * what is open is not. */
 static void test_forgotten(void **state)
@@ -285,10 +306,9 @@ static void test_disks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_growth),    TEST(test_less_than_nothing),
-		TEST(test_peers),     TEST(test_open),
-		TEST(test_forgotten), TEST(test_nobodys),
-		TEST(test_listeners), TEST(test_disks),
+		TEST(test_growth),  TEST(test_less_than_nothing), TEST(test_peers),
+		TEST(test_open),    TEST(test_forgotten),	  TEST(test_crowd),
+		TEST(test_nobodys), TEST(test_listeners),	  TEST(test_disks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

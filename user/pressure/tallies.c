@@ -54,15 +54,17 @@ static void read_tcp(struct tallies *t, uint64_t now_ns)
 {
 	int fd = probe_map(t->probe, "tcp_tallies");
 	struct sonde_tcp_key key, next;
-	struct sonde_tcp now;
+	struct sonde_tcp now, last;
 	bool has_next = bpf_map_get_next_key(fd, NULL, &next) == 0;
 
 	tcp_begin(t->tcp, now_ns);
 	while (has_next) {
 		key = next;
 		has_next = bpf_map_get_next_key(fd, &key, &next) == 0;
-		if (bpf_map_lookup_elem(fd, &key, &now) == 0 && !tcp_take(t->tcp, &key, &now))
-			bpf_map_delete_elem(fd, &key);
+		if (bpf_map_lookup_elem(fd, &key, &now) || tcp_take(t->tcp, &key, &now))
+			continue;
+		if (bpf_map_lookup_and_delete_elem(fd, &key, &last) == 0)
+			tcp_take_last(t->tcp, &key, &now, &last);
 	}
 	tcp_publish(t->tcp);
 }

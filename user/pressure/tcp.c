@@ -9,7 +9,11 @@
 #include "util/clock.h"
 #include "util/map.h"
 
-#define TCP_IDLE_NS (60 * NS_PER_S)
+/* A sum that nothing came to goes after as long; where processes come and go by the thousand, the
+ * kernel's table of 16,384 has to have room for the next ones before that. */
+#define TCP_IDLE_NS	    (60 * NS_PER_S)
+#define TCP_IDLE_CROWDED_NS (4 * NS_PER_S)
+enum { TCP_CROWD = 4096 };
 
 /* Of one key, as taken last. */
 struct tally {
@@ -258,7 +262,8 @@ bool tcp_take(struct tcp *t, const struct sonde_tcp_key *key, const struct sonde
 		return true; /* the next time */
 	if (is_open || memcmp(&of->last, now, sizeof(*now)) != 0)
 		of->grown_ns = t->now_ns;
-	if (t->now_ns - of->grown_ns >= TCP_IDLE_NS) {
+	if (t->now_ns - of->grown_ns >=
+	    (t->tallies.n > TCP_CROWD ? TCP_IDLE_CROWDED_NS : TCP_IDLE_NS)) {
 		free(map_del(&t->tallies, hash));
 		return false;
 	}
@@ -272,6 +277,18 @@ bool tcp_take(struct tcp *t, const struct sonde_tcp_key *key, const struct sonde
 	}
 	of->last = *now;
 	return true;
+}
+
+void tcp_take_last(struct tcp *t, const struct sonde_tcp_key *key, const struct sonde_tcp *taken,
+		   const struct sonde_tcp *now)
+{
+	struct taking k = { .t = t, .service = t->opts.service_of(t->opts.ctx, key->tgid) };
+	struct red_text text;
+
+	if (!k.service)
+		return;
+	name_peer(key, &text, k.peer);
+	add_growth(&k, taken, now);
 }
 
 void tcp_publish(struct tcp *t)

@@ -32,9 +32,12 @@ void tcp_listener(struct tcp *t, const struct sonde_listener *l);
 void tcp_walk_end(struct tcp *t);
 
 /* The sums as they are now, all of them: begin, take each, publish. False: nothing came to these
- * for a minute and nothing is open; they are forgotten, and to be begun anew in the kernel. */
+ * for a minute and nothing is open, or for a few seconds where thousands are kept; they are
+ * forgotten, and to be begun anew in the kernel. What comes to them until then is told last. */
 void tcp_begin(struct tcp *t, uint64_t now_ns);
 bool tcp_take(struct tcp *t, const struct sonde_tcp_key *key, const struct sonde_tcp *now);
+void tcp_take_last(struct tcp *t, const struct sonde_tcp_key *key, const struct sonde_tcp *taken,
+		   const struct sonde_tcp *now);
 void tcp_publish(struct tcp *t);
 
 uint64_t tcp_left_out(const struct tcp *t); /* listening sockets there was no room for, so often */
