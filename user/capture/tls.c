@@ -62,6 +62,10 @@ static const char *const host_folders[] = {
 /* Programs that take their records from memory: what they write is known when the call returns. */
 static const char *const memory_programs[] = { "python", "node", "apache2", "httpd", "dotnet" };
 
+/* Programs that have a library linked into them: looked at when they begin, else their first
+ * connection would be joined in the middle. */
+static const char *const carriers[] = { "node", "nodejs", "deno", "bun" };
+
 /* --- files --- */
 
 static struct file *file_find(struct tls *t, uint64_t dev, uint64_t inode)
@@ -269,6 +273,20 @@ void tls_exited(struct tls *t, uint32_t tgid)
 	t->stats.links -= (uint32_t)u->returns.n;
 	uprobe_detach(&u->returns);
 	free(u);
+}
+
+void tls_execed(struct tls *t, uint32_t tgid, const char *filename, uint64_t now_ns)
+{
+	const char *base = strrchr(filename, '/');
+
+	if (!t)
+		return;
+	tls_exited(t, tgid);
+	t->now_ns = now_ns;
+	base = base ? base + 1 : filename;
+	for (size_t i = 0; i < sizeof(carriers) / sizeof(carriers[0]); i++)
+		if (strcmp(base, carriers[i]) == 0)
+			look_at(t, tgid);
 }
 
 void tls_tick(struct tls *t, uint64_t now_ns)

@@ -32,7 +32,9 @@ void tls_close(struct tls *t); /* detaches; NULL accepted */
 /* A process was seen to speak TLS: what does it map? Looks once a second at most. */
 void tls_seen(struct tls *t, uint32_t tgid, uint64_t now_ns);
 void tls_forked(struct tls *t, uint32_t parent, uint32_t tgid);
-void tls_exited(struct tls *t, uint32_t tgid); /* or became another program */
+void tls_exited(struct tls *t, uint32_t tgid);
+/* Became another program: one that is known to have a library within is looked at at once. */
+void tls_execed(struct tls *t, uint32_t tgid, const char *filename, uint64_t now_ns);
 void tls_tick(struct tls *t, uint64_t now_ns); /* detaches what nobody uses */
 
 /* What a process was found to use; TLS_LIB_NONE: nothing that is watched, or more than one. */

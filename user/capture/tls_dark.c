@@ -39,7 +39,7 @@ static const struct {
 };
 
 static const struct tls_dark go = { "go",
-				    "it is a Go program, and crypto/tls is not watched in it" };
+				    "it is a Go program, whose crypto/tls could not be watched" };
 
 enum { TEXT_MAX = 32 << 20 }; /* bytes looked through: it is done while others wait */
 

@@ -199,10 +199,10 @@ static void process_ends(struct observer *o, uint32_t tgid)
 	go_files_exited(o->go_files, tgid);
 }
 
-static void process_begins(struct observer *o, uint32_t tgid)
+static void process_begins(struct observer *o, const struct sonde_ev_exec *ev)
 {
-	tls_exited(o->tls, tgid);
-	go_files_exec(o->go_files, tgid);
+	tls_execed(o->tls, ev->tgid, ev->filename, clock_mono_ns());
+	go_files_exec(o->go_files, ev->tgid);
 }
 
 static void on_life(void *ctx, const struct sonde_ev_hdr *h)
@@ -215,7 +215,7 @@ static void on_life(void *ctx, const struct sonde_ev_hdr *h)
 	else if (h->kind == SONDE_EV_EXIT)
 		process_ends(o, ((const struct sonde_ev_exit *)h)->tgid);
 	else
-		process_begins(o, ((const struct sonde_ev_exec *)h)->tgid);
+		process_begins(o, (const struct sonde_ev_exec *)h);
 }
 
 /* Before anything is attached, so that a signal from then on ends us in order. */
