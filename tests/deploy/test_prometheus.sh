@@ -30,16 +30,24 @@ all_are_tested() {
 }
 
 # what the rules are ready for and sonde does not export yet stands in tests/to-come.txt, and nothing else
+# what rules for other observers' dashboards are made of
+compat_is_of_ours() {
+	grep -ohP '(?<=\()(http|db|rpc|sonde)_[a-z_]+(?=[,{)])' obi-compat.yaml | sed 's/_\(count\|sum\|bucket\)$//' | sort -u |
+		while read -r m; do grep -q "\`$m\`" ../../docs/metrics.md || { echo "$m"; false; } || return 1; done
+}
+
 all_metrics_are_ours() {
 	diff tests/to-come.txt <(grep -ohP '(?<![:\w])(http|db|rpc|sonde|process|system|dns|messaging)_[a-z_]+(?=[{\[) ])' \
 		recording.yaml alerts.yaml slo.yaml | sed 's/_\(count\|bucket\)$//' | sort -u |
 		while read -r m; do grep -q "\`$m\`" ../../docs/metrics.md || echo "$m"; done)
 }
 
-check "rules parse" promtool check rules recording.yaml alerts.yaml slo.yaml
+check "rules parse" promtool check rules recording.yaml alerts.yaml slo.yaml obi-compat.yaml
 check "configuration parses" promtool check config prometheus.yaml
 check "alerts fire on what they are for" promtool test rules tests/alerts.yaml
 check "error budgets burn as they should" promtool test rules tests/slo.yaml
+check "queries of others return data" promtool test rules tests/obi-compat.yaml
+check "rules for others' names are of our metrics" compat_is_of_ours
 check "slo.yaml is what slo.py makes" is_generated
 check "slo.py refuses a share above 1" refuses_share
 check "slo.py refuses a wrong key" refuses_key
