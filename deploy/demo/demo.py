@@ -9,6 +9,7 @@ Python, Go), PostgreSQL and Redis, visitors, sonde and Prometheus.
   demo.py chaos      puts a fault in place and says what sonde saw of it
 """
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -127,24 +128,22 @@ def load(args):
     return 0 if all(is_so == told for _, is_so, told in rows) else 1
 
 
-def inject(place, fault, last_s, dry):
-    """The fault, between two scrapes of calm and storm each; whether every look shows it."""
+def watch(place, put, last_s):
+    """What lies between scrapes of a calm while and of one in which `put` was in place."""
     port = place.port["sonde"]
     first = Scrape(port)
-    time.sleep(3)
+    time.sleep(2)
     calm = Scrape(port)
-    says = ("nothing, where it would be: " if dry else "") + fault.says
-    print(f"\n{fault.name}: {says}, for {last_s:g} s", flush=True)
-    if dry:
+    with put:
         time.sleep(last_s)
         during = Scrape(port)
-    else:
-        with fault.put(place):
-            time.sleep(last_s)
-            during = Scrape(port)
     time.sleep(1.5)  # requests that were held up end, and sonde's clock ticks
-    after = Scrape(port)
-    looks = list(fault.looks(Between(place, first, calm, calm), Between(place, calm, during, after)))
+    return Between(place, first, calm, calm), Between(place, calm, during, Scrape(port))
+
+
+def show(fault, calm, storm):
+    """Prints what sonde saw; whether every look shows the fault."""
+    looks = list(fault.looks(calm, storm))
     print(f"  {'sonde saw':46}{'before':>10}{'meanwhile':>12}")
     for what, was, now, shows in looks:
         print(f"  {what:46}{was:>10}{now:>12}{'' if shows else '   <- does not show'}", flush=True)
@@ -157,11 +156,17 @@ def chaos(args):
     names = list(FAULTS) if args.fault == "all" else [args.fault]
     if not set(names) <= set(FAULTS):
         raise Trouble(f"no fault {args.fault}; there are {', '.join(FAULTS)}, all")
-    missed = []
-    for name in names:
-        fault = FAULTS[name]
-        if not inject(place, fault, args.seconds or fault.last_s, args.dry):
-            missed.append(name)
+    missed, seen = [], None
+    for fault in map(FAULTS.get, names):
+        last_s = args.seconds or fault.last_s
+        if args.dry:
+            print(f"\n{fault.name}, not put in place")
+            seen = seen or watch(place, contextlib.nullcontext(), last_s)
+        else:
+            print(f"\n{fault.name}: {fault.says}, for {last_s:g} s", flush=True)
+            seen = watch(place, fault.put(place), last_s)
+        if not show(fault, *seen):
+            missed.append(fault.name)
     if missed:
         print(f"\nnot shown: {', '.join(missed)}")
     return 1 if missed else 0

@@ -65,7 +65,7 @@ class Fault:
         self.name, self.says, self.last_s, self.put, self.looks = name, says, last_s, put, looks
 
 
-def fault(name, says, looks, last_s=6):
+def fault(name, says, looks, last_s=5):
     """The decorated function puts it in place, yields, and takes it away."""
     def add(fn):
         FAULTS[name] = Fault(name, says, last_s, contextlib.contextmanager(fn), looks)
@@ -150,7 +150,7 @@ def much_memory(_, storm):
     yield "memory of hog", "-", f"{now / MIB:.0f} MiB", 256 * MIB < now < 300 * MIB
 
 
-@fault("memory-hog", "a program takes 256 MiB and keeps them", much_memory)
+@fault("memory-hog", "a program takes 256 MiB and keeps them", much_memory, last_s=8)
 def memory_hog(place):
     with place.process("/usr/bin/python3", "hog.py", "memory", 256 * MIB):
         yield
