@@ -7,6 +7,7 @@
 #   soak     the figures of docs/reliability.md
 #   deps     what the build needs               install  into DESTDIR and PREFIX; uninstall
 #   deb      a Debian package in build/deb
+#   dist     a tarball with one static program in build/dist
 #   demo     a shop of real programs on loopback, observed; load and chaos drive a running one
 #
 # Nothing is asked of the host while this file is read, so that `make run` works where no compiler
@@ -257,6 +258,10 @@ uninstall:
 deb:
 	@deploy/build-deb $(O)/deb '$(VERSION)' '$(COMMIT)'
 
+# one program without libraries, in a tarball
+dist: $(O)/sonde
+	@deploy/dist/build $(O) '$(VERSION)' $(O)/dist
+
 vmlinux/$(ARCH)/vmlinux.h:
 	$(call msg,VMLINUX)
 	$(Q)mkdir -p $(@D)
@@ -267,7 +272,7 @@ clean:
 	$(Q)rm -rf build build-*
 
 .PHONY: all docs fuzz fuzz-parts bench-parse bench-span tests unit format-check deps run check need-root \
-	demo load chaos soak bench fresh-check vm-check vm-check-short install uninstall deb clean FORCE
+	demo load chaos soak bench fresh-check vm-check vm-check-short install uninstall deb dist clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(O) -path $(O)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The tarball of `make dist`: the same twice, and its program observes in a tree that holds nothing
+# else, in a bare Debian 12 and in the Debian after it. FRESH_DIR: see bare.sh.
+set -eu
+. "$(dirname "$0")/bare.sh"
+. "$(dirname "$0")/verdict.sh"
+bare_enter "$@"
+top=$(cd "$(dirname "$0")/../.." && pwd)
+objects=$(dirname "${1:-$top/build/sonde}")
+case $objects in /*) ;; *) objects=$PWD/$objects ;; esac
+port=19466 web=19467 requests=20
+
+needs_no_library() { ! readelf -d "$tar_tree/sonde" | grep -q NEEDED; }
+
+is_the_same_again() {
+	"$top/deploy/dist/build" "$objects" "$version" "$dir/again" >/dev/null &&
+		cmp "$tarball" "$dir/again/${tarball##*/}"
+}
+
+says_its_version() { [ "$("$tar_tree/sonde" version | head -n 1 | cut -d' ' -f2)" = "$version" ]; }
+
+exports_over_tls() { "$tar_tree/sonde" version | grep -i otlp | grep -qvi 'not in this build'; }
+
+# so many requests to a server of this host are so many in its metrics
+observes_in() { # TREE
+	local log=$dir/run.log metrics= pid
+	cp "$tar_tree/sonde" "$1/sonde"
+	chroot "$1" /sonde run --listen "127.0.0.1:$port" --port "$web" --tls off --duration 60s >"$log" 2>&1 &
+	pid=$!
+	for _ in $(seq 300); do
+		! grep -q '^sonde: observing' "$log" || break
+		kill -0 $pid || break
+		sleep 0.1
+	done
+	for _ in $(seq $requests); do fetch $web / >/dev/null; done
+	sleep 1.5
+	metrics=$(fetch $port /metrics) || true
+	kill $pid
+	wait $pid || { cat "$log"; return 1; }
+	awk -v want=$requests '/^http_server_request_duration_seconds_count/ { n += $NF }
+		END { print n + 0, "requests"; exit n != want }' <<<"$metrics"
+}
+
+bare_open
+version=$(sed -n 's/^VERSION := //p' "$top/Makefile")
+tarball=$("$top/deploy/dist/build" "$objects" "$version" "$dir/dist" | tail -n 1)
+tar -xzf "$tarball" -C "$dir"
+tar_tree=$dir/$(basename "$tarball" .tar.gz)
+cat >"$dir/server.py" <<'PY'
+import http.server, sys
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(204)
+        self.end_headers()
+    def log_message(self, *a): pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
+PY
+/usr/bin/python3 "$dir/server.py" $web &
+server=$!
+trap 'kill $server; bare_close' EXIT
+for _ in $(seq 50); do
+	fetch $web / >/dev/null 2>&1 && break
+	sleep 0.1
+done
+
+check "program needs no library" needs_no_library
+check "tarball is the same again" is_the_same_again
+check "program says its version" says_its_version
+check "program exports over OTLP" exports_over_tls
+check "program observes in a bare Debian 12" observes_in "$tree"
+
+empty=$dir/empty
+mkdir -p "$empty/proc" "$empty/sys"
+mount -t proc proc "$empty/proc"
+mount --rbind /sys "$empty/sys"
+check "program observes where nothing else is" observes_in "$empty"
+umount -R "$empty/sys" "$empty/proc"
+
+next=$dir/trixie
+if [ ! -e "$next/.complete" ]; then
+	rm -rf --one-file-system "$next"
+	debootstrap --variant=minbase trixie "$next" "$(bare_mirror)" >"$dir/trixie.log" 2>&1 &&
+		touch "$next/.complete" || tail -n 5 "$dir/trixie.log"
+fi
+mount -t proc proc "$next/proc"
+mount --rbind /sys "$next/sys"
+check "program observes in a bare Debian 13" observes_in "$next"
+umount -R "$next/sys" "$next/proc"
+exit $((failed > 0))
