@@ -168,7 +168,8 @@ def filled(expr, service):
     for name, value in (("$__rate_interval", "15s"), ("$namespace", ".*"), ("$instance", ".*"),
                         ("$service", service), ("[5m]", "[15s]")):
         expr = expr.replace(name, value)
-    return expr
+    # what is drawn on from hours is drawn on from seconds
+    return re.sub(r"\[\d+h:\d+m\]", "[15s:1s]", expr)
 
 
 def empty_panels(prom, services):
