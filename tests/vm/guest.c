@@ -329,10 +329,21 @@ static void finish(void)
 	reboot(RB_POWER_OFF);
 }
 
-/* "hooks" from the kernel's command line: what the ways in cost, and nothing else. */
-int main(int argc, char **argv)
+/* "task=..." on the kernel's command line: one thing alone. */
+static void do_task(const char *task)
 {
+	char *verifier[] = { "/verifier", NULL };
 	char *hooks[] = { "/hooks", "/hooks.bpf.o", NULL };
+
+	if (!strcmp(task, "verifier"))
+		command("verifier", verifier);
+	else
+		command("hooks", hooks);
+	finish();
+}
+
+int main(void)
+{
 	char *check[] = { "/sonde", "check", "--json", NULL };
 	char *verifier[] = { "/verifier", NULL };
 	char *server[] = { "/load", "server", NULL };
@@ -342,10 +353,8 @@ int main(int argc, char **argv)
 	out = fopen("/dev/ttyS1", "w");
 	if (!out)
 		out = stderr;
-	if (argc > 1 && !strcmp(argv[1], "hooks")) {
-		command("hooks", hooks);
-		finish();
-	}
+	if (getenv("task"))
+		do_task(getenv("task"));
 	command("check", check);
 	enter_cgroup("shop");
 	section("cgroup", "/proc/self/cgroup", 0, 0);
