@@ -16,7 +16,10 @@ struct {
 	__type(value, u32); /* the walk that last found it */
 } tcp_listeners SEC(".maps");
 
+enum { WALK_PIECE = 4096 }; /* descriptors, a power of two: a millisecond or so */
+
 __u32 tcp_walk; /* number of the walk under way, from 1; written by user space */
+__u32 tcp_walked;
 
 static __always_inline int reset_seen(struct sock *sk, u32 dir)
 {
@@ -158,6 +161,15 @@ static __always_inline bool walk_wants(u32 tgid)
 	return known && *known & SONDE_P_OBSERVED;
 }
 
+/* Something to read, so that the reader gets its turn. */
+static __always_inline void walk_pause(struct seq_file *seq)
+{
+	const struct sonde_listener nothing = {};
+
+	if (++tcp_walked % WALK_PIECE == 0)
+		bpf_seq_write(seq, (void *)&nothing, sizeof(nothing));
+}
+
 /* Every descriptor of every process, in all network namespaces. Tells listening sockets, of which
  * several processes may hold the same, and counts connections, each once. */
 SEC("?iter/task_file")
@@ -168,7 +180,10 @@ int sonde_tcp_walk(struct bpf_iter__task_file *ctx)
 	struct socket *socket;
 	struct sock *sk;
 
-	if (!task || !file || !walk_wants(task->tgid))
+	if (!task || !file)
+		return 0;
+	walk_pause(ctx->meta->seq);
+	if (!walk_wants(task->tgid))
 		return 0;
 	socket = bpf_sock_from_file(file);
 	if (!socket)

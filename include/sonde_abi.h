@@ -429,7 +429,7 @@ struct sonde_tcp {
 
 /* A listening socket, as a walk over descriptors finds it: once for each that names it. */
 struct sonde_listener {
-	__u64 socket; /* and inode together: which */
+	__u64 socket; /* and inode together: which; 0: nothing, a pause in the walk */
 	__u64 inode;
 	__u32 tgid;
 	__u32 waiting; /* connections to be accepted */

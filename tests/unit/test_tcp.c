@@ -178,6 +178,21 @@ static void test_open(void **state)
 	tcp_begin(tcp, 65 * SECOND);
 	assert_true(tcp_take(tcp, &client, &a));
 	assert_int_equal(value(METRIC_TCP_ACTIVE, "shop", "client"), 0);
+	/* while a walk is under way, what the last one found */
+	tcp_walk_begin(tcp, 9);
+	a.walk = 9;
+	a.active = 1;
+	round_of(&client, &a, 70 * SECOND);
+	assert_int_equal(value(METRIC_TCP_ACTIVE, "shop", "client"), 0);
+	tcp_walk_end(tcp);
+	round_of(&client, &a, 71 * SECOND);
+	assert_int_equal(value(METRIC_TCP_ACTIVE, "shop", "client"), 1);
+	tcp_walk_begin(tcp, 10);
+	a.active = 0;
+	round_of(&client, &a, 75 * SECOND);
+	assert_int_equal(value(METRIC_TCP_ACTIVE, "shop", "client"), 1);
+	tcp_walk_end(tcp);
+	round_of(&client, &a, 76 * SECOND);
 	assert_int_equal(value(METRIC_TCP_OLDEST, "shop", "client"), 0);
 }
 
@@ -209,6 +224,7 @@ static void test_forgotten(void **state)
 	struct sonde_tcp now = { .bytes = { 70, 0 } }, open = { .walk = 1, .active = 1 };
 
 	tcp_walk_begin(tcp, 1);
+	tcp_walk_end(tcp);
 	round_of(&server, &now, SECOND);
 	round_of(&client, &open, SECOND);
 	round_of(&server, &now, 60 * SECOND);

@@ -773,13 +773,13 @@ int probe_map(const struct probe *p, const char *name)
 	return bpf_object__find_map_fd_by_name(p->skel->obj, name);
 }
 
-int probe_walk_tcp(struct probe *p, uint32_t walk, void (*fn)(void *ctx, const void *listener),
-		   void *ctx)
+int probe_tcp_walk(struct probe *p, uint32_t walk)
 {
 	struct bpf_link *link = link_of(p, "sonde_tcp_walk");
+	int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -ENOENT;
 
-	if (!link)
-		return -ENOENT;
+	if (fd < 0)
+		return link ? -errno : fd;
 	p->skel->bss->tcp_walk = walk;
-	return sweep_read(link, sizeof(struct sonde_listener), fn, ctx);
+	return fd;
 }

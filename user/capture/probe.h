@@ -101,11 +101,14 @@ void probe_forget_offcpu(struct probe *p, uint32_t tgid); /* from fn too */
 /* The descriptor of a map that others read: sonde_abi.h says what is in it. Negative: none. */
 int probe_map(const struct probe *p, const char *name);
 
-/* Walks over all sockets of TCP that descriptors name: what is open is counted into tcp_tallies
- * under the number of this walk, which counts from 1; fn is called for each listening one, a struct
- * sonde_listener, as often as it is named. 0, or -errno: -ENOENT where there is no such program. */
-int probe_walk_tcp(struct probe *p, uint32_t walk, void (*fn)(void *ctx, const void *listener),
-		   void *ctx);
+/*
+ * A walk over all sockets of TCP that descriptors name: what is open is counted into tcp_tallies
+ * under the number of this walk, which counts from 1. A descriptor, the caller's to close, that is
+ * read to its end: of each listening socket, as often as it is named, a struct sonde_listener; and
+ * one of nothing after every few thousand descriptors, so that a read of one is never long.
+ * -ENOENT where there is no such program, or -errno.
+ */
+int probe_tcp_walk(struct probe *p, uint32_t walk);
 
 /* Calls fn for the cookie of every socket that still has state. 0 or -errno. */
 int probe_each_cookie(struct probe *p, void (*fn)(void *ctx, uint64_t cookie), void *ctx);

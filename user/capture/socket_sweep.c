@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stddef.h>
-#include <string.h>
 #include <unistd.h>
 
 /* As bpf/syscall.bpf.h writes it. */
@@ -13,32 +12,8 @@ struct swept {
 	uint64_t gone;	 /* key to remove; 0: none */
 };
 
-int sweep_read(struct bpf_link *link, size_t unit, void (*on_unit)(void *ctx, const void *unit),
-	       void *ctx)
-{
-	int fd = bpf_iter_create(bpf_link__fd(link)), err = 0;
-	size_t held = 0;
-	char buf[4096];
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	while ((n = read(fd, buf + held, sizeof(buf) - held)) > 0 || (n < 0 && errno == EAGAIN)) {
-		size_t at = 0;
-
-		held += n > 0 ? (size_t)n : 0;
-		for (; at + unit <= held; at += unit)
-			on_unit(ctx, buf + at);
-		held -= at;
-		memmove(buf, buf + at, held); /* a unit may come in two pieces */
-	}
-	if (n < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-/* Over a map's elements, or over what it knows itself where the map is NULL. */
+/* Runs an iterator over a map's elements, or over what it knows itself where the map is NULL. Hands
+ * out what it writes, piece by piece; a piece is a whole number of `unit` bytes. */
 static int run(struct bpf_program *prog, struct bpf_map *map, size_t unit,
 	       void (*on_unit)(void *ctx, const void *unit), void *ctx)
 {
@@ -46,11 +21,24 @@ static int run(struct bpf_program *prog, struct bpf_map *map, size_t unit,
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = map ? &info : NULL,
 		    .link_info_len = map ? sizeof(info) : 0);
 	struct bpf_link *link = bpf_program__attach_iter(prog, &opts);
-	int err;
+	uint64_t buf[512];
+	int fd, err = 0;
+	ssize_t n;
 
 	if (!link)
 		return -errno;
-	err = sweep_read(link, unit, on_unit, ctx);
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0) {
+		err = -errno;
+		goto out;
+	}
+	while ((n = read(fd, buf, sizeof(buf))) > 0 || (n < 0 && errno == EAGAIN))
+		for (ssize_t at = 0; at + (ssize_t)unit <= n; at += (ssize_t)unit)
+			on_unit(ctx, (const char *)buf + at);
+	if (n < 0)
+		err = -errno;
+	close(fd);
+out:
 	bpf_link__destroy(link);
 	return err;
 }

@@ -8,10 +8,6 @@
 
 typedef void (*sweep_fn)(void *ctx, uint64_t cookie);
 
-/* Runs an iterator once, to its end, and hands out what it writes; `unit` bytes each. 0 or -errno. */
-int sweep_read(struct bpf_link *link, size_t unit, void (*on_unit)(void *ctx, const void *unit),
-	       void *ctx);
-
 /* Calls fn for the cookie of each socket that has storage in the map. 0 or -errno. */
 int sweep_storage(struct bpf_program *prog, struct bpf_map *conns, sweep_fn fn, void *ctx);
 

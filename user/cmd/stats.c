@@ -10,7 +10,7 @@
 #include "util/log.h"
 #include "version.h"
 
-#define WALK_BUDGET_NS (5 * NS_PER_MS) /* of /proc, in one turn */
+#define WALK_BUDGET_NS (5 * NS_PER_MS) /* of /proc, and of sockets, in one turn */
 
 static void each_inflight(void *ctx, void (*fn)(void *arg, const struct conn_inflight *r),
 			  void *arg)
@@ -89,7 +89,7 @@ static void on_tick(void *ctx, uint64_t now_ns)
 	if (s->procwalk)
 		procwalk_turn(s->procwalk, now_ns, WALK_BUDGET_NS);
 	if (s->tallies)
-		tallies_turn(s->tallies, now_ns);
+		tallies_turn(s->tallies, now_ns, WALK_BUDGET_NS);
 }
 
 static void on_txn(void *ctx, const struct txn *t)

@@ -3,12 +3,13 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "util/clock.h"
 
-#define WALK_NS	   (5 * NS_PER_S)
-#define WALK_SHARE 100 /* of its cost passes before the next */
+#define WALK_NS (5 * NS_PER_S)
 
 struct tallies {
 	struct probe *probe;
@@ -17,6 +18,7 @@ struct tallies {
 	struct series_store *store;
 	uint64_t next_ns; /* walk */
 	uint32_t walk;
+	int walk_fd; /* under way; -1: none is */
 };
 
 struct tallies *tallies_new(struct probe *probe, const struct tcp_opts *opts)
@@ -26,6 +28,7 @@ struct tallies *tallies_new(struct probe *probe, const struct tcp_opts *opts)
 	if (!t)
 		return NULL;
 	t->probe = probe;
+	t->walk_fd = -1;
 	t->store = opts->store;
 	t->tcp = tcp_new(opts);
 	if (t->tcp)
@@ -38,16 +41,11 @@ void tallies_free(struct tallies *t)
 {
 	if (!t)
 		return;
+	if (t->walk_fd >= 0)
+		close(t->walk_fd);
 	tcp_free(t->tcp);
 	disks_free(&t->disks);
 	free(t);
-}
-
-static void on_listener(void *ctx, const void *unit)
-{
-	const struct tallies *t = ctx;
-
-	tcp_listener(t->tcp, unit);
 }
 
 static void read_tcp(struct tallies *t, uint64_t now_ns)
@@ -111,26 +109,48 @@ void tallies_publish(struct tallies *t, uint64_t now_ns)
 	read_disks(t, now_ns);
 }
 
-static void walk(struct tallies *t)
+static void walk_begin(struct tallies *t, uint64_t now_ns)
 {
-	tcp_walk_begin(t->tcp, ++t->walk);
-	/* asked in vain, nothing is known to be gone */
-	if (probe_walk_tcp(t->probe, t->walk, on_listener, t) == 0)
-		tcp_walk_end(t->tcp);
+	t->next_ns = now_ns + WALK_NS;
+	t->walk_fd = probe_tcp_walk(t->probe, t->walk + 1);
+	if (t->walk_fd >= 0)
+		tcp_walk_begin(t->tcp, ++t->walk);
 }
 
-void tallies_turn(struct tallies *t, uint64_t now_ns)
+/* False: it has ended. One that fails has not found what is open, and nothing is known to be gone. */
+static bool walk_on(struct tallies *t)
 {
-	uint64_t began_ns = clock_mono_ns(), cost_ns;
+	struct sonde_listener l;
+	ssize_t n = read(t->walk_fd, &l, sizeof(l));
 
-	if (now_ns < t->next_ns)
-		return;
-	if (!t->walk)
-		walk(t); /* who listens: then it is known who was accepted */
-	walk(t);
-	cost_ns = clock_mono_ns() - began_ns;
-	t->next_ns = now_ns + (cost_ns * WALK_SHARE > WALK_NS ? cost_ns * WALK_SHARE : WALK_NS);
-	tallies_publish(t, now_ns); /* while it is still known who the processes were */
+	if (n == sizeof(l) && l.socket)
+		tcp_listener(t->tcp, &l);
+	if (n == sizeof(l) || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return true;
+	close(t->walk_fd);
+	t->walk_fd = -1;
+	if (n == 0)
+		tcp_walk_end(t->tcp);
+	return false;
+}
+
+void tallies_turn(struct tallies *t, uint64_t now_ns, uint64_t budget_ns)
+{
+	uint64_t began_ns = clock_mono_ns();
+
+	if (t->walk_fd < 0 && now_ns >= t->next_ns)
+		walk_begin(t, now_ns);
+	while (t->walk_fd >= 0) {
+		bool has_ended = !walk_on(t);
+
+		/* the first one tells who listens: then it is known who was accepted */
+		if (has_ended && t->walk == 1)
+			walk_begin(t, now_ns);
+		else if (has_ended)
+			tallies_publish(t, now_ns); /* while the processes are still known */
+		if (clock_mono_ns() - began_ns >= budget_ns)
+			break;
+	}
 }
 
 uint64_t tallies_left_out(const struct tallies *t)

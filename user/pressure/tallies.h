@@ -13,9 +13,9 @@ struct tallies;
 struct tallies *tallies_new(struct probe *probe, const struct tcp_opts *opts); /* borrows; NULL */
 void tallies_free(struct tallies *t);
 
-/* Every second: walks over the open sockets when that is due, every 5 s, or more rarely where there
- * are so many descriptors that it would take more than 1 % of a core. */
-void tallies_turn(struct tallies *t, uint64_t now_ns);
+/* Every second: goes on with the walk over the open sockets, at most budget_ns or one piece. The
+ * next begins 5 s after the last began, or when that has ended. */
+void tallies_turn(struct tallies *t, uint64_t now_ns, uint64_t budget_ns);
 
 /* Brings the series up to date. */
 void tallies_publish(struct tallies *t, uint64_t now_ns);

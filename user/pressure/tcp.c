@@ -20,6 +20,8 @@ struct tally {
 	struct sonde_tcp_key key;
 	struct sonde_tcp last;
 	uint64_t grown_ns;
+	uint64_t oldest_ns; /* of those open at the last walk that ended */
+	uint32_t active;
 };
 
 struct listener {
@@ -37,6 +39,7 @@ struct tcp {
 	uint64_t now_ns;
 	uint64_t left_out;
 	uint32_t walk;
+	bool is_walking;
 };
 
 struct tcp *tcp_new(const struct tcp_opts *opts)
@@ -72,6 +75,7 @@ void tcp_free(struct tcp *t)
 void tcp_walk_begin(struct tcp *t, uint32_t walk)
 {
 	t->walk = walk;
+	t->is_walking = true;
 }
 
 static struct listener *listener_new(struct tcp *t, const struct sonde_listener *l)
@@ -113,6 +117,7 @@ void tcp_walk_end(struct tcp *t)
 	uint64_t key, gone;
 	void *value;
 
+	t->is_walking = false;
 	do {
 		gone = 0;
 		for (size_t i = 0; !gone && map_next(&t->listeners, &i, &key, &value);)
@@ -218,14 +223,14 @@ static struct series *gauge(const struct taking *k, enum metric_id id, uint32_t 
 	return series_get(k->t->opts.store, id, k->service, &name, k->t->now_ns);
 }
 
-static void add_open(const struct taking *k, uint32_t role, const struct sonde_tcp *now)
+static void add_open(const struct taking *k, const struct tally *of)
 {
-	uint64_t age_ns = k->t->now_ns > now->oldest_ns ? k->t->now_ns - now->oldest_ns : 0;
-	struct series *s = gauge(k, METRIC_TCP_ACTIVE, role);
+	uint64_t age_ns = k->t->now_ns > of->oldest_ns ? k->t->now_ns - of->oldest_ns : 0;
+	struct series *s = gauge(k, METRIC_TCP_ACTIVE, of->key.role);
 
 	if (s)
-		s->value += now->active;
-	s = gauge(k, METRIC_TCP_OLDEST, role);
+		s->value += of->active;
+	s = gauge(k, METRIC_TCP_OLDEST, of->key.role);
 	if (s && s->value < age_ns)
 		s->value = age_ns;
 }
@@ -250,7 +255,6 @@ void tcp_begin(struct tcp *t, uint64_t now_ns)
 
 bool tcp_take(struct tcp *t, const struct sonde_tcp_key *key, const struct sonde_tcp *now)
 {
-	bool is_open = now->walk == t->walk && now->active;
 	struct taking k = { .t = t };
 	struct red_text text;
 	uint64_t hash;
@@ -260,7 +264,11 @@ bool tcp_take(struct tcp *t, const struct sonde_tcp_key *key, const struct sonde
 		of = tally_new(t, key, hash);
 	if (!of)
 		return true; /* the next time */
-	if (is_open || memcmp(&of->last, now, sizeof(*now)) != 0)
+	if (!t->is_walking) {
+		of->active = now->walk == t->walk ? now->active : 0;
+		of->oldest_ns = now->oldest_ns;
+	}
+	if (of->active || memcmp(&of->last, now, sizeof(*now)) != 0)
 		of->grown_ns = t->now_ns;
 	if (t->now_ns - of->grown_ns >=
 	    (t->tallies.n > TCP_CROWD ? TCP_IDLE_CROWDED_NS : TCP_IDLE_NS)) {
@@ -271,9 +279,8 @@ bool tcp_take(struct tcp *t, const struct sonde_tcp_key *key, const struct sonde
 	if (k.service) {
 		name_peer(key, &text, k.peer);
 		add_growth(&k, &of->last, now);
-		/* of one whose role is not known yet, the next walk tells */
-		if (is_open && key->role)
-			add_open(&k, key->role, now);
+		if (of->active)
+			add_open(&k, of);
 	}
 	of->last = *now;
 	return true;

@@ -26,7 +26,8 @@ struct tcp_opts {
 struct tcp *tcp_new(const struct tcp_opts *opts); /* NULL: out of memory */
 void tcp_free(struct tcp *t);
 
-/* A walk: its number, from 1, then each listening socket it finds, each time it does. */
+/* A walk: its number, from 1, then each listening socket it finds, each time it does. It may take
+ * a while: what is open is known when it ends. */
 void tcp_walk_begin(struct tcp *t, uint32_t walk);
 void tcp_listener(struct tcp *t, const struct sonde_listener *l);
 void tcp_walk_end(struct tcp *t);
