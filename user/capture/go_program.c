@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture/uprobe_place.h"
 #include "identity/gopclntab.h"
 
 enum { READ, WRITE, CLIENT, SERVER, ROUND_TRIP, FUNCTIONS };
@@ -213,9 +214,11 @@ static uint64_t entry_of(const struct reader *r, size_t which)
 {
 	struct slice code = code_of(r, &r->functions[which]);
 	bool begins = go_code_begins(code);
+	int more = begins ? uprobe_place(code.p, code.n) : -1;
+	uint64_t at = begins ? offset_of(r, &r->functions[which]) : 0;
 
 	unload(code);
-	return begins ? offset_of(r, &r->functions[which]) : 0;
+	return at && more > 0 ? at + (uint64_t)more : at;
 }
 
 static const char *read_tls(const struct reader *r, struct go_program *p)

@@ -35,18 +35,37 @@ static size_t clears_other(const uint8_t *p, size_t n)
 	return memchr(others, p[1], sizeof(others)) ? 2 : 0;
 }
 
+/* A Go function's first question, how much of its stack is left: cmp 0x10(%r14),%rsp; of a large
+ * frame lea -frame(%rsp),%r12; cmp 0x10(%r14),%r12. */
+static size_t asks_for_stack(const uint8_t *p, size_t n)
+{
+	static const struct {
+		uint8_t code[4], len;
+	} known[] = {
+		{ { 0x49, 0x3b, 0x66, 0x10 }, 4 },
+		{ { 0x4d, 0x3b, 0x66, 0x10 }, 4 },
+		{ { 0x4c, 0x8d, 0x64, 0x24 }, 5 }, /* and a byte: how far */
+		{ { 0x4c, 0x8d, 0xa4, 0x24 }, 8 }, /* and four */
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (n >= known[i].len && memcmp(p, known[i].code, sizeof(known[i].code)) == 0)
+			return known[i].len;
+	return 0;
+}
+
 /* Length of an instruction that leaves arguments and stack alone; 0: it is none that is known. */
 static size_t passes(const uint8_t *p, size_t n)
 {
 	static const uint8_t endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
-	static const uint8_t go_stack[] = { 0x49, 0x3b, 0x66, 0x10 }; /* cmp 0x10(%r14),%rsp */
-	size_t rex = n && p[0] == 0x48;
+	size_t rex = n && p[0] == 0x48, len;
 
-	if (n >= 4 && (memcmp(p, endbr64, 4) == 0 || memcmp(p, go_stack, 4) == 0))
+	if (n >= 4 && memcmp(p, endbr64, 4) == 0)
 		return 4;
 	if (n >= rex + 2 && p[rex] == 0x85 && p[rex + 1] >= 0xc0) /* test of registers */
 		return rex + 2;
-	return clears_other(p, n);
+	len = asks_for_stack(p, n);
+	return len ? len : clears_other(p, n);
 }
 
 int uprobe_place(const uint8_t *code, size_t n)
