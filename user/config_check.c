@@ -224,3 +224,34 @@ int check_url(const char *s, char *expected, size_t size)
 	snprintf(expected, size, "a URL, such as http://127.0.0.1:4318");
 	return -EINVAL;
 }
+
+static bool is_auto_or_off(const char *s)
+{
+	return strcmp(s, "auto") == 0 || strcmp(s, "off") == 0;
+}
+
+int check_kubernetes(const char *s, char *expected, size_t size)
+{
+	if (is_auto_or_off(s) || (otlp_is_url(s) && strlen(s) < 256))
+		return 0;
+	snprintf(expected, size, "auto, off or a URL, such as https://10.0.0.1:6443");
+	return -EINVAL;
+}
+
+int check_socket(const char *s, char *expected, size_t size)
+{
+	if (is_auto_or_off(s) || (s[0] == '/' && strlen(s) < SONDE_UNIX_PATH_LEN))
+		return 0;
+	snprintf(expected, size, "auto, off or the path of a socket, such as /run/docker.sock");
+	return -EINVAL;
+}
+
+/* RFC 1123, as Kubernetes has it */
+int check_node_name(const char *s, char *expected, size_t size)
+{
+	if (*s && strlen(s) < 254 &&
+	    strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789.-") == strlen(s))
+		return 0;
+	snprintf(expected, size, "the name of a node: a-z, 0-9, - and .");
+	return -EINVAL;
+}

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-enum { LOOP_WATCHES_MAX = 16 };
+enum { LOOP_WATCHES_MAX = 32 };
 
 typedef void (*loop_fn)(void *ctx);
 

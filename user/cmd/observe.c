@@ -11,6 +11,7 @@
 #include "capture/live.h"
 #include "capture/recording.h"
 #include "capture/tls.h"
+#include "cmd/inquiry.h"
 #include "cmd/sweep.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -27,6 +28,7 @@ enum {
 #define CPU_WINDOW_NS (2 * NS_PER_S)
 #define RELEASE_NS    (NS_PER_S / 4)
 #define DRAIN_NS      NS_PER_S
+#define SETTLE_NS     (NS_PER_S / 4) /* for the names of containers, before anything is said */
 
 const char *tier_name(enum probe_tier tier)
 {
@@ -286,6 +288,7 @@ static int open_pipeline(struct observer *o)
 		.recorder = o->recorder,
 		.is_live = true,
 		.routes = o->config->routes,
+		.containers = inquiry_containers(o->inquiry),
 		.sampler = sampler_env(),
 		.keep_errors = config_keeps(o->config, "errors"),
 		.keep_slow = config_keeps(o->config, "slow"),
@@ -302,6 +305,24 @@ static int open_pipeline(struct observer *o)
 	o->is_pipeline = true;
 	o->sweeper = sweeper_new(o->probe, &o->pipeline);
 	return o->sweeper ? 0 : -ENOMEM;
+}
+
+/* Asked before attaching, which takes longer than an answer. */
+static int open_inquiry(struct observer *o)
+{
+	const struct asked *asked[INQUIRY_MAX];
+
+	o->inquiry = inquiry_open(o->config);
+	if (!o->inquiry)
+		return -ENOMEM;
+	o->connects = inquiry_asked(o->inquiry, asked) > 0;
+	return 0;
+}
+
+static int join_inquiry(struct observer *o)
+{
+	inquiry_settle(o->inquiry, SETTLE_NS);
+	return inquiry_join(o->inquiry, o->loop);
 }
 
 static int open_timers(struct observer *o, uint64_t duration_ns)
@@ -334,6 +355,8 @@ int observer_open(struct observer *o, const struct cmd_args *args, const char *r
 		.governor = { .keep = SONDE_KEEP_ALL },
 	};
 	err = open_loop(o);
+	if (!err)
+		err = open_inquiry(o);
 	if (err)
 		goto fail;
 	err = open_probe(o);
@@ -344,6 +367,8 @@ int observer_open(struct observer *o, const struct cmd_args *args, const char *r
 	err = open_pipeline(o);
 	if (!err)
 		err = open_timers(o, duration_ns);
+	if (!err)
+		err = join_inquiry(o);
 	if (!err)
 		return 0;
 fail:
@@ -438,5 +463,6 @@ void observer_close(struct observer *o)
 	go_files_close(o->go_files);
 	tls_close(o->tls);
 	probe_close(o->probe);
+	inquiry_close(o->inquiry);
 	loop_free(o->loop);
 }

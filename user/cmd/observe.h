@@ -14,6 +14,7 @@
 #include "loop.h"
 #include "pipeline.h"
 
+struct inquiry;
 struct recorder;
 struct sweeper;
 struct tls;
@@ -25,6 +26,7 @@ struct observer {
 	struct source *source;
 	struct recorder *recorder;
 	struct sweeper *sweeper;
+	struct inquiry *inquiry; /* who is asked about containers */
 	struct go_files *go_files;
 	struct tls *tls; /* NULL: no plaintext of TLS */
 	struct pipeline pipeline;

@@ -53,6 +53,7 @@ static int start(struct run *r, const struct cmd_args *a)
 	r->is_summary_due = true;
 	if (stats_open(&r->stats, &o->pipeline, o->probe, a->config, r->started_ns))
 		return EXIT_CANNOT;
+	r->stats.inquiry = o->inquiry;
 	err = send_open(&r->send, a->config, o, &r->stats);
 	if (err)
 		return err;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 #include "capture/filter.h"
+#include "cmd/inquiry.h"
 #include "metrics/overview.h"
 #include "pressure/host.h"
 #include "util/clock.h"
@@ -198,7 +199,9 @@ void stats_close(struct stats *s)
 
 const struct self *stats_self(struct stats *s, uint64_t now_ns)
 {
+	const struct asked *asked[INQUIRY_MAX];
 	struct self_source from = {
+		.asked = asked,
 		.probe = s->probe,
 		.conns = s->pipeline->conns,
 		.by_kind = s->pipeline->by_kind,
@@ -210,6 +213,8 @@ const struct self *stats_self(struct stats *s, uint64_t now_ns)
 		.now_ns = now_ns,
 	};
 
+	if (s->inquiry)
+		from.n_asked = inquiry_asked(s->inquiry, asked);
 	self_gather(&s->self, &from);
 	return &s->self;
 }

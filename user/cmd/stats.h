@@ -13,10 +13,13 @@
 #include "pressure/procwalk.h"
 #include "pressure/tallies.h"
 
+struct inquiry;
+
 struct stats {
-	struct pipeline *pipeline;   /* borrowed */
-	const struct config *config; /* borrowed */
-	struct probe *probe;	     /* borrowed; NULL: a replay */
+	struct pipeline *pipeline;     /* borrowed */
+	const struct config *config;   /* borrowed */
+	struct probe *probe;	       /* borrowed; NULL: a replay */
+	const struct inquiry *inquiry; /* borrowed; NULL: nobody is asked about containers */
 	struct red *red;
 	struct recent *recent;
 	struct offcpu offcpu;

@@ -2,6 +2,7 @@
 #include "export/status.h"
 
 #include <jansson.h>
+#include "identity/asked.h"
 
 static const double seconds = 1e-9; /* of a nanosecond */
 
@@ -118,6 +119,25 @@ static json_t *status_cost(const struct self *s)
 	return cost;
 }
 
+static json_t *status_asked(const struct self *s)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < s->n_asked; i++) {
+		const struct asked *a = s->asked[i];
+		json_t *one = json_object();
+
+		put(one, "who", json_string(a->name));
+		put(one, "where", json_string(a->where));
+		put(one, "answered", json_boolean(a->has_answered));
+		if (a->reason[0])
+			put(one, "reason", json_string(a->reason));
+		put_count(one, "failures", a->failures);
+		json_array_append_new(all, one);
+	}
+	return all;
+}
+
 static json_t *status_series(const struct series_store *st)
 {
 	json_t *all = json_object();
@@ -152,6 +172,7 @@ char *status_json(const struct self *s, const struct series_store *st, bool is_r
 	put(root, "coverage", status_coverage(&s->conns));
 	put(root, "connections", status_connections(&s->conns));
 	put(root, "cost", status_cost(s));
+	put(root, "asked", status_asked(s));
 	put(root, "series", status_series(st));
 	text = json_dumps(root, JSON_INDENT(2));
 	json_decref(root);

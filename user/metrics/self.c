@@ -49,6 +49,8 @@ void self_gather(struct self *s, const struct self_source *from)
 {
 	*s = (struct self){ .uptime_ns = from->now_ns - from->began_ns };
 	s->conns = *conns_stats(from->conns);
+	for (; s->n_asked < from->n_asked && s->n_asked < SELF_ASKED_MAX; s->n_asked++)
+		s->asked[s->n_asked] = from->asked[s->n_asked];
 	s->losses = s->conns.losses;
 	s->losses.n[LOSS_BAD_RECORD] += from->bad_records;
 	s->losses.n[LOSS_TALLY] += from->untallied;

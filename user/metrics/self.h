@@ -11,16 +11,20 @@
 #include "metrics/series.h"
 #include "stream/conn.h"
 
-enum { SELF_PROGRAMS_MAX = 64 };
+enum { SELF_PROGRAMS_MAX = 64, SELF_ASKED_MAX = 4 };
+
+struct asked;
 
 struct self_source {
-	struct probe *probe;	   /* borrowed; NULL: a replay */
-	const struct conns *conns; /* borrowed */
-	const uint64_t *by_kind;   /* records taken, by kind; borrowed */
-	uint64_t bad_records;	   /* refused by decode */
-	const uint64_t *parents;   /* transactions by enum txn_parent; NULL: not counted */
-	uint64_t hurried;	   /* whose place was decided for want of room */
-	uint64_t untallied;	   /* figures there was no room for in user space */
+	struct probe *probe;		  /* borrowed; NULL: a replay */
+	const struct conns *conns;	  /* borrowed */
+	const uint64_t *by_kind;	  /* records taken, by kind; borrowed */
+	uint64_t bad_records;		  /* refused by decode */
+	const uint64_t *parents;	  /* transactions by enum txn_parent; NULL: not counted */
+	uint64_t hurried;		  /* whose place was decided for want of room */
+	uint64_t untallied;		  /* figures there was no room for in user space */
+	const struct asked *const *asked; /* about containers; borrowed */
+	size_t n_asked;
 	uint64_t began_ns, now_ns;
 };
 
@@ -38,6 +42,8 @@ struct self {
 	uint64_t hurried;
 	struct losses losses; /* the kernel's and user space's reasons together */
 	struct conns_stats conns;
+	const struct asked *asked[SELF_ASKED_MAX]; /* about containers; borrowed */
+	size_t n_asked;
 	uint64_t cpu_ns;	   /* of this process */
 	uint64_t anonymous_memory; /* of this process, resident bytes */
 };

@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is who: containers and pods, by what is said of them on a scripted API."""
+import _ssl
+import os
+import shutil
+from collections import Counter
+
+from harness.apis import Docker, Kubernetes, container_id, pod
+from harness.case import case
+from harness.cgroup import unified
+from harness.env import PROGS, PYTHON, tool
+from harness.holdings import anonymous_kib
+from harness.proc import Failure, free_port, until
+from harness.sonde import Sonde, get
+
+from .tls import certificate
+
+NODE = "node-a"
+
+
+def group(e, *names):
+    """A control group, made for the case; its folder."""
+    path = unified()
+    with open("/proc/self/cgroup") as f:
+        for line in f:
+            if line.startswith("0::"):
+                path += line.strip()[3:].rstrip("/")
+    for name in names:
+        path = os.path.join(path, name)
+        os.mkdir(path)
+        e.undo.append(lambda p=path: until(lambda: removed(p), 5, "end of " + p))
+    return path
+
+
+def removed(path):
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return False
+    return True
+
+
+def into(path):
+    """What starts a program in that group."""
+    return "/bin/sh", "-c", f'echo $$ > {path}/cgroup.procs && exec "$@"', "sh"
+
+
+def server(e, prefix):
+    port = free_port()
+    e.serve([PYTHON, os.path.join(PROGS, "raw.py"), port, "plain"], port, prefix)
+    return port
+
+
+def in_docker(e, cid):
+    return server(e, into(group(e, f"docker-{cid}.scope")))
+
+
+def docker(e):
+    d = Docker(e.path("docker.sock"))
+    e.undo.append(d.stop)
+    return d
+
+
+def ask(e, port, n):
+    e.curl(*[f"http://127.0.0.1:{port}/who"] * n)
+
+
+def served(s, port):
+    """Service -> requests it served."""
+    out = Counter()
+    for key, n in s.metrics().requests("server").items():
+        out[key[0]] += n
+    return out
+
+
+def named(s, e, port, name, seconds=6):
+    """Asks until the service has that name; how often it was asked."""
+    asked = 0
+
+    def has_name():
+        nonlocal asked
+        ask(e, port, 1)
+        asked += 1
+        return served(s, port)[name]
+    until(has_name, seconds, f"service {name}: {dict(served(s, port))}")
+    return asked
+
+
+def labels_of(s, service, metric="http_server_request_duration_seconds_count"):
+    found = [labels for labels, _ in s.metrics().of(metric) if labels.get("service_name") == service]
+    if not found:
+        raise Failure(f"no {metric} of {service}")
+    return found[-1]
+
+
+def expect_labels(labels, want):
+    wrong = {k: (labels.get(k), v) for k, v in want.items() if labels.get(k) != v}
+    if wrong:
+        raise Failure("; ".join(f"{k} is {a!r}, not {b!r}" for k, (a, b) in wrong.items()))
+
+
+def run(e, port, *args):
+    return Sonde(e, "run", "--port", port, "--kubernetes", "off", *args).wait_ready()
+
+
+@case(group=None)
+def identity_of_a_docker_container(e):
+    """Named from its first request, in metrics and in a replay of the recording."""
+    d, cid = docker(e), container_id()
+    d.add(cid, "shop-web-1", labels={"com.docker.compose.service": "web"})
+    port, record = in_docker(e, cid), e.path("who.rec")
+    s = run(e, port, "--docker", d.path, "--record", record)
+    ask(e, port, 40)
+    s.settled_metrics()
+    if served(s, port) != {"web": 40}:
+        raise Failure(f"served {dict(served(s, port))}")
+    expect_labels(labels_of(s, "web"), {"container_name": "shop-web-1", "container_id": None})
+    expect_labels(labels_of(s, "web", "target_info"), {
+        "container_name": "shop-web-1", "container_id": cid, "container_image_name": "shop/web",
+        "container_image_tags": "1.2", "container_runtime_name": "docker"})
+    live = labels_of(s, "web")
+    s.end()
+    lines = e.procs.run([e.sonde, "replay", record, "--metrics"]).stdout()
+    same = [line for line in lines.splitlines() if 'service_name="web"' in line
+            and line.startswith("http_server_request_duration_seconds_count")
+            and f'service_instance_id="{live["service_instance_id"]}"' in line
+            and 'container_name="shop-web-1"' in line]
+    if not same:
+        raise Failure("the replay knows no container_name")
+
+
+@case(group=None)
+def identity_learned_while_it_runs(e):
+    """A container nobody knew at its first request: no request is lost between its two names."""
+    d, cid = docker(e), container_id()
+    port = in_docker(e, cid)
+    s = run(e, port, "--docker", d.path)
+    ask(e, port, 20)
+    until(lambda: served(s, port) == {"raw": 20}, 3, "its own name")
+    d.add(cid, "late")
+    other = container_id()
+    second = into(group(e, f"docker-{other}.scope"))
+    d.add(other, "newer")
+    # one that nobody knows makes sonde ask again, and then it knows both
+    e.procs.run([*second, tool("curl"), "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}/who"])
+    asked = named(s, e, port, "late")
+    s.settled_metrics()
+    total = served(s, port)
+    if sum(total.values()) != 21 + asked or set(total) != {"raw", "late"}:
+        raise Failure(f"of {21 + asked} saw {dict(total)}")
+
+
+@case(group=None, limit=60)
+def identity_without_docker(e):
+    """Slow, failing, nonsense, gone, begun anew: everything is counted, the reason is said."""
+    d, cid = docker(e), container_id()
+    d.add(cid, "web")
+    port, n = in_docker(e, cid), 0
+    for behave, reason in (("broken", "answered 500: no containers today"),
+                           ("garbage", "is not understood"), ("slow", None)):
+        d.behave = behave
+        s = run(e, port, "--docker", d.path)
+        ask(e, port, 30)
+        s.settled_metrics()
+        if served(s, port) != {"raw": 30}:
+            raise Failure(f"{behave}: served {dict(served(s, port))}")
+        if reason and not any(reason in line for line in s.proc.stderr().splitlines()):
+            raise Failure(f"{behave}: not said: {s.proc.stderr()[-300:]}")
+        if reason and reason not in get(s.port, "/api/v1/status")[2]:
+            raise Failure(f"{behave}: not in the status")
+        if behave != "slow":
+            d.behave = "ok"
+            named(s, e, port, "web", 10)
+        s.end()
+    d.behave = "ok"
+    s = run(e, port, "--docker", d.path)
+    ask(e, port, 10)
+    until(lambda: served(s, port) == {"web": 10}, 3, "its name")
+    d.stop()
+    d.start()  # another process with the same socket
+    ask(e, port, 10)
+    until(lambda: served(s, port) == {"web": 20}, 3, "its name still")
+    s.end()
+
+
+def kubernetes(e, *pods):
+    cert, key = certificate(e)
+    k = Kubernetes(free_port(), cert, key, "first")
+    e.undo.append(k.stop)
+    account = e.path("account")
+    os.mkdir(account)
+    shutil.copy(cert, os.path.join(account, "ca.crt"))
+    e.write("account/token", "first\n")
+    for p in pods:
+        k.put(p)
+    k.args = ("--kubernetes", f"https://localhost:{k.server.server_address[1]}",
+              "--kubernetes-account", account, "--node-name", NODE, "--docker", "off")
+    return k
+
+
+def in_pod(e, cid, uid="5a6f1c3e-9d2b-4c7f-8e01-23456789abcd"):
+    slice_ = f"kubepods-burstable-pod{uid.replace('-', '_')}.slice"
+    return server(e, into(group(e, slice_, f"cri-containerd-{cid}.scope")))
+
+
+@case(group=None)
+def identity_of_a_pod(e):
+    cid = container_id()
+    k = kubernetes(e, pod("web-7d4b9c6f5-x2x8z", cid, owner=("ReplicaSet", "web-7d4b9c6f5"),
+                          labels={"pod-template-hash": "7d4b9c6f5"},
+                          annotations={"resource.opentelemetry.io/service.version": "9"}),
+                   pod("elsewhere", container_id(), node="node-b"))
+    port = in_pod(e, cid)
+    s = Sonde(e, "run", "--port", port, *k.args, "--cluster-name", "blue").wait_ready()
+    ask(e, port, 40)
+    s.settled_metrics()
+    if served(s, port) != {"web": 40}:
+        raise Failure(f"served {dict(served(s, port))}: {s.proc.stderr()[-300:]}")
+    want = {"service_namespace": "shop", "service_instance_id": "shop.web-7d4b9c6f5-x2x8z.app",
+            "k8s_cluster_name": "blue", "k8s_namespace_name": "shop", "k8s_node_name": NODE,
+            "k8s_pod_name": "web-7d4b9c6f5-x2x8z", "k8s_container_name": "app",
+            "k8s_owner_name": "web", "k8s_kind": "Deployment", "k8s_deployment_name": "web",
+            "k8s_replicaset_name": "web-7d4b9c6f5"}
+    expect_labels(labels_of(s, "web"), {**want, "service_version": None})
+    expect_labels(labels_of(s, "web", "target_info"), {
+        **want, "service_version": "9", "container_id": cid, "k8s_pod_ip": "10.1.2.3",
+        "container_runtime_name": "containerd", "k8s_pod_start_time": "2026-11-21T06:00:01Z"})
+    if any(q.get("fieldSelector") != f"spec.nodeName={NODE}" for _, q in k.log):
+        raise Failure(f"asked for others' pods: {k.log}")
+    s.end()
+
+
+@case(group=None, limit=60)
+def identity_of_pods_that_change(e):
+    """Added, changed, restarted and deleted while it runs; the watch is resumed, or begun anew."""
+    first, second = container_id(), container_id()
+    web = pod("web-0", first, owner=("StatefulSet", "web"))
+    k = kubernetes(e, web)
+    k.watch_s = 2
+    port = in_pod(e, first)
+    s = Sonde(e, "run", "--port", port, *k.args).wait_ready()
+    ask(e, port, 5)
+    until(lambda: served(s, port) == {"web": 5}, 3, "its name")
+    # it comes while no list is made
+    late = in_pod(e, second, uid="6a6f1c3e-9d2b-4c7f-8e01-23456789abcd")
+    s2 = Sonde(e, "run", "--port", late, *k.args).wait_ready()
+    k.put(pod("job-29000000-abcde", second, owner=("Job", "nightly-cleanup")))
+    named(s2, e, late, "nightly-cleanup")
+    web["metadata"]["annotations"]["resource.opentelemetry.io/service.name"] = "renamed"
+    k.put(web)
+    named(s, e, port, "renamed")
+    lists = sum("watch" not in q for _, q in k.log)
+    watches = len(k.log)
+    until(lambda: len(k.log) >= watches + 3, 10, "watch that is resumed")
+    if sum("watch" not in q for _, q in k.log) != lists:
+        raise Failure("a watch that ended was followed by a list")
+    since = [int(q["resourceVersion"]) for _, q in k.log if "watch" in q]
+    if max(since) < k.version:
+        raise Failure(f"resumed from {max(since)}, was told {k.version}")
+    # what was meanwhile is forgotten: all over again
+    with k.lock:
+        k.version += 1000
+        k.oldest = k.version
+        k.events.clear()
+        web["metadata"]["annotations"]["resource.opentelemetry.io/service.name"] = "again"
+    k.drop_watches()
+    named(s, e, port, "again", 8)
+    s.end()
+    s2.end()
+
+
+@case(group=None, limit=60)
+def identity_without_kubernetes(e):
+    """Slow, refusing, nonsense, a token that is replaced: the reason is said, and it recovers."""
+    cid = container_id()
+    k = kubernetes(e, pod("web-0", cid, owner=("StatefulSet", "web")))
+    port = in_pod(e, cid)
+    for behave, token, reason in (("forbidden", "first", "answered 403: pods is forbidden"),
+                                  ("ok", "second", "answered 401: Unauthorized"),
+                                  ("garbage", "first", "is not understood"),
+                                  ("slow", "first", None)):
+        k.behave, k.token = behave, token
+        s = Sonde(e, "run", "--port", port, *k.args).wait_ready()
+        ask(e, port, 30)
+        s.settled_metrics()
+        if served(s, port) != {"raw": 30}:
+            raise Failure(f"{behave}: served {dict(served(s, port))}")
+        if reason and not any(reason in line for line in s.proc.stderr().splitlines()):
+            raise Failure(f"{behave}: not said: {s.proc.stderr()[-300:]}")
+        if reason:
+            k.behave = "ok"
+            e.write("account/token", token)
+            named(s, e, port, "web", 10)
+            e.write("account/token", "first")
+        s.end()
+
+
+@case(group=None, limit=90)
+def identity_of_5000_pods(e):
+    """All on this node, 10 kB each: the loop goes on, memory is bounded."""
+    cid = container_id()
+    hash_ = "7d4b9c6f5"
+    pods = [pod(f"web-{i}-{hash_}-x2x8z", container_id(), owner=("ReplicaSet", f"web-{i}-{hash_}"),
+                labels={"pod-template-hash": hash_}, padding="x" * 9000) for i in range(4999)]
+    k = kubernetes(e, *pods, pod("ours", cid, owner=("DaemonSet", "ours")))
+    port = in_pod(e, cid)
+    s = Sonde(e, "run", "--port", port, "--kubernetes", "off", "--docker", "off").wait_ready()
+    before = anonymous_kib(s.proc.pid)
+    s.end()
+    s = Sonde(e, "run", "--port", port, *k.args).wait_ready()
+    asked = named(s, e, port, "ours", 40)
+    s.settled_metrics()
+    if sum(served(s, port).values()) != asked:
+        raise Failure(f"of {asked} saw {dict(served(s, port))}")
+    grown = anonymous_kib(s.proc.pid) - before
+    e.figures.update(pods=5000, grown_kib=grown)
+    if grown > 24 * 1024:
+        raise Failure(f"5,000 pods take {grown} KiB")
+    s.end()
+
+
+@case(group=None)
+def identity_in_worlds_of_its_own(e):
+    """
+    A server in its own pid, mount and network namespace and cgroup, with its own copy of libssl:
+    named, counted and read within TLS as any other.
+    """
+    cert, key = certificate(e)
+    port, cid = free_port(), container_id()
+    own = e.path("own")
+    os.mkdir(own)
+    linked = e.procs.run([tool("ldd"), _ssl.__file__]).stdout()
+    for line in linked.splitlines():
+        if "libssl" in line or "libcrypto" in line:
+            shutil.copy(line.split("=>")[1].split()[0], own)
+    d = docker(e)
+    d.add(cid, "isolated")
+    path = group(e, f"docker-{cid}.scope")
+    record = e.path("tls-worlds.rec")
+    s = Sonde(e, "run", "--port", port, "--docker", d.path, "--kubernetes", "off", "--record",
+              record, "--tls", "on").wait_ready()
+    # the copy is seen in its own world only
+    inner = ("mount -t tmpfs none /mnt && cp " + own + "/* /mnt/ && ip link set lo up && "
+             f"LD_LIBRARY_PATH=/mnt exec {PYTHON} {PROGS}/secure.py {port} thread {cert} {key}")
+    e.procs.start([*into(path), tool("unshare"), "--pid", "--mount", "--net", "--fork",
+                   "--kill-child", "--mount-proc", "/bin/sh", "-c", inner])
+    outer = e.procs.all[-1].pid
+    pid = e.workers(outer, 1)[0]
+    until(lambda: listens(pid, port), 8, "its listener")
+    with open(f"/proc/{pid}/maps") as f:
+        if "/mnt/libssl" not in f.read():
+            raise Failure("it does not use its own copy of libssl")
+    e.procs.run([tool("nsenter"), "--net", "--target", pid, tool("curl"), "-sk", "-o", "/dev/null",
+                 *[f"https://127.0.0.1:{port}/{i}" for i in range(1, 21)]])
+    until(lambda: served(s, port) == {"isolated": 20}, 6,
+          f"its requests; saw {dict(served(s, port))}")
+    expect_labels(labels_of(s, "isolated"), {"container_name": "isolated", "url_scheme": "https"})
+    s.end(limit=5)
+
+
+def listens(pid, port):
+    with open(f"/proc/{pid}/net/tcp") as f:
+        return any(line.split()[3] == "0A" and int(line.split()[1].rsplit(":", 1)[1], 16) == port
+                   for line in list(f)[1:])

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/inquiry.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "identity/docker.h"
+#include "identity/kubernetes.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "version.h"
+
+enum { PATH_LEN = 108 }; /* of a unix socket, unix(7) */
+
+#define TURN_NS (NS_PER_S / 4)
+
+struct inquiry {
+	struct containers *containers;
+	struct fetcher *fetcher; /* NULL: nobody is asked */
+	struct kubernetes *kubernetes;
+	struct docker *docker, *podman;
+	int timer;
+	uint64_t due_ns; /* the timer is set for; 0: not */
+};
+
+struct containers *inquiry_containers(struct inquiry *q)
+{
+	return q->containers;
+}
+
+size_t inquiry_asked(const struct inquiry *q, const struct asked *out[INQUIRY_MAX])
+{
+	size_t n = 0;
+
+	if (q->kubernetes)
+		out[n++] = kubernetes_asked(q->kubernetes);
+	if (q->docker)
+		out[n++] = docker_asked(q->docker);
+	if (q->podman)
+		out[n++] = docker_asked(q->podman);
+	return n;
+}
+
+static bool is_off(const char *value)
+{
+	return value && strcmp(value, "off") == 0;
+}
+
+static bool is_auto(const char *value)
+{
+	return !value || strcmp(value, "auto") == 0;
+}
+
+/* A socket here, or on the host as its first process sees it. */
+static bool find_socket(const char *path, char out[PATH_LEN])
+{
+	static const char *const roots[] = { "", "/proc/1/root" };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+		int n = snprintf(out, PATH_LEN, "%s%s", roots[i], path);
+
+		if (n > 0 && n < PATH_LEN && stat(out, &st) == 0 && S_ISSOCK(st.st_mode))
+			return true;
+	}
+	return false;
+}
+
+static struct fetcher *fetcher_of(struct inquiry *q)
+{
+	if (!q->fetcher)
+		q->fetcher = fetcher_open("sonde/" SONDE_VERSION);
+	return q->fetcher;
+}
+
+static struct docker *open_docker(struct inquiry *q, const char *name, const char *path,
+				  enum containers_source by)
+{
+	struct docker_opts opts = {
+		.fetcher = fetcher_of(q),
+		.containers = q->containers,
+		.name = name,
+		.path = path,
+		.by = by,
+	};
+
+	return opts.fetcher ? docker_new(&opts) : NULL;
+}
+
+static void open_sockets(struct inquiry *q, const struct config *c)
+{
+	char path[PATH_LEN];
+
+	if (is_off(c->docker))
+		return;
+	if (!is_auto(c->docker)) {
+		q->docker = open_docker(q, "docker", c->docker, CONTAINERS_DOCKER);
+		return;
+	}
+	if (find_socket("/run/docker.sock", path))
+		q->docker = open_docker(q, "docker", path, CONTAINERS_DOCKER);
+	if (find_socket("/run/podman/podman.sock", path))
+		q->podman = open_docker(q, "podman", path, CONTAINERS_PODMAN);
+}
+
+/* https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */
+static bool find_kubernetes(const struct config *c, char *url, size_t size)
+{
+	const char *host = getenv("KUBERNETES_SERVICE_HOST");
+	const char *port = getenv("KUBERNETES_SERVICE_PORT");
+	bool is_ipv6 = host && strchr(host, ':');
+
+	if (is_off(c->kubernetes))
+		return false;
+	if (!is_auto(c->kubernetes)) {
+		snprintf(url, size, "%s", c->kubernetes);
+		return true;
+	}
+	if (!host || !port)
+		return false;
+	snprintf(url, size, "https://%s%s%s:%s", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
+		 port);
+	return true;
+}
+
+static void open_kubernetes(struct inquiry *q, const struct config *c)
+{
+	const char *node = c->node_name ? c->node_name : getenv("NODE_NAME");
+	char url[256];
+	struct kubernetes_opts opts = {
+		.containers = q->containers,
+		.url = url,
+		.node = node,
+		.account = c->kubernetes_account,
+		.pod = { .cluster = c->cluster_name, .uses_labels = c->pod_labels },
+	};
+
+	if (!find_kubernetes(c, url, sizeof(url)))
+		return;
+	if (!node || !*node) { /* all pods of a cluster are not this host's business */
+		log_warn("kubernetes (%s) is not asked about pods: which node is this? Set "
+			 "--node-name, or NODE_NAME from spec.nodeName",
+			 url);
+		return;
+	}
+	opts.fetcher = fetcher_of(q);
+	if (opts.fetcher)
+		q->kubernetes = kubernetes_new(&opts);
+}
+
+static void turn(struct inquiry *q)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	if (q->kubernetes)
+		kubernetes_turn(q->kubernetes, now_ns);
+	if (q->docker)
+		docker_turn(q->docker, now_ns);
+	if (q->podman)
+		docker_turn(q->podman, now_ns);
+}
+
+struct inquiry *inquiry_open(const struct config *c)
+{
+	struct inquiry *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	q->containers = containers_new(0);
+	if (!q->containers) {
+		free(q);
+		return NULL;
+	}
+	open_kubernetes(q, c);
+	open_sockets(q, c);
+	turn(q);
+	return q;
+}
+
+void inquiry_close(struct inquiry *q)
+{
+	if (!q)
+		return;
+	kubernetes_free(q->kubernetes);
+	docker_free(q->docker);
+	docker_free(q->podman);
+	fetcher_close(q->fetcher);
+	containers_free(q->containers);
+	free(q);
+}
+
+/* What libcurl waits for, or our own turn, whichever is sooner. */
+static uint64_t wait_ns(const struct inquiry *q)
+{
+	uint64_t now_ns = clock_mono_ns(), due_ns = fetcher_due_ns(q->fetcher);
+
+	if (!due_ns || due_ns > now_ns + TURN_NS)
+		return TURN_NS;
+	return due_ns > now_ns ? due_ns - now_ns : 1;
+}
+
+static void on_wake(void *ctx)
+{
+	struct inquiry *q = ctx;
+
+	fetcher_run(q->fetcher);
+	turn(q);
+	loop_timer_set(q->timer, wait_ns(q));
+}
+
+int inquiry_join(struct inquiry *q, struct loop *loop)
+{
+	if (!q->fetcher)
+		return 0;
+	q->timer = loop_timer(loop, TURN_NS, on_wake, q);
+	if (q->timer < 0)
+		return q->timer;
+	return loop_watch(loop, fetcher_fd(q->fetcher), on_wake, q);
+}
+
+static bool is_settled(const struct inquiry *q)
+{
+	const struct asked *all[INQUIRY_MAX];
+	size_t n = inquiry_asked(q, all);
+
+	for (size_t i = 0; i < n; i++)
+		if (!all[i]->has_answered && !all[i]->reason[0])
+			return false;
+	return true;
+}
+
+void inquiry_settle(struct inquiry *q, uint64_t limit_ns)
+{
+	uint64_t now_ns = clock_mono_ns(), end_ns = now_ns + limit_ns, wait;
+	struct pollfd fd;
+
+	while (q->fetcher && !is_settled(q) && now_ns < end_ns) {
+		wait = wait_ns(q) < end_ns - now_ns ? wait_ns(q) : end_ns - now_ns;
+		fd = (struct pollfd){ .fd = fetcher_fd(q->fetcher), .events = POLLIN };
+		poll(&fd, 1, (int)(wait / NS_PER_MS) + 1);
+		fetcher_run(q->fetcher);
+		turn(q);
+		now_ns = clock_mono_ns();
+	}
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is asked about containers, and the loop's part in it: Kubernetes, Docker, Podman. */
+#ifndef INQUIRY_H
+#define INQUIRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "config.h"
+#include "identity/asked.h"
+#include "identity/containers.h"
+#include "loop.h"
+
+enum { INQUIRY_MAX = 4 };
+
+struct inquiry;
+
+/* Finds who there is to ask, and begins to. What is configured and cannot be is said on stderr.
+ * NULL: out of memory. */
+struct inquiry *inquiry_open(const struct config *c);
+void inquiry_close(struct inquiry *q); /* NULL accepted */
+
+/* Goes on within the loop from now on. 0 or -errno. */
+int inquiry_join(struct inquiry *q, struct loop *loop);
+/* Waits until all have answered or failed, but no longer than that. */
+void inquiry_settle(struct inquiry *q, uint64_t limit_ns);
+
+struct containers *inquiry_containers(struct inquiry *q);
+/* Those asked, at most INQUIRY_MAX; returns how many. Borrowed. */
+size_t inquiry_asked(const struct inquiry *q, const struct asked *out[INQUIRY_MAX]);
+
+#endif
