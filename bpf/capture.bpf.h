@@ -312,7 +312,7 @@ struct rest {
 
 enum { REST_MAX = 31 }; /* records: 1 MiB with the first, more than a socket takes at once */
 
-static long copy_next(u32 i, struct rest *r)
+static __always_inline long copy_more(struct rest *r, bool is_vector)
 {
 	struct sonde_ev_data *ev = &r->s->ev;
 	u32 dir = r->dir & 1, n = r->len - r->at;
@@ -325,8 +325,8 @@ static long copy_next(u32 i, struct rest *r)
 	ev->lost = r->c->lost[dir];
 	ev->skipped_ns = 0;
 	ev->h.flags &= ~SONDE_F_SKIPPED;
-	err = r->ub.n_iov ? copy_vector(r->s, r->ub.base, r->ub.n_iov, r->at, n)
-			  : copy_buffer(r->s, r->ub.base, r->at, n, ev->len);
+	err = is_vector ? copy_vector(r->s, r->ub.base, r->ub.n_iov, r->at, n)
+			: copy_buffer(r->s, r->ub.base, r->at, n, ev->len);
 	if (err) {
 		ev->h.flags |= SONDE_F_FAULT;
 		ev->copied = ev->tail = 0;
@@ -339,6 +339,17 @@ static long copy_next(u32 i, struct rest *r)
 	return r->at >= r->len;
 }
 
+static long copy_next(u32 i, struct rest *r)
+{
+	return copy_more(r, r->ub.n_iov);
+}
+
+/* Of one buffer: plaintext comes by more calls than the kernel lets a vector follow on. */
+static long copy_next_plain(u32 i, struct rest *r)
+{
+	return copy_more(r, false);
+}
+
 /* Does the connection begin with HTTP/2's preface? */
 static __always_inline bool is_preface(const struct scratch *s)
 {
@@ -346,7 +357,7 @@ static __always_inline bool is_preface(const struct scratch *s)
 }
 
 /* What was copied of an operation, from `from` on, and where all of it is wanted, what follows. */
-static __always_inline void submit_whole(struct rest *r, u32 from)
+static __always_inline void submit_whole(struct rest *r, u32 from, bool is_plain)
 {
 	struct scratch *s = r->s;
 	struct sonde_ev_data *ev = &s->ev;
@@ -369,7 +380,7 @@ static __always_inline void submit_whole(struct rest *r, u32 from)
 	}
 	submit(s, r->c, r->dir);
 	if (s->whole)
-		bpf_loop(REST_MAX, copy_next, r, 0);
+		bpf_loop(REST_MAX, is_plain ? copy_next_plain : copy_next, r, 0);
 }
 
 /* The goroutine at work: the runtime keeps its g in a register while it is in a system call. In a
@@ -477,7 +488,7 @@ __noinline int capture(struct op *op, struct conn *c)
 		fill_tx(ev, op);
 	if (op->len)
 		copy_bytes(s, op, &by, from, want, &rest.ub);
-	submit_whole(&rest, from);
+	submit_whole(&rest, from, false);
 	return 0;
 }
 

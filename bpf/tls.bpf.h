@@ -217,7 +217,7 @@ __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_tex
 		ev->copied = ev->tail = 0;
 		count(SONDE_CNT_FAULT);
 	}
-	submit_whole(&rest, from);
+	submit_whole(&rest, from, true);
 	return 0;
 }
 
