@@ -2,8 +2,11 @@
 #include "cmd/cmd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include "capture/go_program.h"
 #include "capture/tls_dark.h"
 #include "capture/tls_maps.h"
 #include "cmd/check_report.h"
@@ -38,6 +41,29 @@ static void on_mapped(void *ctx, const struct tls_mapped *m)
 			 "its functions are not among the symbols of its file");
 	else
 		p->tls_why[0] = '\0';
+}
+
+/* Does the program itself encrypt, by Go's own library? */
+static bool find_go(struct check_process *p)
+{
+	struct go_program program = { .tls_off = NULL };
+	char path[64];
+	int fd, err;
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", p->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	err = go_program_read(fd, &program);
+	close(fd);
+	if (err || (!program.has_tls && !program.tls_off))
+		return false;
+	snprintf(p->tls_library, sizeof(p->tls_library), "%s", p->exe);
+	p->tls_name = "go";
+	p->is_tls_read = !program.tls_off;
+	if (program.tls_off)
+		snprintf(p->tls_why, sizeof(p->tls_why), "%s", program.tls_off);
+	return true;
 }
 
 static void find_tls_library(struct check_process *p)
@@ -76,7 +102,8 @@ static void look_at(struct check_process *out, uint32_t pid)
 		snprintf(out->service, sizeof(out->service), "%s", proc->service->name);
 		n = procfs_link("/proc", pid, "exe", out->exe, sizeof(out->exe) - 1);
 		out->exe[n > 0 ? n : 0] = '\0';
-		find_tls_library(out);
+		if (!out->is_go || !find_go(out))
+			find_tls_library(out);
 	}
 	processes_free(ps);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // secure serve PORT CERT KEY [VERSION]: an HTTPS server, HTTP/1.1 and 2, that logs each request to
-// stdout. /big/SIZE is that many bytes, a POST is told its length, all else is ok. VERSION: 1.2 or
-// 1.3 alone, -chacha or -cbc behind 1.2 for that cipher; +wrapped: connections within others.
+// stdout. /big/SIZE is that many bytes, /via/PORT/ID asks the server there for /r/ID, a POST is told
+// its length, all else is ok. VERSION: 1.2 or 1.3 alone, -chacha or -cbc behind 1.2 for that cipher;
+// +wrapped: connections within others.
 //
 // secure ask PORT PROTOCOL CONNECTIONS REQUESTS [SECONDS [PATH]]: so many connections at a time, on
 // each so many requests for /marked/N/x, N being the connection's own, over SECONDS. Prints the port
@@ -77,11 +78,17 @@ func serve(port, cert, key, words string) {
 			lock.Unlock()
 		}
 	}()
+	upstream := &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 64}}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)
 		lock.Lock()
 		fmt.Fprintln(out, r.Method, r.URL.Path)
 		lock.Unlock()
+		if via := strings.SplitN(r.URL.Path, "/", 4); via[1] == "via" {
+			a := asked{port: via[2], path: "/r/" + via[3]}
+			a.one(upstream)
+		}
 		if size := strings.TrimPrefix(r.URL.Path, "/big/"); size != r.URL.Path {
 			w.Write(pattern(must(strconv.Atoi(size))))
 		} else if n > 0 {

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Go within TLS: crypto/tls at both ends, in programs built in every way."""
+import json
+import os
+import signal
+import time
+from collections import Counter
+
+from harness.case import case
+from harness.env import PROGS, tool
+from harness.expect import Expect
+from harness.proc import Failure, free_port, until
+from harness.replay import replay
+from harness.sonde import Sonde
+
+from . import tls
+
+BUILDS = {
+    "plain": ([], {}),
+    "stripped": (["-ldflags=-s -w"], {"CGO_ENABLED": "0"}),
+    # as distributions build: by another linker, placed when it is loaded, stripped
+    "pie": (["-buildmode=pie", "-ldflags=-s -w -linkmode=external"], {}),
+}
+
+
+def program(e, build):
+    """secure.go; the path differs by build, so that no other case's file is watched for it."""
+    top = os.path.dirname(e.tmp)
+    path = os.path.join(top, "secure-" + build)
+    if os.path.exists(path):
+        return path
+    flags, env = BUILDS[build]
+    p = e.procs.run([tool("go"), "build", *flags, "-o", path, os.path.join(PROGS, "secure.go")],
+                    seconds=200, env={**os.environ, "GO111MODULE": "off", "HOME": e.tmp, "GOFLAGS": "",
+                                      "GOCACHE": os.path.join(top, "go-cache"), **env})
+    if p.code:
+        raise Failure(f"secure.go: {p.stderr().strip()[-200:]}")
+    return path
+
+
+def serve(e, path, *words):
+    port = free_port()
+    e.serve([path, "serve", port, *tls.certificate(e), *words], port)
+    return port
+
+
+def ask(path, port, connections, requests, *more, protocol="http/1.1"):
+    return [path, "ask", port, protocol, connections, requests, *more]
+
+
+def marked(e, build, connections, requests, protocol="http/1.1"):
+    """Each request on the connection that carried it, at both ends; the server says as many."""
+    path = program(e, build)
+    port = serve(e, path)
+    name = os.path.basename(path)
+    w = tls.Watched(e, port)
+    p = e.procs.run(ask(path, port, connections, requests, protocol=protocol), seconds=60)
+    told = dict(line.split() for line in p.stdout().splitlines())
+    if p.code or len(told) < connections:  # net/http makes one more now and then
+        raise Failure(f"the client: {len(told)} connections, exit {p.code}: {p.stderr()[-200:]}")
+    w.judge(Expect(port, {("GET", tls.ROUTE, 200): connections * requests}, name, name,
+                   check=tls.each_on_its_own(told)))
+    logged = sum(p.stdout().count("GET /marked/") for p in e.procs.all)
+    if logged != connections * requests:
+        raise Failure(f"the server's own log has {logged} requests")
+
+
+@case(group=None, limit=90)
+def go_tls_10000_over_50(e):
+    marked(e, "plain", 50, 200)
+
+
+@case(group=None, limit=90)
+def go_tls_stripped(e):
+    marked(e, "stripped", 20, 50)
+
+
+@case(group=None, limit=240)
+def go_tls_of_another_linker(e):
+    marked(e, "pie", 20, 50)
+
+
+@case(group=None, limit=90)
+def go_tls_http2(e):
+    marked(e, "stripped", 10, 100, protocol="h2")
+
+
+def large(e, version, post, answer):
+    """Pieces of a write are records that begin small and grow."""
+    path = program(e, "stripped")
+    port = serve(e, path, version)
+    w = tls.Watched(e, port)
+    p = e.procs.run(ask(path, port, 3, 10, 0, f"/big/{answer}:{post}"), seconds=25)
+    if p.code:
+        raise Failure(f"the client: {p.stderr()[-200:]}")
+    name = os.path.basename(path)
+    w.judge(Expect(port, {("POST", "/big/{id}", 200): 30}, name, name))
+
+
+@case(group=None, limit=90)
+def go_tls_large_1_3(e):
+    large(e, "1.3", 50000, 200000)
+
+
+@case(group=None, limit=90)
+def go_tls_large_1_2(e):
+    large(e, "1.2", 50000, 200000)
+
+
+@case(group=None, limit=90)
+def go_tls_large_1_2_chacha(e):
+    large(e, "1.2-chacha", 50000, 200000)
+
+
+@case(group=None, limit=90)
+def go_tls_connections_within_others(e):
+    """What a program wraps its sockets in has another type than net.TCPConn."""
+    large(e, "1.3+wrapped", 3000, 3000)
+
+
+@case(group=None, limit=90)
+def go_tls_server_after_sonde(e):
+    """A program of a file that nobody knew is watched before its first connection."""
+    path = program(e, "plain")
+    own = e.path("later")
+    e.write("later", open(path, "rb").read())
+    os.chmod(own, 0o755)
+    port = free_port()
+    w = tls.Watched(e, port)
+    e.serve([own, "serve", port, *tls.certificate(e)], port)
+    time.sleep(1)
+    tls_client = e.procs.run(ask(own, port, 5, 20), seconds=25)
+    told = dict(line.split() for line in tls_client.stdout().splitlines())
+    if tls_client.code or len(told) != 5:
+        raise Failure(f"the client: {tls_client.stderr()[-200:]}")
+    w.judge(Expect(port, {("GET", tls.ROUTE, 200): 100}, "later", "later",
+                   check=tls.each_on_its_own(told)))
+
+
+@case(group=None, limit=90)
+def go_tls_older_than_sonde(e):
+    """Connections that were there before: from where they were joined on, both ends alike."""
+    path = program(e, "stripped")
+    port = serve(e, path)
+    p = e.procs.start(ask(path, port, 10, 300, 15))
+    until(lambda: len(p.stdout().splitlines()) == 10, 5, "connections")
+    w = tls.Watched(e, port)
+    if p.wait(40):
+        raise Failure(f"the client: {p.stderr()[-200:]}")
+    m = w.sonde.settled_metrics()
+    w.sonde.end()
+    os.chmod(w.file, 0o644)
+    seen = [json.loads(line) for line in replay(e, w.file).stdout().splitlines()]
+    told = dict(line.split() for line in p.stdout().splitlines())
+    found = tls.each_on_its_own(told)(seen)
+    name = os.path.basename(path)
+    for role in ("server", "client"):
+        n = m.requests(role)[(name, "GET", tls.ROUTE, 200, None)]
+        if not 500 <= n < 3000:
+            found.append(f"{role}: {n} requests")
+    if found:
+        raise Failure("; ".join(found))
+
+
+@case(group=None, limit=90)
+def go_tls_whose_call(e):
+    """A request that a handler makes within TLS is the handler's."""
+    path = program(e, "plain")
+    behind, port = serve(e, path), serve(e, path)
+    s = Sonde(e, "tail", "--json", "--port", f"{port},{behind}").wait_ready()
+    p = e.procs.run(ask(path, port, 8, 25, 0, f"/via/{behind}/x"), seconds=25)
+    if p.code:
+        raise Failure(f"the client: {p.stderr()[-200:]}")
+    s.settle()
+    s.end()
+    served = {t["span_id"]: t for t in s.transactions
+              if t["role"] == "server" and t["local"].endswith(f":{port}")}
+    calls = [t for t in s.transactions
+             if t["role"] == "client" and t["peer"].endswith(f":{behind}")]
+    parents = Counter(t["parent_span_id"] for t in calls)
+    found = Counter(t["parent"] for t in calls)
+    if len(served) != 200 or len(calls) != 200 or set(parents) != set(served):
+        raise Failure(f"{len(served)} served, {len(calls)} calls, parents {dict(found)}")
+
+
+@case(group=None, limit=90)
+def go_tls_sonde_comes_and_goes(e):
+    """Under load, again and again: no request of the program fails."""
+    path = program(e, "plain")
+    port = serve(e, path)
+    rounds = e.amount(6, 200)
+    load = e.procs.start(ask(path, port, 8, 1000000))
+    for _ in range(rounds):
+        Sonde(e, "tail", "--json", "--port", port).wait_ready(20).end(limit=5)
+        if not load.is_running():
+            raise Failure(f"the load ended: {load.stderr()[-300:]}")
+    served = sum(p.stdout().count("GET /marked/") for p in e.procs.all)
+    os.kill(load.pid, signal.SIGKILL)
+    if served < 100:
+        raise Failure(f"{served} requests")
+
+
+@case(group=None, limit=90)
+def go_tls_check(e):
+    """check --pid says whether crypto/tls is read."""
+    path = program(e, "stripped")
+    port = serve(e, path)
+    pid = e.procs.all[-1].pid
+    told = tls.told_of(e, pid)
+    if not (told["go"] and told["tls"] == "go" and told["tls_read"] and not told["tls_why"]):
+        raise Failure(f"check of port {port}: {told}")
