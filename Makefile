@@ -260,7 +260,7 @@ deb:
 
 # one program without libraries, in a tarball
 dist: $(O)/sonde
-	@deploy/dist/build $(O) '$(VERSION)' $(O)/dist
+	@OBJECTS='$(OBJ)' deploy/dist/build '$(VERSION)' $(O)/dist $(LIBS_PC) $(LIBS_PC_OPTIONAL)
 
 vmlinux/$(ARCH)/vmlinux.h:
 	$(call msg,VMLINUX)

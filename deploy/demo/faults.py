@@ -65,7 +65,7 @@ class Fault:
         self.name, self.says, self.last_s, self.put, self.looks = name, says, last_s, put, looks
 
 
-def fault(name, says, looks, last_s=5):
+def fault(name, says, looks, last_s=4):
     """The decorated function puts it in place, yields, and takes it away."""
     def add(fn):
         FAULTS[name] = Fault(name, says, last_s, contextlib.contextmanager(fn), looks)
@@ -125,7 +125,7 @@ def no_cpu(calm, storm):
     yield "CPU time of hog", seconds(was), seconds(now), was == 0 and now > 0.4 * storm.seconds
 
 
-@fault("cpu-hog", "six busy neighbours on the one processor that orders is left", no_cpu)
+@fault("cpu-hog", "six busy neighbours on the one processor that orders is left", no_cpu, last_s=5)
 def cpu_hog(place):
     number = max(os.sched_getaffinity(0))
     with contextlib.ExitStack() as stack:
@@ -161,7 +161,7 @@ def killed_for_memory(calm, storm):
     yield "hog killed for want of memory", f"{was:g}", f"{now:g}", was == 0 and now == 1
 
 
-@fault("out-of-memory", "a program wants 256 MiB where 64 are allowed", killed_for_memory, last_s=4)
+@fault("out-of-memory", "a program wants 256 MiB where 64 are allowed", killed_for_memory)
 def out_of_memory(place):
     with limited(64 * MIB) as enter, place.process(
             "/bin/sh", "-c", "sleep 0.5; exec /usr/bin/python3 hog.py memory 268435456") as p:
@@ -246,7 +246,7 @@ def stuck(_, storm):
         storm.seconds - 2 < now < storm.seconds + 2
 
 
-@fault("table-lock", "somebody locks the table of orders and does not commit", stuck, last_s=4)
+@fault("table-lock", "somebody locks the table of orders and does not commit", stuck)
 def table_lock(place):
     with place.database() as db:
         db.execute("BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
@@ -267,7 +267,7 @@ def died(calm, storm):
     yield "storefront answered 502", f"{was:g}", f"{now:g}", was == 0 and now > 0
 
 
-@fault("kill", "the stock is killed, and started again a second later", died, last_s=4)
+@fault("kill", "the stock is killed, and started again a second later", died)
 def kill(place):
     old = place.pid("stock")
     os.kill(old, signal.SIGKILL)
@@ -324,7 +324,7 @@ def sent_again(calm, storm):
     yield "stock takes itself, p95", seconds(was), seconds(now), 0 < now < 0.05
 
 
-@fault("loss", "one packet in five to the stock is lost", sent_again)
+@fault("loss", "one packet in five to the stock is lost", sent_again, last_s=5)
 def loss(place):
     nft = tool("nft")
 

@@ -8,14 +8,15 @@ set -eu
 bare_enter "$@"
 top=$(cd "$(dirname "$0")/../.." && pwd)
 objects=$(dirname "${1:-$top/build/sonde}")
-case $objects in /*) ;; *) objects=$PWD/$objects ;; esac
+objects=${objects#"$top/"}
 port=19466 web=19467 requests=20
+
+dist() { make -s --no-print-directory -C "$top" O="$objects" dist; }
 
 needs_no_library() { ! readelf -d "$tar_tree/sonde" | grep -q NEEDED; }
 
 is_the_same_again() {
-	"$top/deploy/dist/build" "$objects" "$version" "$dir/again" >/dev/null &&
-		cmp "$tarball" "$dir/again/${tarball##*/}"
+	mkdir -p "$dir/once" && mv "$tarball" "$dir/once" && dist && cmp "$tarball" "$dir/once/${tarball##*/}"
 }
 
 says_its_version() { [ "$("$tar_tree/sonde" version | head -n 1 | cut -d' ' -f2)" = "$version" ]; }
@@ -44,7 +45,7 @@ observes_in() { # TREE
 
 bare_open
 version=$(sed -n 's/^VERSION := //p' "$top/Makefile")
-tarball=$("$top/deploy/dist/build" "$objects" "$version" "$dir/dist" | tail -n 1)
+tarball=$(dist | tail -n 1)
 tar -xzf "$tarball" -C "$dir"
 tar_tree=$dir/$(basename "$tarball" .tar.gz)
 cat >"$dir/server.py" <<'PY'
