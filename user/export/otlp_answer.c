@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "export/otlp_in.h"
+#include "util/protobuf.h"
 #include "util/clock.h"
 
 /* https://github.com/grpc/grpc/blob/master/doc/statuscodes.md */
@@ -35,18 +36,18 @@ static void say(struct otlp_verdict *out, struct slice text)
  * empty one, which real collectors send, means nothing. */
 static void partial_protobuf(struct slice body, struct otlp_verdict *out)
 {
-	struct otlp_in_field f;
+	struct protobuf_field f;
 
-	while (otlp_in_next(&body, &f) > 0) {
+	while (protobuf_next(&body, &f) > 0) {
 		struct slice inner = f.bytes;
-		struct otlp_in_field g;
+		struct protobuf_field g;
 
-		if (f.number != 1 || f.kind != OTLP_IN_BYTES)
+		if (f.number != 1 || f.kind != PROTOBUF_BYTES)
 			continue;
-		while (otlp_in_next(&inner, &g) > 0) {
-			if (g.number == 1 && g.kind == OTLP_IN_VARINT && (int64_t)g.value > 0)
+		while (protobuf_next(&inner, &g) > 0) {
+			if (g.number == 1 && g.kind == PROTOBUF_VARINT && (int64_t)g.value > 0)
 				out->rejected = g.value;
-			else if (g.number == 2 && g.kind == OTLP_IN_BYTES)
+			else if (g.number == 2 && g.kind == PROTOBUF_BYTES)
 				say(out, g.bytes);
 		}
 	}
@@ -102,24 +103,24 @@ static void judge_http(const struct otlp_reply *r, struct otlp_verdict *out)
  * RetryInfo{ retry_delay = 1: Duration{ seconds = 1, nanos = 2 } } */
 static bool retry_info(struct slice status, uint64_t *wait_ns)
 {
-	struct otlp_in_field f, g;
+	struct protobuf_field f, g;
 	bool found = false;
 
-	while (otlp_in_next(&status, &f) > 0) {
+	while (protobuf_next(&status, &f) > 0) {
 		struct slice any = f.bytes, type = SLICE(""), value = SLICE("");
 
-		if (f.number != 3 || f.kind != OTLP_IN_BYTES)
+		if (f.number != 3 || f.kind != PROTOBUF_BYTES)
 			continue;
-		while (otlp_in_next(&any, &g) > 0)
+		while (protobuf_next(&any, &g) > 0)
 			*(g.number == 1 ? &type : &value) = g.bytes;
 		if (!slice_eq(type, SLICE(RETRY_INFO)))
 			continue;
 		found = true;
-		if (otlp_in_next(&value, &f) <= 0 || f.number != 1 || f.kind != OTLP_IN_BYTES)
+		if (protobuf_next(&value, &f) <= 0 || f.number != 1 || f.kind != PROTOBUF_BYTES)
 			continue;
 		value = f.bytes;
-		while (otlp_in_next(&value, &g) > 0)
-			if (g.kind == OTLP_IN_VARINT && g.value < 1000000000)
+		while (protobuf_next(&value, &g) > 0)
+			if (g.kind == PROTOBUF_VARINT && g.value < 1000000000)
 				*wait_ns += g.number == 1 ? g.value * NS_PER_S : g.value;
 	}
 	return found;
