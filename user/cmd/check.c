@@ -16,6 +16,7 @@
 #include "util/log.h"
 
 #define WATCH_NS (2 * NS_PER_S)
+#define ASKED_NS (2 * NS_PER_S) /* for an answer, beside the watch */
 
 static void on_mapped(void *ctx, const struct tls_mapped *m)
 {
@@ -135,12 +136,14 @@ int cmd_check(const struct cmd_args *a)
 	struct check_report *r = calloc(1, sizeof(*r));
 	struct probe *probe = NULL;
 	struct watch *watch = NULL;
+	struct inquiry *inquiry;
 	int res;
 
 	if (!r) {
 		log_error("out of memory");
 		return EXIT_CANNOT;
 	}
+	inquiry = inquiry_open(c);
 	uname(&r->kernel);
 	r->n_missing = rights_missing(r->missing);
 	if (c->pid)
@@ -148,6 +151,10 @@ int cmd_check(const struct cmd_args *a)
 	r->error = probe_open(&opts, &probe, r->reason, sizeof(r->reason));
 	if (!r->error)
 		look(r, probe, &watch);
+	if (inquiry) {
+		inquiry_settle(inquiry, ASKED_NS);
+		r->n_asked = inquiry_asked(inquiry, r->asked);
+	}
 	res = r->error ? EXIT_CANNOT : EXIT_DONE;
 	if (!c->json)
 		check_text(r, stdout);
@@ -155,6 +162,7 @@ int cmd_check(const struct cmd_args *a)
 		res = EXIT_CANNOT;
 	fflush(stdout);
 	watch_free(watch);
+	inquiry_close(inquiry);
 	probe_close(probe);
 	free(r);
 	return res;

@@ -96,6 +96,20 @@ static json_t *process_json(const struct check_report *r)
 	return o;
 }
 
+static json_t *asked_json(const struct check_report *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->n_asked; i++) {
+		const struct asked *a = r->asked[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:o, s:b, s:o}", "who", a->name,
+						      "where", text(a->where), "answered",
+						      a->has_answered, "reason", text(a->reason)));
+	}
+	return list;
+}
+
 int check_json(const struct check_report *r, FILE *out)
 {
 	json_t *root = json_pack(
@@ -110,6 +124,7 @@ int check_json(const struct check_report *r, FILE *out)
 		return -ENOMEM;
 	if (r->process.pid)
 		json_object_set_new(root, "process", process_json(r));
+	json_object_set_new(root, "asked", asked_json(r));
 	json_dumpf(root, out, JSON_COMPACT);
 	fputc('\n', out);
 	json_decref(root);

@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include "capture/probe.h"
 #include "capture/rights.h"
+#include "cmd/inquiry.h"
 #include "cmd/watch.h"
 
 enum { CHECK_PROGRAMS_MAX = 64, CHECK_SHOWN = 10 };
@@ -38,7 +39,9 @@ struct check_report {
 	struct right missing[RIGHTS_MAX]; /* rights it can do without */
 	size_t n_missing;
 	uint64_t watched_ns;
-	const struct watch *watch; /* borrowed; NULL: not observed */
+	const struct watch *watch;		/* borrowed; NULL: not observed */
+	const struct asked *asked[INQUIRY_MAX]; /* about containers; borrowed */
+	size_t n_asked;
 	struct check_process process;
 };
 

@@ -93,6 +93,21 @@ static void print_process(FILE *out, const struct check_report *r)
 	print_traffic(out, r);
 }
 
+static void print_asked(FILE *out, const struct check_report *r)
+{
+	fprintf(out, "\n%-32s %-4s\n", "ASKED ABOUT CONTAINERS", "IS");
+	for (size_t i = 0; i < r->n_asked; i++) {
+		const struct asked *a = r->asked[i];
+
+		fprintf(out, "%-32s %-4s %s", a->name, a->has_answered ? "on" : "off", a->where);
+		if (!a->has_answered)
+			fprintf(out, " (%s)", a->reason[0] ? a->reason : "no answer yet");
+		fputc('\n', out);
+	}
+	if (!r->n_asked)
+		fprintf(out, "nobody is there: containers are known by their ids\n");
+}
+
 void check_text(const struct check_report *r, FILE *out)
 {
 	fprintf(out, "kernel  %s %s\n", r->kernel.release, r->kernel.machine);
@@ -110,6 +125,7 @@ void check_text(const struct check_report *r, FILE *out)
 	fprintf(out, "%-32s %-4s %s\n", "HOOK", "IS", "GIVES");
 	for (size_t i = 0; i < r->n_programs; i++)
 		print_program(out, &r->programs[i]);
+	print_asked(out, r);
 	if (r->process.pid)
 		print_process(out, r);
 	else if (r->watch)

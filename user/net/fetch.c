@@ -255,15 +255,25 @@ fail:
 	return NULL;
 }
 
+/* Of a socket in the file system libcurl only says that it could not connect to some port. */
+static const char *error_of(const struct fetch *t, CURLcode code)
+{
+	long err = 0;
+
+	if (t->r.unix_path && code == CURLE_COULDNT_CONNECT)
+		curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &err);
+	if (err)
+		return strerror((int)err);
+	return *t->error ? t->error : curl_easy_strerror(code);
+}
+
 static void finish(struct fetch *t, CURLcode code)
 {
 	struct fetch_end end = {
 		.status = status_of(t->easy),
 		.is_whole = code == CURLE_OK,
 		.is_enough = code == CURLE_WRITE_ERROR,
-		.error = code == CURLE_OK ? ""
-			 : *t->error	  ? t->error
-					  : curl_easy_strerror(code),
+		.error = code == CURLE_OK ? "" : error_of(t, code),
 	};
 	curl_off_t after_s = 0;
 
