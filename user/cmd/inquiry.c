@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "identity/cri.h"
 #include "identity/docker.h"
 #include "identity/kubernetes.h"
 #include "util/clock.h"
@@ -23,6 +24,7 @@ struct inquiry {
 	struct fetcher *fetcher; /* NULL: nobody is asked */
 	struct kubernetes *kubernetes;
 	struct docker *docker, *podman;
+	struct cri *cri;
 	int timer;
 	uint64_t due_ns; /* the timer is set for; 0: not */
 };
@@ -42,6 +44,8 @@ size_t inquiry_asked(const struct inquiry *q, const struct asked *out[INQUIRY_MA
 		out[n++] = docker_asked(q->docker);
 	if (q->podman)
 		out[n++] = docker_asked(q->podman);
+	if (q->cri)
+		out[n++] = cri_asked(q->cri);
 	return n;
 }
 
@@ -107,6 +111,30 @@ static void open_sockets(struct inquiry *q, const struct config *c)
 		q->podman = open_docker(q, "podman", path, CONTAINERS_PODMAN);
 }
 
+static void open_cri(struct inquiry *q, const struct config *c)
+{
+	static const char *const paths[] = { "/run/containerd/containerd.sock",
+					     "/run/crio/crio.sock",
+					     "/run/k3s/containerd/containerd.sock" };
+	char path[PATH_LEN];
+	struct cri_opts opts = {
+		.containers = q->containers,
+		.path = c->cri,
+		.pod = { .cluster = c->cluster_name, .uses_labels = c->pod_labels },
+	};
+
+	if (is_off(c->cri))
+		return;
+	if (is_auto(c->cri))
+		opts.path = NULL;
+	for (size_t i = 0; is_auto(c->cri) && !opts.path && i < 3; i++)
+		if (find_socket(paths[i], path))
+			opts.path = path;
+	opts.fetcher = opts.path ? fetcher_of(q) : NULL;
+	if (opts.fetcher)
+		q->cri = cri_new(&opts);
+}
+
 /* https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */
 static bool find_kubernetes(const struct config *c, char *url, size_t size)
 {
@@ -162,6 +190,8 @@ static void turn(struct inquiry *q)
 		docker_turn(q->docker, now_ns);
 	if (q->podman)
 		docker_turn(q->podman, now_ns);
+	if (q->cri)
+		cri_turn(q->cri, now_ns);
 }
 
 struct inquiry *inquiry_open(const struct config *c)
@@ -177,6 +207,7 @@ struct inquiry *inquiry_open(const struct config *c)
 	}
 	open_kubernetes(q, c);
 	open_sockets(q, c);
+	open_cri(q, c);
 	turn(q);
 	return q;
 }
@@ -188,6 +219,7 @@ void inquiry_close(struct inquiry *q)
 	kubernetes_free(q->kubernetes);
 	docker_free(q->docker);
 	docker_free(q->podman);
+	cri_free(q->cri);
 	fetcher_close(q->fetcher);
 	containers_free(q->containers);
 	free(q);

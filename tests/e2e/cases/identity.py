@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is who: containers and pods, by what is said of them on a scripted API."""
 import _ssl
+import json
 import os
 import shutil
 from collections import Counter
@@ -318,6 +319,37 @@ def identity_of_5000_pods(e):
     e.figures.update(pods=5000, grown_kib=grown)
     if grown > 24 * 1024:
         raise Failure(f"5,000 pods take {grown} KiB")
+    s.end()
+
+
+@case(group=None)
+def identity_by_the_runtime(e):
+    """A node's runtime asked over gRPC, by who cannot ask the API server."""
+    cid, path, told = container_id(), e.path("containerd.sock"), e.path("told.json")
+    pod_ = {"id": "sandbox", "name": "web-7d4b9c6f5-x2x8z", "namespace": "shop", "uid": "u-1",
+            "labels": {"pod-template-hash": "7d4b9c6f5", "app.kubernetes.io/version": "9"},
+            "annotations": {}, "containers": [{"id": cid, "name": "app", "image": "shop/web:1.2"}]}
+
+    def tell(status, *pods):
+        e.write("told.json", json.dumps({"status": status, "pods": pods}))
+    tell(14)
+    e.serve([tool("node"), os.path.join(PROGS, "cri.js"), path, told], path)
+    port = in_pod(e, cid)
+    s = Sonde(e, "run", "--port", port, "--kubernetes", "off", "--docker", "off", "--cri",
+              path).wait_ready()
+    ask(e, port, 10)
+    until(lambda: served(s, port) == {"raw": 10}, 4, "its own name")
+    if "answered gRPC status 14" not in s.proc.stderr():
+        raise Failure(f"not said: {s.proc.stderr()[-300:]}")
+    tell(0, pod_)
+    named(s, e, port, "web", 10)
+    want = {"service_namespace": "shop", "service_instance_id": "shop.web-7d4b9c6f5-x2x8z.app",
+            "k8s_pod_name": "web-7d4b9c6f5-x2x8z", "k8s_deployment_name": "web",
+            "k8s_container_name": "app"}
+    expect_labels(labels_of(s, "web"), want)
+    expect_labels(labels_of(s, "web", "target_info"), {
+        **want, "service_version": "9", "container_id": cid, "k8s_pod_uid": "u-1",
+        "container_runtime_name": "containerd", "container_image_name": "shop/web"})
     s.end()
 
 
