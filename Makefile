@@ -32,9 +32,9 @@ VERSION := 0.1.0
 COMMIT  := $(shell git -c safe.directory='*' rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
 LIBS_PC := libseccomp libbpf libelf zlib libmicrohttpd yaml-0.1 jansson libpcap libnghttp2
-# without libcurl nothing is exported over OTLP, without capstone TLS of Go programs is not read;
-# `sonde version` says so
-LIBS_PC_OPTIONAL := libcurl capstone
+# without libcurl nothing is exported over OTLP, without capstone TLS of Go programs is not read,
+# without ncurses `top` prints tables only; `sonde version` says so
+LIBS_PC_OPTIONAL := libcurl capstone ncursesw
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Werror
 CFLAGS  ?= -g -O$(if $(DEBUG),0,2)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \

@@ -200,9 +200,6 @@ static int check_whole(struct args *a)
 		return fail(a, "%s: expected sonde %s FILE", a->command, a->command);
 	if (c->command == CMD_RECORD && c->record_file)
 		return fail(a, "--record: sonde record %s records already; leave one out", a->file);
-	if (c->command == CMD_TOP && !c->once && !c->json)
-		return fail(a, "top: this build does not have the live view: use sonde top --once "
-			       "or sonde top --json");
 	if (c->json && c->metrics)
 		return fail(a, "--metrics: not together with --json: print one or the other");
 	if (c->json && c->spans)

@@ -27,7 +27,7 @@ static const char *const words_format[] = { "text", "json", NULL };
 
 const struct command_info commands[] = {
 	[CMD_RUN] = { "run", "", NULL, "observe this host and serve metrics (also bare sonde)" },
-	[CMD_TOP] = { "top", "--once", NULL, "print a table of services and end" },
+	[CMD_TOP] = { "top", "", NULL, "a live view of services, endpoints, peers and requests" },
 	[CMD_TAIL] = { "tail", "", NULL, "print each transaction as it ends" },
 	[CMD_RECORD] = { "record", "FILE", NULL,
 			 "write captured events, payload included, to FILE" },

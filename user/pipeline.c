@@ -359,6 +359,13 @@ void pipeline_end(struct pipeline *p)
 	pipeline_record(p, &ev, sizeof(ev));
 }
 
+void pipeline_record_to(struct pipeline *p, struct recorder *recorder)
+{
+	p->opts.recorder = recorder;
+	if (recorder)
+		processes_each(p->procs, on_identity, p);
+}
+
 void pipeline_lost(struct pipeline *p, uint64_t n, uint64_t now_ns)
 {
 	struct sonde_ev_lost ev = {

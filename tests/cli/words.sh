@@ -66,7 +66,6 @@ says 2 'this build does not serve TLS or authentication' --web-config web.yml
 says 2 'this build does not know Kubernetes' --namespace shop
 says 2 'errors or slow' --traces-keep error
 says 2 'this build does not read from a running sonde' top --connect http://127.0.0.1:9464
-says 2 'this build does not have the live view' top
 says 2 "not together with --json" replay f --spans --json
 # files
 says 2 'none.yaml: cannot read the configuration: No such file' --config none.yaml

@@ -433,11 +433,6 @@ int observer_run(struct observer *o, const char *where)
 	return EXIT_DONE;
 }
 
-void observer_stop(struct observer *o)
-{
-	loop_stop(o->loop);
-}
-
 static void close_recorder(struct observer *o)
 {
 	uint64_t failed;
@@ -447,9 +442,29 @@ static void close_recorder(struct observer *o)
 		return;
 	failed = recorder_failed(o->recorder);
 	err = recorder_close(o->recorder);
+	o->recorder = NULL;
 	if (failed || err)
 		log_error("the recording is not complete: %llu records could not be written%s%s",
 			  (unsigned long long)failed, err ? ": " : "", err ? strerror(-err) : "");
+}
+
+int observer_record(struct observer *o, const char *path, char *err, size_t size)
+{
+	if (!path) {
+		pipeline_record_to(&o->pipeline, NULL);
+		close_recorder(o);
+		return 0;
+	}
+	o->recorder = recorder_open(path, o->source->realtime_offset_ns, err, size);
+	if (!o->recorder)
+		return -1;
+	pipeline_record_to(&o->pipeline, o->recorder);
+	return 0;
+}
+
+void observer_stop(struct observer *o)
+{
+	loop_stop(o->loop);
 }
 
 void observer_close(struct observer *o)

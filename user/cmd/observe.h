@@ -59,6 +59,9 @@ int observer_open(struct observer *o, const struct cmd_args *args, const char *r
 /* Says `sonde: observing (...)`, `where` being the address served or NULL, then turns until ended
  * by a signal, its duration or observer_stop(). Takes what is still in the ring. The exit code. */
 int observer_run(struct observer *o, const char *where);
+/* Begins a recording while it observes, or ends the one there is (path NULL). 0, or -1 with one
+ * line in err. */
+int observer_record(struct observer *o, const char *path, char *err, size_t size);
 void observer_stop(struct observer *o);
 void observer_close(struct observer *o); /* flushes the recording */
 

@@ -1,35 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/top.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cmd/cmd.h"
+#include <unistd.h>
 #include "cmd/observe.h"
-#include "cmd/stats.h"
-#include "top/table.h"
+#include "top/screen.h"
 #include "util/clock.h"
 
 #define WINDOW_DEFAULT_NS (5 * NS_PER_S)
 
-static int print_table(const struct observer *o, struct stats *stats)
+bool top_is_live(const struct config *c)
 {
-	struct recent_row *rows;
-	uint64_t now_ns = clock_mono_ns();
-	uint64_t window_ns = now_ns - stats->began_ns;
+	const char *term = getenv("TERM");
+
+	return !c->once && !c->json && screen_is_built() && isatty(STDIN_FILENO) &&
+	       isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0;
+}
+
+int top_print(const struct stats *stats, const struct self *self, uint64_t now_ns,
+	      uint64_t window_ns)
+{
 	struct recent_query q = { .now_ns = now_ns, .window_ns = window_ns };
+	struct recent_row *rows;
 	ssize_t n = recent_rows(stats->recent, &q, &rows);
+	const struct source *source = stats->pipeline->opts.source;
 	int res = EXIT_DONE;
 	struct table t = {
 		.rows = rows,
 		.n = n > 0 ? (size_t)n : 0,
-		.window_ns = window_ns < RECENT_WINDOW_NS ? window_ns : RECENT_WINDOW_NS,
-		.conns = conns_stats(o->pipeline.conns),
-		.time_unix_nano = (int64_t)now_ns + o->source->realtime_offset_ns,
+		.window_ns =
+			window_ns && window_ns < RECENT_WINDOW_NS ? window_ns : RECENT_WINDOW_NS,
+		.conns = &self->conns,
+		.lost = self_losses(self),
+		.time_unix_nano = (int64_t)now_ns + source->realtime_offset_ns,
 	};
 
 	if (n < 0)
 		return EXIT_CANNOT;
-	t.lost = self_losses(stats_self(stats, now_ns));
-	if (!o->config->json)
+	if (!stats->config->json)
 		table_text(&t, stdout);
 	else if (table_json(&t, stdout))
 		res = EXIT_CANNOT;
@@ -38,11 +48,12 @@ static int print_table(const struct observer *o, struct stats *stats)
 	return res;
 }
 
-int cmd_top(const struct cmd_args *a)
+static int top_once(const struct cmd_args *a)
 {
 	const struct config *c = a->config;
 	struct observer o;
 	struct stats stats = { 0 };
+	uint64_t now_ns;
 	int res;
 
 	res = observer_open(&o, a, c->record_file,
@@ -51,9 +62,16 @@ int cmd_top(const struct cmd_args *a)
 		res = EXIT_CANNOT;
 	if (!res)
 		res = observer_run(&o, NULL);
+	now_ns = clock_mono_ns();
 	if (!res)
-		res = print_table(&o, &stats);
+		res = top_print(&stats, stats_self(&stats, now_ns), now_ns,
+				now_ns - stats.began_ns);
 	observer_close(&o);
 	stats_close(&stats);
 	return res;
+}
+
+int cmd_top(const struct cmd_args *a)
+{
+	return top_is_live(a->config) ? top_live(a) : top_once(a);
 }

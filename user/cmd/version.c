@@ -10,6 +10,7 @@
 #include "cmd/cmd.h"
 #include "export/otlp_post.h"
 #include "proto/proto.h"
+#include "top/screen.h"
 #include "version.h"
 
 int cmd_version(const struct cmd_args *a)
@@ -25,7 +26,8 @@ int cmd_version(const struct cmd_args *a)
 	if (otlp_post_library())
 		printf("otlp:      http/protobuf http/json grpc (libcurl %s)\n",
 		       otlp_post_library());
-	printf("not built: %s%spropagation, kubernetes, web-config, top's live view\n",
-	       otlp_post_library() ? "" : "otlp, ", go_code_library() ? "" : "tls of go, ");
+	printf("not built: %s%s%spropagation, kubernetes, web-config\n",
+	       otlp_post_library() ? "" : "otlp, ", go_code_library() ? "" : "tls of go, ",
+	       screen_is_built() ? "" : "top's live view, ");
 	return EXIT_DONE;
 }

@@ -315,6 +315,16 @@ void processes_tick(struct processes *ps, uint64_t now_ns)
 	services_tick(ps->services, now_ns);
 }
 
+void processes_each(struct processes *ps, void (*fn)(void *ctx, const struct process *p), void *ctx)
+{
+	uint64_t tgid;
+	void *entry;
+
+	for (size_t i = 0; map_next(&ps->by_tgid, &i, &tgid, &entry);)
+		if (((struct process_entry *)entry)->is_resolved)
+			fn(ctx, entry);
+}
+
 size_t processes_count(const struct processes *ps)
 {
 	return ps->by_tgid.n;

@@ -54,6 +54,9 @@ void process_exit(struct processes *ps, const struct sonde_ev_exit *ev);
 void process_recorded(struct processes *ps, const struct sonde_ev_process *ev); /* replay */
 void processes_tick(struct processes *ps, uint64_t now_ns);
 
+/* Every process known, in no order. */
+void processes_each(struct processes *ps, void (*fn)(void *ctx, const struct process *p),
+		    void *ctx);
 size_t processes_count(const struct processes *ps);
 void processes_each_service(struct processes *ps, void (*fn)(void *ctx, struct service *s),
 			    void *ctx);

@@ -75,9 +75,10 @@ struct recent_row {
 	struct recent_figures f;
 };
 
-/* A finished request as it is kept. */
+/* A request as it is kept. */
 struct recent_request {
 	uint64_t start_ns, end_ns;
+	uint64_t age_ns; /* since its end, when it was asked for */
 	uint64_t request_bytes, response_bytes;
 	struct txn_waits waits;
 	uint8_t trace_id[16], span_id[8];
@@ -86,6 +87,7 @@ struct recent_request {
 	enum proto_id proto;
 	enum sonde_role role;
 	bool is_tls;
+	bool is_in_flight; /* end_ns is the moment it was asked for */
 	char service[128];
 	char endpoint[RECENT_NAME_LEN];
 	char peer[128];

@@ -193,8 +193,10 @@ size_t recent_requests(const struct recent *r, const struct recent_query *q, enu
 		find_of_service(&f, value, q, kind);
 	qsort(f.list, f.n, sizeof(*f.list), kind == RECENT_LATEST ? newest_first : slowest_first);
 	f.n = f.n < max ? f.n : max;
-	for (size_t i = 0; i < f.n; i++)
+	for (size_t i = 0; i < f.n; i++) {
 		tell(f.list[i], &out[i]);
+		out[i].age_ns = q->now_ns > out[i].end_ns ? q->now_ns - out[i].end_ns : 0;
+	}
 	free(f.list);
 	return f.n;
 }
@@ -220,8 +222,10 @@ static void add_in_flight(void *arg, const struct txn *t)
 	e.service = &s;
 	recent_name(&leaf, t);
 	kept_fill(&kept, &leaf, t);
-	if ((!f->q->service || strcmp(s.name, f->q->service) == 0) && is_wanted(&kept, f->q))
-		tell(&kept, &f->out[f->n++]);
+	if ((f->q->service && strcmp(s.name, f->q->service) != 0) || !is_wanted(&kept, f->q))
+		return;
+	tell(&kept, &f->out[f->n]);
+	f->out[f->n++].is_in_flight = true;
 }
 
 size_t recent_in_flight(const struct recent *r, const struct recent_query *q,

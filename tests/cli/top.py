@@ -1,0 +1,249 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+top.py [SONDE]: the live view in a terminal of tmux, over a real load: every key, at sizes from 80x24
+to 250x60, is followed by what the screen must show then. Needs root.
+"""
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+
+SONDE = os.path.realpath(sys.argv[1] if len(sys.argv) > 1 else "build/sonde")
+SOCKET = f"sonde-top-{os.getpid()}"
+PASSED, FAILED = [], []
+
+
+class Quiet(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.send_response(500 if self.path.startswith("/broken") else 200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_):
+        pass
+
+
+class Load(threading.Thread):
+    """40 requests a second, a quarter of them failing."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port, self.is_over = port, False
+
+    def run(self):
+        n = 0
+        while not self.is_over:
+            n += 1
+            path = "/broken" if n % 4 == 0 else f"/items/{n}"
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2).read()
+            except urllib.error.URLError:
+                pass
+            time.sleep(0.025)
+
+
+def tmux(*args):
+    return subprocess.run(["tmux", "-L", SOCKET, "-f", "/dev/null", *args], check=False,
+                          capture_output=True, text=True, timeout=10,
+                          env={**os.environ, "LC_ALL": "C.UTF-8"}).stdout
+
+
+class Terminal:
+    def __init__(self, size, folder, *args, env=""):
+        width, height = size
+        self.width, self.height = width, height
+        command = f"cd {folder} && {env} {SONDE} top {' '.join(map(str, args))}"
+        tmux("new-session", "-d", "-x", str(width), "-y", str(height),
+             f"{command} 2>{folder}/err; echo EXIT $?; sleep 30")
+        tmux("set-option", "-g", "status", "off")
+
+    def screen(self):
+        return tmux("capture-pane", "-p", "-t", "0")
+
+    def press(self, *keys):
+        tmux("send-keys", "-t", "0", *keys)
+
+    def resize(self, width, height):
+        self.width, self.height = width, height
+        tmux("resize-window", "-t", "0", "-x", str(width), "-y", str(height))
+
+    def until(self, what, *words, but=(), seconds=6):
+        """The screen comes to hold all the words, and none of the others."""
+        end, seen = time.monotonic() + seconds, ""
+        while time.monotonic() < end:
+            seen = self.screen()
+            if all(w in seen for w in words) and not any(w in seen for w in but):
+                PASSED.append(what)
+                return seen
+            time.sleep(0.1)
+        FAILED.append(what)
+        missing = [w for w in words if w not in seen] + [f"not {w}" for w in but if w in seen]
+        print(f"FAIL {what}: {missing} in\n{seen}")
+        return seen
+
+    def close(self):
+        tmux("kill-server")
+
+
+def verdict(what, is_right, why=""):
+    (PASSED if is_right else FAILED).append(what)
+    if not is_right:
+        print(f"FAIL {what}: {why}")
+
+
+def keys(folder, port):
+    """Every key once, at 120 columns."""
+    t = Terminal((120, 30), folder, "--port", port)
+    t.until("services", "SERVICE", "top", "server", "client", "socket tier", "0 lost", "Enter zoom",
+            seconds=15)
+    t.until("errors are a quarter", "25.")
+    t.press("s")
+    t.until("s sorts by the next column", "sorted by ERR%")
+    t.press("<")
+    t.until("< by the one before", "sorted by REQ/S")
+    t.press(">")
+    t.until("> by the next again", "sorted by ERR%")
+    t.press("i")
+    t.press("?")
+    t.until("? explains keys and columns", "into the row", "REQ/S", "any key")
+    t.press("x")
+    t.until("any key ends the help", "Enter zoom")
+    t.press("/", "c", "l", "i", "e")
+    t.until("/ filters", "/clie_")
+    t.press("Escape")
+    t.until("Esc takes it away", "server", but=("/clie",))
+    t.press("g")
+    t.until("g groups by endpoint", "ENDPOINT", "GET /broken", "GET /items/{id}")
+    t.press("e")
+    t.until("e shows errors only", "errors only", "GET /broken", but=("GET /items",))
+    t.press("e")
+    t.until("and all again", "GET /items/{id}", but=("errors only",))
+    t.press("g")
+    t.until("g groups by peer", "PEER", " peers")
+    t.press("g")
+    t.until("g groups by protocol", "PROTOCOL", "http")
+    t.press("g")
+    t.until("g is back at services", "SERVICE", " services")
+    t.press("Home")
+    t.press("Enter")
+    t.until("Enter shows endpoints", "endpoints", "GET /broken", "GET /items/{id}")
+    t.press("Down")
+    t.press("Enter")
+    t.until("Enter shows peers", "peers", "PEER")
+    t.press("Enter")
+    t.until("Enter shows requests", "requests", "REQUEST", "STATUS", "waits")
+    t.press("y")
+    t.until("y copies", "copied as JSON")
+    t.press("t")
+    t.until("time does not go back here", "in a recording only")
+    for what, word in (("peers", "PEER"), ("endpoints", "ENDPOINT"), ("services", "SERVICE")):
+        t.press("Escape")
+        t.until(f"Esc is back at {what}", word)
+    t.press("Space")
+    t.until("space pauses", "PAUSED")
+    before = t.screen()
+    time.sleep(2.2)
+    verdict("nothing moves while paused", t.screen() == before, t.screen())
+    t.press("Space")
+    t.until("space goes on", "SERVICE", but=("PAUSED",))
+    t.press("r")
+    t.until("r records", "RECORDING", "recording to sonde-")
+    time.sleep(2)
+    t.press("r")
+    t.until("r ends the recording", "the recording has ended", but=("RECORDING",))
+    t.press("q")
+    out = t.until("q quits", "EXIT 0")
+    copied = [l for l in out.replace("\n", "").split("EXIT") if "{" in l]
+    verdict("what was copied is printed", bool(copied) and '"duration_ns"' in copied[0], out)
+    t.close()
+
+
+def recording(folder):
+    """What r has recorded replays, with names."""
+    files = [f for f in os.listdir(folder) if f.endswith(".rec")]
+    verdict("one recording", len(files) == 1, files)
+    if not files:
+        return
+    path = os.path.join(folder, files[0])
+    verdict("for nobody else's eyes", os.stat(path).st_mode & 0o777 == 0o600)
+    out = subprocess.run([SONDE, "replay", path, "--json"], capture_output=True, text=True,
+                         timeout=30, check=False)
+    txns = [json.loads(l) for l in out.stdout.splitlines()]
+    verdict("it replays", len(txns) > 20 and {t["service"] for t in txns} == {"top"},
+            f"{len(txns)} {out.stderr}")
+
+
+def sizes(folder, port):
+    """From 80x24 to 250x60, by resizing: the head at the top, the footer at the bottom."""
+    t = Terminal((80, 24), folder, "--port", port)
+    t.until("80x24", "SERVICE", "REQ/S", "P95", "WAITS", "server", seconds=15)
+    for size in ((100, 40), (132, 43), (250, 60), (80, 24)):
+        t.resize(*size)
+        words = ["SERVICE", "events/s"] + (["LAST MINUTE", "PROTOCOL"] if size[0] == 250 else [])
+        t.until("%dx%d" % size, *words)
+        time.sleep(1.2)
+        lines = t.screen().splitlines()
+        verdict("%dx%d: as high" % size, len(lines) == size[1], len(lines))
+        verdict("%dx%d: title" % size, lines[0].startswith(" sonde top"), lines[0])
+        verdict("%dx%d: footer" % size, "events/s" in lines[-2], lines[-2])
+        verdict("%dx%d: none too wide" % size, max(map(len, lines)) <= size[0])
+    t.press("q")
+    t.until("quits", "EXIT 0")
+    t.close()
+
+
+def plain(folder, port):
+    """No colours where nobody wants them, and a table where nothing can be painted."""
+    t = Terminal((100, 24), folder, "--port", port, env="NO_COLOR=1")
+    t.until("NO_COLOR: bars are letters", "SERVICE", "c cpu", seconds=15)
+    coloured = tmux("capture-pane", "-p", "-e", "-t", "0")
+    verdict("NO_COLOR: no colour", not re.search(r"\x1b\[(\d+;)*[34][0-8][;m]", coloured),
+            repr(coloured[:300]))
+    t.press("q")
+    t.close()
+    t = Terminal((100, 24), folder, "--port", port, "--duration", "2s", env="TERM=dumb")
+    t.until("a dumb terminal gets a table", "RATE/S", "EXIT 0", seconds=15)
+    t.close()
+    t = Terminal((100, 24), folder, "--port", port)
+    t.until("observes", "SERVICE", seconds=15)
+    t.press("C-c")
+    t.until("Ctrl-C ends it", "EXIT 0")
+    t.close()
+
+
+def main():
+    if os.geteuid() != 0 or not shutil.which("tmux"):
+        sys.exit("top.py: needs root and tmux")
+    folder = tempfile.mkdtemp(prefix="sonde-top-")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    load = Load(server.server_port)
+    load.start()
+    try:
+        keys(folder, server.server_port)
+        recording(folder)
+        sizes(folder, server.server_port)
+        plain(folder, server.server_port)
+    finally:
+        load.is_over = True
+        tmux("kill-server")
+        server.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"{len(PASSED)} passed, {len(FAILED)} failed")
+    return 1 if FAILED else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The live view without a terminal: keys and frames in, cells out. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include "top/bar.h"
+#include "top/view.h"
+
+enum { LINE = 2048 };
+
+static struct top_row rows[] = {
+	{ .is_judged = true,
+	  .health = HEALTH_DEGRADED,
+	  .reason = "errors 12 % (12 of 100), over 5 %",
+	  .knows_usage = true,
+	  .cpu_cores = 0.25,
+	  .memory_bytes = 50000000,
+	  .r = { .key = 1,
+		 .role = SONDE_ROLE_SERVER,
+		 .name = "shop",
+		 .service = "shop",
+		 .protocol = "http",
+		 .f = { .count = 100,
+			.errors = 12,
+			.error_ratio = 0.12,
+			.rate_now = 20,
+			.p50_ns = 1230000,
+			.p95_ns = 45600000,
+			.p99_ns = 99000000,
+			.max_ns = 2000000000,
+			.in_flight = 3,
+			.oldest_ns = 1500000000,
+			.duration_ns = 1000,
+			.waits = { [WAIT_CPU] = 250, [WAIT_BLOCKED] = 750 },
+			.spark = { [RECENT_SPARK - 2] = 1, [RECENT_SPARK - 1] = 8 } } } },
+	{ .r = { .key = 2,
+		 .role = SONDE_ROLE_SERVER,
+		 .name = "日本語のサービス名前はとても長いです",
+		 .service = "日本語のサービス名前はとても長いです",
+		 .protocol = "redis",
+		 .f = { .count = 10, .rate_now = 50, .p95_ns = 1000000 } } },
+	{ .r = { .key = 3,
+		 .role = SONDE_ROLE_CLIENT,
+		 .name = "evil\033[2J\xff\nname",
+		 .service = "evil",
+		 .protocol = "http",
+		 .f = { .count = 5, .errors = 1, .error_ratio = 0.2, .rate_now = 1 } } },
+};
+
+static struct recent_request requests[] = {
+	{ .what = "GET /slow", .service = "shop", .status = 200, .end_ns = 5000000, .tid = 1 },
+	{ .what = "GET /stuck", .service = "shop", .is_in_flight = true, .end_ns = 9, .tid = 2 },
+	{ .what = "GET /bad",
+	  .service = "shop",
+	  .status = 500,
+	  .error_type = "500",
+	  .end_ns = 2000,
+	  .tid = 3 },
+};
+
+static struct top_frame frame = {
+	.rows = rows,
+	.n_rows = 3,
+	.requests = requests,
+	.n_requests = 3,
+	.unix_ns = 1795241711123456789,
+	.self = { .where = "this host",
+		  .tier = "socket",
+		  .events_rate = 1234,
+		  .lost = 7,
+		  .unknown = 2,
+		  .encrypted = 3,
+		  .cpu_cores = 0.034,
+		  .memory_bytes = 9000000,
+		  .pressure = { 0.5, 0, 0.01 } },
+};
+
+static struct canvas canvas = { .is_unicode = true, .is_color = true };
+
+static void draw(struct view *v, int width, int height)
+{
+	assert_int_equal(canvas_reset(&canvas, width, height), 0);
+	assert_int_equal(view_take(v, &frame, height), 0);
+	view_draw(v, &frame, &canvas);
+}
+
+static const char *line(int y)
+{
+	static char text[8][LINE];
+	static int at;
+
+	at = (at + 1) % 8;
+	canvas_line(&canvas, y, text[at], LINE);
+	return text[at];
+}
+
+static void press(struct view *v, const char *keys)
+{
+	for (; *keys; keys++)
+		view_press(v, *keys, &frame);
+}
+
+static bool has_line(const char *text)
+{
+	for (int y = 0; y < canvas.height; y++)
+		if (strstr(line(y), text))
+			return true;
+	return false;
+}
+
+static void test_table(void **state)
+{
+	struct view v;
+
+	view_init(&v);
+	draw(&v, 250, 24);
+	assert_non_null(strstr(line(0), "sonde top"));
+	assert_non_null(strstr(line(0), "this host"));
+	assert_non_null(strstr(line(0), "2 services  70 req/s  10.9% errors"));
+	assert_string_equal(line(1), " services");
+	/* by rate: the busiest first */
+	assert_non_null(strstr(line(4), "shop"));
+	for (const char *const *s =
+		     (const char *const[]){ "server", "20.0", "12.0", "1.23 ms", "45.6 ms", "99 ms",
+					    "2 s", "3", "1.5 s", "25.0", "50 MB", "http", NULL };
+	     *s; s++)
+		assert_non_null(strstr(line(4), *s));
+	/* what is not nothing is seen, what is most is the highest, the last second at the right */
+	assert_non_null(strstr(line(4), "▁█"));
+	/* a quarter of the bar is one part, the rest another */
+	assert_non_null(strstr(line(2), "WAITS"));
+	/* nothing of a name steers the terminal */
+	assert_true(has_line("evil?[2J"));
+	for (int y = 0; y < canvas.height; y++)
+		for (const char *p = line(y); *p; p++)
+			assert_true((uint8_t)*p >= 0x20);
+	view_free(&v);
+}
+
+static void test_columns_fit_any_width(void **state)
+{
+	size_t places[COLUMNS_MAX], before = 0;
+	int widths[COLUMNS_MAX];
+
+	for (int group = RECENT_BY_SERVICE; group <= RECENT_BY_PROTOCOL; group++) {
+		const struct columns *cs = columns_of(TOP_TOP, group);
+
+		assert_true(cs->n <= COLUMNS_MAX && cs->list[cs->sort].compare);
+		before = 0;
+		for (int width = 80; width <= 250; width++) {
+			size_t n = columns_fit(cs, &frame, width, places, widths);
+			int sum = (int)n - 1;
+
+			for (size_t i = 0; i < n; i++)
+				sum += widths[i];
+			assert_true(sum <= width && n >= before && places[0] == 0);
+			before = n;
+		}
+	}
+	/* 80 columns have what matters */
+	before = columns_fit(columns_of(TOP_TOP, 0), &frame, 80, places, widths);
+	assert_true(before >= 8);
+}
+
+static void test_wide_characters(void **state)
+{
+	struct canvas c = { .is_unicode = true };
+	char text[256];
+
+	assert_int_equal(canvas_width("日本"), 4);
+	canvas_reset(&c, 12, 1);
+	/* cut at a whole character, and the ellipsis within the room */
+	assert_true(canvas_text(&c, 0, 0, 6, STYLE_NORMAL, "日本語の") <= 6);
+	canvas_line(&c, 0, text, sizeof(text));
+	assert_string_equal(text, "日本…");
+	c.is_unicode = false;
+	canvas_reset(&c, 12, 1);
+	canvas_text(&c, 0, 0, 12, STYLE_NORMAL, "aé日z");
+	canvas_line(&c, 0, text, sizeof(text));
+	assert_string_equal(text, "a??z");
+	/* outside of it: nothing happens */
+	canvas_text(&c, 5, 0, 12, STYLE_NORMAL, "x");
+	canvas_text(&c, 0, 11, 12, STYLE_NORMAL, "xyz");
+	canvas_select(&c, -1);
+	canvas_free(&c);
+}
+
+static void test_sort_and_cursor(void **state)
+{
+	struct view v;
+
+	view_init(&v);
+	draw(&v, 120, 24);
+	assert_string_equal(view_row(&v, &frame)->r.name, rows[1].r.name); /* 50 a second */
+	view_press(&v, VIEW_DOWN, &frame);
+	assert_string_equal(view_row(&v, &frame)->r.name, "shop");
+	/* it stays with its row, wherever that goes */
+	press(&v, "s"); /* ERR% */
+	draw(&v, 120, 24);
+	assert_string_equal(view_row(&v, &frame)->r.name, "shop");
+	assert_true(v.cursor == 1);
+	assert_non_null(strstr(line(3), "evil"));
+	press(&v, "i");
+	draw(&v, 120, 24);
+	assert_non_null(strstr(line(5), "evil"));
+	press(&v, "<");
+	assert_string_equal(v.message, "sorted by REQ/S");
+	/* from the first column on to the last, never to one that has no order */
+	for (int i = 0; i < 40; i++) {
+		press(&v, i < 20 ? ">" : "<");
+		assert_non_null(
+			columns_of(v.ask.level, v.ask.group)->list[v.sort[TOP_TOP]].compare);
+	}
+	view_press(&v, VIEW_END, &frame);
+	assert_int_equal(v.cursor, 2);
+	view_press(&v, VIEW_PAGE_UP, &frame);
+	assert_int_equal(v.cursor, 0);
+	view_free(&v);
+}
+
+static void test_scroll(void **state)
+{
+	static struct top_row many[500];
+	struct top_frame f = frame;
+	struct view v;
+
+	for (size_t i = 0; i < 500; i++) {
+		many[i].r.key = i + 1;
+		many[i].r.f.rate_now = (double)(1000 - i);
+		snprintf(many[i].r.name, sizeof(many[i].r.name), "s%03zu", i);
+	}
+	f.rows = many;
+	f.n_rows = 500;
+	view_init(&v);
+	view_take(&v, &f, 24);
+	view_press(&v, VIEW_END, &f);
+	view_take(&v, &f, 24);
+	assert_int_equal(v.first, 500 - view_table_height(24));
+	canvas_reset(&canvas, 80, 24);
+	view_draw(&v, &f, &canvas);
+	assert_non_null(strstr(line(2 + view_table_height(24)), "s499"));
+	/* a screen too small for any row */
+	for (int height = 0; height < 9; height++) {
+		canvas_reset(&canvas, 3, height);
+		view_take(&v, &f, height);
+		view_draw(&v, &f, &canvas);
+	}
+	view_free(&v);
+}
+
+static void test_zoom(void **state)
+{
+	struct top_frame f = frame;
+	struct top_row inside = { .r = { .key = 9,
+					 .group = RECENT_BY_ENDPOINT,
+					 .role = SONDE_ROLE_SERVER,
+					 .name = "GET /{id}",
+					 .service = "shop" } };
+	struct view v;
+
+	view_init(&v);
+	press(&v, "s");
+	draw(&v, 120, 24);
+	view_press(&v, VIEW_DOWN, &frame);
+	assert_int_equal(view_press(&v, VIEW_ENTER, &frame), VIEW_ASK);
+	assert_int_equal(v.ask.level, TOP_ENDPOINTS);
+	assert_string_equal(v.ask.service, "shop");
+	assert_int_equal(v.ask.role, SONDE_ROLE_SERVER);
+	f.rows = &inside;
+	f.n_rows = 1;
+	view_take(&v, &f, 24);
+	assert_int_equal(view_press(&v, VIEW_ENTER, &f), VIEW_ASK);
+	assert_int_equal(v.ask.level, TOP_PEERS);
+	assert_string_equal(v.ask.endpoint, "GET /{id}");
+	inside.r.group = RECENT_BY_PEER;
+	strcpy(inside.r.name, "10.0.0.1");
+	view_take(&v, &f, 24);
+	view_press(&v, VIEW_ENTER, &f);
+	assert_int_equal(v.ask.level, TOP_REQUESTS);
+	draw(&v, 160, 24);
+	assert_non_null(
+		strstr(line(1), "services › shop (server) › GET /{id} › 10.0.0.1 › requests"));
+	assert_non_null(strstr(line(3), "GET /slow"));
+	press(&v, "<"); /* by status: what hangs first */
+	draw(&v, 160, 24);
+	assert_non_null(strstr(line(3), "GET /stuck"));
+	assert_non_null(strstr(line(4), "GET /bad"));
+	/* and out again by the way one came */
+	for (int level = TOP_PEERS; level >= TOP_TOP; level--) {
+		assert_int_equal(view_press(&v, VIEW_ESCAPE, &frame), VIEW_ASK);
+		assert_int_equal(v.ask.level, level);
+	}
+	assert_string_equal(v.ask.service, "");
+	assert_string_equal(v.ask.endpoint, "");
+	assert_int_equal(view_press(&v, VIEW_ESCAPE, &frame), VIEW_NOTHING);
+	view_free(&v);
+}
+
+static void test_filter(void **state)
+{
+	struct view v;
+
+	view_init(&v);
+	press(&v, "/SHq");
+	draw(&v, 120, 24);
+	assert_true(v.is_typing && has_line("/SHq_"));
+	assert_int_equal(v.n_order, 0);
+	assert_true(has_line("Esc takes the filter away"));
+	view_press(&v, VIEW_BACKSPACE, &frame);
+	draw(&v, 120, 24);
+	assert_int_equal(v.n_order, 1);
+	view_press(&v, VIEW_ENTER, &frame);
+	assert_false(v.is_typing);
+	view_press(&v, VIEW_ESCAPE, &frame);
+	draw(&v, 120, 24);
+	assert_int_equal(v.n_order, 3);
+	press(&v, "/");
+	view_press(&v, 0x65e5, &frame); /* 日 */
+	draw(&v, 120, 24);
+	assert_int_equal(v.n_order, 1);
+	view_press(&v, VIEW_BACKSPACE, &frame);
+	assert_string_equal(v.filter, "");
+	view_press(&v, VIEW_ESCAPE, &frame);
+	for (int i = 0; i < 500; i++) { /* longer than there is room for */
+		press(&v, i ? "x" : "/");
+		view_press(&v, 0x20ac, &frame);
+	}
+	assert_true(strlen(v.filter) < sizeof(v.filter));
+	view_free(&v);
+}
+
+static void test_switches(void **state)
+{
+	struct view v;
+
+	view_init(&v);
+	assert_int_equal(view_press(&v, 'e', &frame), VIEW_ASK);
+	assert_true(v.ask.errors_only);
+	assert_int_equal(view_press(&v, ' ', &frame), VIEW_ASK);
+	draw(&v, 120, 24);
+	assert_true(has_line("PAUSED") && has_line("errors only"));
+	for (int i = RECENT_BY_ENDPOINT; i <= RECENT_BY_PROTOCOL; i++) {
+		assert_int_equal(view_press(&v, 'g', &frame), VIEW_ASK);
+		assert_int_equal(v.ask.group, i);
+		draw(&v, 120, 24);
+	}
+	assert_true(has_line(" protocols"));
+	view_press(&v, 'g', &frame);
+	assert_int_equal(v.ask.group, RECENT_BY_SERVICE);
+	assert_int_equal(view_press(&v, 't', &frame), VIEW_NOTHING);
+	assert_non_null(strstr(v.message, "recording"));
+	v.is_replay = true;
+	assert_int_equal(view_press(&v, 't', &frame), VIEW_FORWARD);
+	assert_int_equal(view_press(&v, 'T', &frame), VIEW_BACK);
+	assert_int_equal(view_press(&v, 'r', &frame), VIEW_RECORD);
+	assert_int_equal(view_press(&v, 'y', &frame), VIEW_COPY);
+	press(&v, "?");
+	draw(&v, 80, 30);
+	assert_true(has_line("into the row") && has_line("any key"));
+	press(&v, "x");
+	assert_false(v.is_help);
+	assert_int_equal(view_press(&v, 'q', &frame), VIEW_QUIT);
+	view_free(&v);
+}
+
+static void test_footer(void **state)
+{
+	struct view v;
+
+	view_init(&v);
+	draw(&v, 160, 24);
+	view_press(&v, VIEW_DOWN, &frame);
+	draw(&v, 160, 24);
+	assert_string_equal(line(20),
+			    " waits ██████████████████████████████  █ cpu 25%  █ blocked 75%");
+	assert_string_equal(line(21), " errors 12 % (12 of 100), over 5 %");
+	assert_string_equal(line(22),
+			    " 1234 events/s  7 lost  2 unknown  3 encrypted  sonde 3.4% cpu 9 MB  "
+			    "socket tier  pressure cpu 50% memory 0% io 1%");
+	assert_non_null(strstr(line(23), "q quit"));
+	/* without colours a bar is made of letters */
+	canvas.is_color = false;
+	draw(&v, 80, 24);
+	assert_string_equal(line(20), " waits ccccbbbbbbbbbbbb  c cpu 25%  b blocked 75%");
+	canvas.is_color = true;
+	view_free(&v);
+}
+
+static void test_bar_is_full(void **state)
+{
+	uint64_t parts[WAIT_MAX] = { 1, 1, 1, 0, 0, 0, 0 };
+	int cells[WAIT_MAX], sum;
+
+	for (int room = 1; room < 40; room++) {
+		bar_share(parts, 3, room, cells);
+		sum = 0;
+		for (int i = 0; i < WAIT_MAX; i++)
+			sum += cells[i];
+		assert_int_equal(sum, room);
+	}
+	bar_share(parts, 0, 10, cells);
+	for (int i = 0; i < WAIT_MAX; i++)
+		assert_int_equal(cells[i], 0);
+	/* more than the whole, which must not be, does not leave the room */
+	parts[0] = 1000;
+	bar_share(parts, 3, 10, cells);
+	assert_true(cells[0] <= 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_columns_fit_any_width),
+		cmocka_unit_test(test_wide_characters),
+		cmocka_unit_test(test_sort_and_cursor),
+		cmocka_unit_test(test_scroll),
+		cmocka_unit_test(test_zoom),
+		cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_switches),
+		cmocka_unit_test(test_footer),
+		cmocka_unit_test(test_bar_is_full),
+	};
+
+	setlocale(LC_CTYPE, "C.UTF-8");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
