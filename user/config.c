@@ -68,7 +68,8 @@ static int take_word(struct args *a, const char *word)
 			return 0;
 		return find_command(a, word, &a->c->help_of);
 	}
-	if (!a->file && (a->c->command == CMD_RECORD || a->c->command == CMD_REPLAY)) {
+	if (!a->file && (a->c->command == CMD_RECORD || a->c->command == CMD_REPLAY ||
+			 a->c->command == CMD_TOP)) {
 		a->file = word;
 		return 0;
 	}
@@ -200,6 +201,10 @@ static int check_whole(struct args *a)
 		return fail(a, "%s: expected sonde %s FILE", a->command, a->command);
 	if (c->command == CMD_RECORD && c->record_file)
 		return fail(a, "--record: sonde record %s records already; leave one out", a->file);
+	if (c->command == CMD_TOP && a->file && c->connect_url)
+		return fail(a, "--connect: not together with a file: read one or the other");
+	if (c->command == CMD_TOP && (a->file || c->connect_url) && c->record_file)
+		return fail(a, "--record: only what is observed here is recorded");
 	if (c->json && c->metrics)
 		return fail(a, "--metrics: not together with --json: print one or the other");
 	if (c->json && c->spans)

@@ -27,7 +27,8 @@ static const char *const words_format[] = { "text", "json", NULL };
 
 const struct command_info commands[] = {
 	[CMD_RUN] = { "run", "", NULL, "observe this host and serve metrics (also bare sonde)" },
-	[CMD_TOP] = { "top", "", NULL, "a live view of services, endpoints, peers and requests" },
+	[CMD_TOP] = { "top", "[FILE]", NULL,
+		      "a live view of services, endpoints, peers and requests" },
 	[CMD_TAIL] = { "tail", "", NULL, "print each transaction as it ends" },
 	[CMD_RECORD] = { "record", "FILE", NULL,
 			 "write captured events, payload included, to FILE" },
@@ -139,8 +140,8 @@ const struct option options[] = {
 	{ "once", SWITCH, FIELD(once), .commands = CMD(TOP),
 	  .help = "observe 5 s (or --duration), print one table and end" },
 	{ "connect", "URL", OPT_STRING, FIELD(connect_url), .is_flag_only = true,
-	  .commands = CMD(TOP), .missing = "read from a running sonde",
-	  .help = "read a running sonde instead of observing" },
+	  .commands = CMD(TOP), .check = check_url,
+	  .help = "read a running sonde instead of observing, such as http://127.0.0.1:9464" },
 };
 
 const size_t options_n = sizeof(options) / sizeof(options[0]);

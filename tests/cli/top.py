@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ import urllib.error
 import urllib.request
 
 SONDE = os.path.realpath(sys.argv[1] if len(sys.argv) > 1 else "build/sonde")
-SOCKET = f"sonde-top-{os.getpid()}"
+SOCKETS = [f"sonde-top-{os.getpid()}-{n}" for n in range(100, 0, -1)]  # one for each terminal
 PASSED, FAILED = [], []
 
 
@@ -55,7 +56,7 @@ class Load(threading.Thread):
 
 
 def tmux(*args):
-    return subprocess.run(["tmux", "-L", SOCKET, "-f", "/dev/null", *args], check=False,
+    return subprocess.run(["tmux", "-L", SOCKETS[-1], "-f", "/dev/null", *args], check=False,
                           capture_output=True, text=True, timeout=10,
                           env={**os.environ, "LC_ALL": "C.UTF-8"}).stdout
 
@@ -95,6 +96,7 @@ class Terminal:
 
     def close(self):
         tmux("kill-server")
+        SOCKETS.pop()
 
 
 def verdict(what, is_right, why=""):
@@ -185,6 +187,71 @@ def recording(folder):
             f"{len(txns)} {out.stderr}")
 
 
+def replayed(folder):
+    """sonde top FILE: the recording plays, and t and T step through it."""
+    path = next((os.path.join(folder, f) for f in os.listdir(folder) if f.endswith(".rec")), None)
+    if not path:
+        return
+    t = Terminal((120, 30), folder, path)
+    t.until("a recording plays", ".rec", "SERVICE", "top", "server")
+    t.press("t")
+    t.until("t steps to its end, and stays", "END", "PAUSED")
+    seen = t.screen()
+    time.sleep(1.5)
+    verdict("it stands still", t.screen() == seen, t.screen())
+    t.press("T")
+    t.until("T steps back", "+0 s", but=("END",))
+    t.press("Space")
+    t.until("space plays on", "+1 s", but=("PAUSED",))
+    t.until("to the end", "END")
+    t.press("Enter")
+    t.until("one looks around in it", "ENDPOINT", "GET /broken")
+    t.press("q")
+    t.until("quits", "EXIT 0")
+    t.close()
+    out = subprocess.run([SONDE, "top", path, "--json"], capture_output=True, text=True, timeout=30,
+                         check=False)
+    count = subprocess.run([SONDE, "replay", path], capture_output=True, text=True, timeout=30,
+                           check=False).stdout.count("\n")
+    rows = json.loads(out.stdout)["services"]
+    verdict("its table counts what it holds", sum(r["count"] for r in rows) == count,
+            f"{rows} for {count}")
+
+
+def remote(folder, port):
+    """--connect: the same view over the API of another."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        api = s.getsockname()[1]
+    url = f"http://127.0.0.1:{api}"
+    t = Terminal((120, 30), folder, "--connect", url)
+    t.until("nobody there yet: said on the screen", "onnect")
+    run = subprocess.Popen([SONDE, "run", "--listen", f"127.0.0.1:{api}", "--port", str(port)],
+                           stderr=subprocess.DEVNULL)
+    try:
+        t.until("then it is there", "SERVICE", "server", "socket tier", url, seconds=15)
+        t.until("with usage", "CPU%", "MEMORY")
+        t.press("Enter")
+        t.until("endpoints", "ENDPOINT", "GET /broken", "GET /items/{id}")
+        t.press("Enter")
+        t.until("peers", "PEER")
+        t.press("Enter")
+        t.until("requests", "REQUEST", "waits", "run queue")
+        t.press("r")
+        t.until("what is not observed here is not recorded", "only what is observed here")
+        t.press("q")
+        t.until("quits", "EXIT 0")
+        out = subprocess.run([SONDE, "top", "--once", "--connect", url, "--json"], timeout=20,
+                             capture_output=True, text=True, check=False)
+        rows = {r["role"]: r for r in json.loads(out.stdout)["services"]}
+        verdict("--once --json over it", set(rows) == {"server", "client"} and
+                rows["server"]["count"] > 20 and 0.2 < rows["server"]["error_ratio"] < 0.3, rows)
+    finally:
+        t.close()
+        run.terminate()
+        run.wait(10)
+
+
 def sizes(folder, port):
     """From 80x24 to 250x60, by resizing: the head at the top, the footer at the bottom."""
     t = Terminal((80, 24), folder, "--port", port)
@@ -234,6 +301,8 @@ def main():
     try:
         keys(folder, server.server_port)
         recording(folder)
+        replayed(folder)
+        remote(folder, server.server_port)
         sizes(folder, server.server_port)
         plain(folder, server.server_port)
     finally:

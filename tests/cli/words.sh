@@ -65,7 +65,10 @@ says 2 'this build does not propagate trace context' --propagate http
 says 2 'this build does not serve TLS or authentication' --web-config web.yml
 says 2 'this build does not know Kubernetes' --namespace shop
 says 2 'errors or slow' --traces-keep error
-says 2 'this build does not read from a running sonde' top --connect http://127.0.0.1:9464
+says 2 "--connect: '127.0.0.1:9464' is not valid: expected a URL" top --connect 127.0.0.1:9464
+says 2 'not together with a file' top f --connect http://127.0.0.1:9464
+says 1 'cannot read http://127.0.0.1:1: ' top --once --connect http://127.0.0.1:1
+says 2 'cannot read none.rec: No such file' top none.rec
 says 2 "not together with --json" replay f --spans --json
 # files
 says 2 'none.yaml: cannot read the configuration: No such file' --config none.yaml

@@ -233,9 +233,7 @@ static void what_is_not_built_is_refused_when_asked_for(void **state)
 	REFUSED("--propagate: this build does not", "", ARGS("--propagate", "http"));
 	REFUSED("--web-config: this build does not", "", ARGS("--web-config", "x"));
 	REFUSED("--namespace: this build does not", "", ARGS("--namespace", "x"));
-	REFUSED("--connect: this build does not", "", ARGS("top", "--connect", "http://x"));
 	REFUSED("--spans: not together", "", ARGS("replay", "f", "--spans", "--json"));
-	REFUSED("top: this build does not", "sonde top --once", ARGS("top"));
 	/* said in a shared environment, it is not asked of a command that has no use for it */
 	assert_int_equal(ASK(&c, ARGS("check"), ENV("SONDE_PROPAGATE=http")), 0);
 	config_free(&c);
@@ -253,6 +251,9 @@ static void commands_check_the_whole(void **state)
 		ARGS("record", "a", "--record", "b"));
 	REFUSED("--metrics: not together with --json", "",
 		ARGS("replay", "a", "--json", "--metrics"));
+	REFUSED("--connect: not together", "", ARGS("top", "f", "--connect", "http://x"));
+	REFUSED("--record: only what", "", ARGS("top", "f", "--record", "g"));
+	REFUSED("--health: ", "did you mean p95?", ARGS("--health", "shop.p96=1s"));
 	REFUSED("--pid: check looks at one process", "", ARGS("check", "--pid", "1,2"));
 }
 

@@ -66,9 +66,9 @@ static char *trace(void *ctx, const char *trace_id)
 	return trace_id[0] == 'a' ? strdup("{\"spans\":[]}") : NULL;
 }
 
-static char *services(void *ctx)
+static char *services(void *ctx, const struct server_query *q)
 {
-	return strdup("{\"services\":[]}");
+	return strdup(q->is_grouped ? "rows" : "{\"services\":[]}");
 }
 
 static char *service(void *ctx, const char *name)
@@ -76,7 +76,7 @@ static char *service(void *ctx, const char *name)
 	return strcmp(name, "a shop/eu") == 0 ? strdup("{\"name\":\"a shop/eu\"}") : NULL;
 }
 
-static char *requests(void *ctx, const struct server_requests *q)
+static char *requests(void *ctx, const struct server_query *q)
 {
 	char text[256];
 
@@ -201,6 +201,9 @@ static void test_services_and_requests(void **state)
 
 	open_on(&f, "127.0.0.1");
 	assert_string_equal(body(ask(&f, GET("/api/v1/services"))), "{\"services\":[]}");
+	assert_string_equal(body(ask(&f, GET("/api/v1/services?group=peer&role=client"))), "rows");
+	assert_int_equal(code(ask(&f, GET("/api/v1/services?group=pear"))), 400);
+	assert_int_equal(code(ask(&f, GET("/api/v1/services?role=both"))), 400);
 	assert_int_equal(code(ask(&f, GET("/api/v1/services/"))), 404);
 	assert_int_equal(code(ask(&f, GET("/api/v1/services/shop"))), 404);
 	assert_int_equal(code(ask(&f, GET("/api/v1/services/a%20shop%2Feu"))), 200);

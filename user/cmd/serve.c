@@ -7,6 +7,7 @@
 #include "cmd/cmd.h"
 #include "export/map_json.h"
 #include "export/requests_json.h"
+#include "export/rows_json.h"
 #include "export/server.h"
 #include "export/services_json.h"
 #include "export/traces.h"
@@ -53,11 +54,30 @@ static struct services_source services_source(const struct serve *s)
 	};
 }
 
-static char *services(void *ctx)
+static struct recent_query recent_query(const struct server_query *asked, uint64_t now_ns)
+{
+	return (struct recent_query){
+		.now_ns = now_ns,
+		.group = asked->group,
+		.service = asked->service,
+		.endpoint = asked->endpoint,
+		.peer = asked->peer,
+		.role = asked->role,
+		.errors_only = asked->errors_only,
+	};
+}
+
+static char *services(void *ctx, const struct server_query *asked)
 {
 	const struct services_source from = services_source(ctx);
+	const struct recent_query q = recent_query(asked, from.now_ns);
+	struct serve *s = ctx;
 
-	return services_json(&from);
+	if (!asked->is_grouped)
+		return services_json(&from);
+	if (s->stats->procwalk)
+		procwalk_publish(s->stats->procwalk, from.now_ns);
+	return rows_json(&from, &q);
 }
 
 static char *service(void *ctx, const char *name)
@@ -69,14 +89,10 @@ static char *service(void *ctx, const char *name)
 	return service_json(&from, name);
 }
 
-static char *requests(void *ctx, const struct server_requests *asked)
+static char *requests(void *ctx, const struct server_query *asked)
 {
 	const struct services_source from = services_source(ctx);
-	const struct recent_query q = {
-		.now_ns = from.now_ns,
-		.service = asked->service,
-		.errors_only = asked->errors_only,
-	};
+	const struct recent_query q = recent_query(asked, from.now_ns);
 
 	return requests_json(from.recent, &q, from.realtime_offset_ns, asked->max);
 }

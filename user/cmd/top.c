@@ -73,5 +73,9 @@ static int top_once(const struct cmd_args *a)
 
 int cmd_top(const struct cmd_args *a)
 {
+	if (a->config->connect_url)
+		return top_remote(a);
+	if (a->config->file)
+		return top_replay(a);
 	return top_is_live(a->config) ? top_live(a) : top_once(a);
 }

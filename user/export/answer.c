@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "export/answer_query.h"
 #include "export/gzip.h"
 #include "export/negotiate.h"
 #include "export/prometheus.h"
-#include "export/requests_json.h"
 
 enum { SCRAPE_BLOCK = 32 * 1024 };
 
@@ -63,7 +63,12 @@ static enum MHD_Result answer_json_of(const struct answer_request *r, char *json
 
 static enum MHD_Result answer_services(const struct answer_request *r)
 {
-	return answer_json_of(r, r->source->services(r->source->ctx));
+	struct server_query q;
+	const char *wrong = answer_query(r, &q);
+	char *json = wrong ? NULL : r->source->services(r->source->ctx, &q);
+
+	answer_query_free(&q);
+	return wrong ? answer_text(r, MHD_HTTP_BAD_REQUEST, wrong) : answer_json_of(r, json);
 }
 
 /* Text as it came becomes what was meant: "%20" a space. NULL: out of memory; free() it. */
@@ -89,45 +94,14 @@ static enum MHD_Result answer_service(const struct answer_request *r)
 	return answer_json(r, json);
 }
 
-static const char *argument(const struct answer_request *r, const char *name)
-{
-	return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
-}
-
-/* false: it is given, and no number from 1 to max */
-static bool parse_limit(const char *text, size_t max, size_t *limit)
-{
-	char *end;
-	unsigned long n;
-
-	if (!text)
-		return true;
-	n = strtoul(text, &end, 10);
-	if (text[0] < '1' || text[0] > '9' || *end || n > max)
-		return false;
-	*limit = n;
-	return true;
-}
-
 static enum MHD_Result answer_requests(const struct answer_request *r)
 {
-	struct server_requests q = { .max = REQUESTS_DEFAULT };
-	const char *service = argument(r, "service"), *errors = argument(r, "errors");
-	char *name = NULL, *json;
+	struct server_query q;
+	const char *wrong = answer_query(r, &q);
+	char *json = wrong ? NULL : r->source->requests(r->source->ctx, &q);
 
-	if (!parse_limit(argument(r, "limit"), REQUESTS_MAX, &q.max))
-		return answer_text(r, MHD_HTTP_BAD_REQUEST, "limit is a number from 1 to 1000\n");
-	if (errors && strcmp(errors, "true") != 0 && strcmp(errors, "false") != 0)
-		return answer_text(r, MHD_HTTP_BAD_REQUEST, "errors is true or false\n");
-	q.errors_only = errors && strcmp(errors, "true") == 0;
-	if (service) {
-		q.service = name = unescaped(service);
-		if (!name)
-			return answer_json_of(r, NULL);
-	}
-	json = r->source->requests(r->source->ctx, &q);
-	free(name);
-	return answer_json_of(r, json);
+	answer_query_free(&q);
+	return wrong ? answer_text(r, MHD_HTTP_BAD_REQUEST, wrong) : answer_json_of(r, json);
 }
 
 static enum MHD_Result answer_status(const struct answer_request *r)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "metrics/recent.h"
 #include "metrics/series.h"
 
 enum {
@@ -18,11 +19,14 @@ enum {
 	SERVER_CONNECTION_MEMORY = 64 * 1024,
 };
 
-/* What requests are asked for. */
-struct server_requests {
-	const char *service; /* NULL: of any */
+/* What is asked for; texts NULL: of any. Owned by who reads the request. */
+struct server_query {
+	char *service, *endpoint, *peer;
+	enum sonde_role role; /* SONDE_ROLE_UNKNOWN: both */
+	bool is_grouped;      /* services: by group, as rows */
+	enum recent_group group;
 	bool errors_only;
-	size_t max; /* of each kind */
+	size_t max; /* requests of each kind */
 };
 
 /* Where answers come from. All are called from server_run(). */
@@ -33,9 +37,9 @@ struct status_source {
 	struct series_store *(*metrics)(void *ctx);
 	/* Of /api/v1/services; of one of them, NULL also where there is none of that name; of
 	 * /api/v1/requests. As status. */
-	char *(*services)(void *ctx);
+	char *(*services)(void *ctx, const struct server_query *q);
 	char *(*service)(void *ctx, const char *name);
-	char *(*requests)(void *ctx, const struct server_requests *q);
+	char *(*requests)(void *ctx, const struct server_query *q);
 	/* Of /api/v1/map, and of /api/v1/traces/{id}: as status, NULL also where there is none. */
 	char *(*map)(void *ctx);
 	char *(*trace)(void *ctx, const char *trace_id);

@@ -7,8 +7,8 @@ static int taken(int width)
 	return width + 1;
 }
 
-/* The one of the best rank that is not there yet; -1: it does not fit. None of a worse rank takes its
- * place, so that a wider screen never has fewer. */
+/* The one of the best rank that is not there yet; -1: it does not fit. None of a worse rank takes
+ * its place, so that a wider screen never has fewer. */
 static int next_column(const struct columns *cs, const struct top_frame *f, const bool *is_there,
 		       int room)
 {

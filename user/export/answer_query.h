@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What stands behind the ? of a request to the API. */
+#ifndef ANSWER_QUERY_H
+#define ANSWER_QUERY_H
+
+#include "export/answer.h"
+
+/* Reads the arguments that there are. NULL; or one line that says which of them is wrong, static.
+ * answer_query_free() is due either way. */
+const char *answer_query(const struct answer_request *r, struct server_query *q);
+void answer_query_free(struct server_query *q);
+
+#endif
