@@ -126,6 +126,17 @@ static __always_inline u32 rx_end(struct op *op, const struct actor *by, u32 end
 	return end;
 }
 
+/* Is the beginning that was noted this send's? The end of one that the kernel left out (see
+ * hold.bpf.h) leaves its beginning behind; but what one thread sends ends where the stream does. */
+static __always_inline bool has_begun(const struct actor *by, const struct tcp_at *at, u32 len)
+{
+	const struct conn *c = by->c;
+
+	if (!c->tx_start_ns || c->tx_tid != by->task->pid)
+		return false;
+	return c->tx_seq + len == at->tx_next || !is_alone(by->task);
+}
+
 /* Where an operation, or the first of several that one call made, lies in its stream. `len`: of all
  * of them. */
 static __always_inline void place(struct op *op, const struct actor *by, const struct tcp_at *at,
@@ -141,15 +152,16 @@ static __always_inline void place(struct op *op, const struct actor *by, const s
 		op->other_seq = at->tx_next;
 		return;
 	}
-	if (c->tx_start_ns && c->tx_tid == by->task->pid) {
+	if (has_begun(by, at, len)) {
 		op->seq = c->tx_seq;
 		op->other_seq = c->tx_other;
 		op->start_ns = c->tx_start_ns;
-		c->tx_start_ns = 0;
 	} else {
 		op->seq = at->tx_next - len;
 		op->other_seq = at->rx_next;
 	}
+	if (c->tx_tid == by->task->pid)
+		c->tx_start_ns = 0;
 }
 
 static __always_inline u64 rx_arrival(struct conn *c, struct sock *sk, u32 seq, u32 end)
