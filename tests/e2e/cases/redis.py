@@ -8,7 +8,7 @@ from collections import Counter
 from harness.case import case
 from harness.env import quiet, tool
 from harness.expect import Expect
-from harness.proc import Failure, free_port
+from harness.proc import Failure, free_port, until
 
 from .plain import same
 
@@ -267,6 +267,13 @@ def redis_debug_sleep(e):
                   near(waited, "DEBUG SLEEP"))
 
 
+def push_later(r, pusher):
+    """50 ms after the server has somebody wait."""
+    until(lambda: r.info("clients")["blocked_clients"] == "1", 4, "client that is blocked")
+    time.sleep(0.05)
+    pusher.ask("RPUSH", "queue", "x")
+
+
 @case()
 def redis_blpop(e):
     """A blocking command lasts until somebody pushes, or its time is up."""
@@ -274,7 +281,7 @@ def redis_blpop(e):
     waited = []
     with Resp(r.port) as c, Resp(r.port) as pusher:
         for _ in range(5):
-            push = threading.Timer(0.05, pusher.ask, ("RPUSH", "queue", "x"))
+            push = threading.Thread(target=push_later, args=(r, pusher))
             began = time.monotonic_ns()
             push.start()
             if c.ask("BLPOP", "queue", 5) != [b"queue", b"x"]:
