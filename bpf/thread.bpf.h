@@ -60,7 +60,8 @@ static __always_inline u64 quota_of(struct task_struct *task, struct cfs_rq **qu
 static __always_inline void offcpu_delay(struct sonde_offcpu *o, u64 ns)
 {
 	__sync_fetch_and_add(&o->delays[delay_bucket(ns)], 1);
-	__sync_fetch_and_add(&o->wait_ns[SONDE_WAIT_RUNQUEUE], ns);
+	if (ns)
+		__sync_fetch_and_add(&o->wait_ns[SONDE_WAIT_RUNQUEUE], ns);
 }
 
 /* The same for the whole process, for whoever asks for no request. */
@@ -74,7 +75,8 @@ static __always_inline void offcpu_add(u32 tgid, u32 why, u64 slept, u64 throttl
 		__sync_fetch_and_add(&o->wait_ns[why & (SONDE_WAIT_MAX - 1)], slept);
 	if (throttled)
 		__sync_fetch_and_add(&o->wait_ns[SONDE_WAIT_THROTTLED], throttled);
-	if (delay)
+	/* one that was given its CPU on the spot has waited for nothing, and counts */
+	if (delay || !throttled)
 		offcpu_delay(o, delay);
 }
 
