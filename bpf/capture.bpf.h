@@ -12,6 +12,7 @@
 #include "session.bpf.h"
 #include "thread.bpf.h"
 
+#define U32_MAX	     (~0U)
 #define PF_IO_WORKER 0x00000010
 #define ENETUNREACH  101
 #define EHOSTUNREACH 113
@@ -164,9 +165,23 @@ static __always_inline void place(struct op *op, const struct actor *by, const s
 		c->tx_start_ns = 0;
 }
 
-static __always_inline u64 rx_arrival(struct conn *c, struct sock *sk, u32 seq, u32 end)
+/* One more segment of a receive: a message that begins there did not arrive before. */
+static __always_inline void late_add(struct sonde_ev_data *ev, u32 seq, u64 after_ns)
+{
+	struct sonde_late *l = &ev->late[ev->late[0].after_ns != 0];
+
+	if (l->after_ns)
+		return; /* no room: it counts as the one before */
+	l->after_ns = after_ns < U32_MAX ? after_ns : U32_MAX;
+	l->seq = seq;
+}
+
+/* When a receive's first byte had arrived; `late`, unless NULL, is told of the others. */
+static __always_inline u64 rx_arrivals(struct conn *c, struct sock *sk, u32 seq, u32 end,
+				       struct sonde_ev_data *late)
 {
 	u64 arrival = 0;
+	u32 from = seq;
 
 	for (int i = 0; i < CONN_MARKS; i++) {
 		u32 at = c->marks_out & (CONN_MARKS - 1);
@@ -179,13 +194,22 @@ static __always_inline u64 rx_arrival(struct conn *c, struct sock *sk, u32 seq, 
 			if (sock_at(sk)->sk_receive_queue.qlen)
 				break;
 		} else if ((s32)(c->mark_seq[at] - seq) > 0) {
-			arrival = arrival ?: c->mark_ns[at];
-			if ((s32)(c->mark_seq[at] - end) > 0)
+			if (!arrival)
+				arrival = c->mark_ns[at];
+			else if (late && (s32)(from - end) < 0)
+				late_add(late, from, c->mark_ns[at] - arrival);
+			from = c->mark_seq[at];
+			if ((s32)(from - end) > 0)
 				break;
 		}
 		c->marks_out++;
 	}
 	return arrival;
+}
+
+static __always_inline u64 rx_arrival(struct conn *c, struct sock *sk, u32 seq, u32 end)
+{
+	return rx_arrivals(c, sk, seq, end, NULL);
 }
 
 /* What only a send knows: its start, and when its last byte left. */
@@ -470,9 +494,9 @@ __noinline int capture(struct op *op, struct conn *c)
 	ev->other_seq = op->other_seq;
 	ev->len = op->len;
 	ev->copied = ev->tail = 0;
-	ev->start_ns = ev->arrival_ns = 0;
+	ev->start_ns = ev->sent_ns = ev->arrival_ns = 0;
 	if (dir == SONDE_RX && !is_syscall_tier)
-		ev->arrival_ns = rx_arrival(c, by.sk, op->seq, op->seq + op->len);
+		ev->arrival_ns = rx_arrivals(c, by.sk, op->seq, op->seq + op->len, ev);
 	if (op->len == 0)
 		ev->h.flags |= SONDE_F_EOF | SONDE_F_NO_BYTES;
 	if (!(c->flags & CONN_OPENED))
@@ -491,9 +515,8 @@ __noinline int capture(struct op *op, struct conn *c)
 		ev->h.flags |= SONDE_F_SKIPPED;
 	ev->tgid = task->tgid;
 	ev->tid = task->pid;
-	ev->reserved = 0;
 	ev->goroutine = go_seen ? goroutine_of(task) : 0;
-	ev->sent_ns = 0;
+	ev->reserved = 0;
 	ev->syscall = 0;
 	read_sched(ev->h.ts_ns, &ev->sched);
 	if (dir == SONDE_TX)

@@ -116,15 +116,28 @@ enum {
 	SONDE_F_TLS_FRESH = 1 << 9, /* with SONDE_F_TLS: counted from the connection's first byte */
 };
 
+enum { SONDE_LATE = 2 };
+
+/* What of a receive was in the socket later than its first byte. */
+struct sonde_late {
+	__u32 after_ns; /* arrival_ns; 0: there is no such segment */
+	__u32 seq;	/* of its first byte */
+};
+
 /*
  * One completed send or receive. bytes[] holds `copied` bytes from the operation's start followed
  * by `tail` bytes from its end; what lies between was not copied: a hole of known length.
  */
 struct sonde_ev_data {
 	struct sonde_ev_hdr h;
-	__u64 cookie;	  /* the socket's, unique while the host is up */
-	__u64 start_ns;	  /* send: when the kernel took its first byte; receive: 0 */
-	__u64 sent_ns;	  /* send: when its last byte left for the peer; receive: 0 */
+	__u64 cookie; /* the socket's, unique while the host is up */
+	union {
+		struct {		/* send */
+			__u64 start_ns; /* when the kernel took its first byte */
+			__u64 sent_ns;	/* when its last byte left for the peer */
+		};
+		struct sonde_late late[SONDE_LATE]; /* receive: its further segments, in order */
+	};
 	__u64 arrival_ns; /* receive: when its first byte was in the socket to be read */
 	__u64 skipped_ns; /* completion of the last operation left out before this one */
 	__u64 goroutine;  /* the runtime's g where the program is Go, else 0 */

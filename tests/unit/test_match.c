@@ -62,6 +62,36 @@ static void test_response_first(void **state)
 		assert_int_equal(loss(l), 0);
 }
 
+static const char *line_of(const char *what, uint64_t start_ns)
+{
+	static char text[64];
+
+	sprintf(text, "%s 200 ", what);
+	assert_non_null(strstr(play.out, text));
+	sprintf(text, " %llu+", (unsigned long long)start_ns);
+	return strstr(strstr(play.out, what), text);
+}
+
+/* Read together, arrived one after the other: each begins when its own first byte was there. */
+static void test_requests_read_together(void **state)
+{
+	uint32_t n = (uint32_t)strlen(GET);
+	struct sonde_ev_data *ev;
+
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	sim_rx(&sim, 1, GET HEAD "GET /b HTTP/1.1\r\n\r\n");
+	ev = (struct sonde_ev_data *)sim.recs[sim.n - 1];
+	ev->late[0] = (struct sonde_late){ 100, ev->seq + n };
+	/* within a head: it is that of the next message that begins */
+	ev->late[1] = (struct sonde_late){ 200, ev->seq + n + 5 };
+	sim_tx(&sim, 1, OK NONE OK);
+	sim_play(&play, &sim, 0, sim.n);
+	assert_int_equal(play.n_txns, 3);
+	assert_non_null(line_of("GET /a", ev->arrival_ns));
+	assert_non_null(line_of("HEAD /h", ev->arrival_ns + 100));
+	assert_non_null(line_of("GET /b", ev->arrival_ns + 200));
+}
+
 /* The same, when the request takes seconds to be sent: 413 before the end of an upload. */
 static void test_response_long_before(void **state)
 {
@@ -282,6 +312,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_response_first),
+		TEST(test_requests_read_together),
 		TEST(test_response_long_before),
 		TEST(test_response_never_asked_for),
 		TEST(test_finished_ones_age_out),

@@ -222,6 +222,17 @@ static void tell_request(struct conns *cs, const struct conn *c, struct request 
 		r->unit = cs->opts.on_request(cs->opts.ctx, &told);
 }
 
+/* Several segments read at once: that of the message's own first byte says when it began. */
+static uint64_t begun_at(const struct op *op, uint64_t pos)
+{
+	uint64_t ns = op->begin_ns;
+
+	for (int i = 0; i < SONDE_LATE; i++)
+		if (op->late[i].ns && pos >= op->late[i].pos)
+			ns = op->late[i].ns;
+	return ns;
+}
+
 int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint64_t begin_pos,
 		  const struct op *begin, const struct op *end)
 {
@@ -242,7 +253,7 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 	r->begin_pos = begin_pos;
 	r->due_pos = UINT64_MAX;
 	r->after_pos = begin->other_pos;
-	r->start_ns = begin->begin_ns;
+	r->start_ns = begun_at(begin, begin_pos);
 	r->is_start_known = begin->is_begin_known;
 	r->read_ns = begin->ts_ns;
 	/* who completes the head is who works on it: Go's background reader may take its first

@@ -12,8 +12,12 @@ struct op {
 	uint64_t pos;	    /* of its first byte */
 	uint64_t other_pos; /* where the other direction was when it began */
 	uint64_t begin_ns;  /* its first byte: in the socket to be read, taken to be sent */
-	uint64_t end_ns;    /* its last byte: read, sent */
-	uint64_t ts_ns;	    /* completion */
+	/* what was there to be read later than that: by when, from where on; ns 0: nothing */
+	struct op_late {
+		uint64_t ns, pos;
+	} late[SONDE_LATE];
+	uint64_t end_ns; /* its last byte: read, sent */
+	uint64_t ts_ns;	 /* completion */
 	uint64_t goroutine;
 	uint32_t tgid;
 	uint32_t tid;

@@ -8,8 +8,7 @@ static struct op op_of(const struct conn *c, uint64_t pos, const struct sonde_ev
 {
 	bool is_tx = ev->dir == SONDE_TX;
 	uint64_t begin = is_tx ? ev->start_ns : ev->arrival_ns;
-
-	return (struct op){
+	struct op op = {
 		.pos = pos,
 		.other_pos = stream_pos(c->s[!ev->dir].next, ev->other_seq),
 		.begin_ns = begin ? begin : ev->h.ts_ns,
@@ -22,6 +21,15 @@ static struct op op_of(const struct conn *c, uint64_t pos, const struct sonde_ev
 		.is_tls = ev->h.flags & SONDE_F_TLS,
 		.sched = ev->sched,
 	};
+
+	/* of plaintext the positions are others */
+	for (int i = 0; i < SONDE_LATE && !is_tx && begin && !op.is_tls; i++) {
+		int32_t before = (int32_t)(ev->late[i].seq - ev->seq);
+
+		op.late[i].ns = ev->late[i].after_ns ? begin + ev->late[i].after_ns : 0;
+		op.late[i].pos = before > 0 ? pos + (uint32_t)before : pos;
+	}
+	return op;
 }
 
 /* What to count for bytes of an operation that were not copied, should they be needed. */

@@ -3,9 +3,6 @@
 from .proc import Failure
 
 
-LATE_NS = 500 * 1000
-
-
 def both_ends(transactions):
     """Server and client transactions of the same request, found by connection and order."""
     ends = {}
@@ -22,18 +19,16 @@ def both_ends(transactions):
 
 def client_contains_server(transactions):
     pairs = list(both_ends(transactions))
-    found, worst = [], 0
+    found = []
     for server, client in pairs:
         if server.get("error_type") == "client_closed":
             continue  # the client left; the server went on for a while
         late = client["time_unix_nano"] - server["time_unix_nano"]
         short = server["duration_ns"] - client["duration_ns"]
         if server["target"] != client["target"] or late > 0 or short > 0:
-            worst = max(worst, late, short, LATE_NS + 1 if server["target"] != client["target"] else 0)
             found.append(f"{client['service']} to {server['service']} {client['target'][:40]}: "
                          f"starts {late} ns after the server, lasts {-short} ns longer")
     if not pairs:
         raise Failure("no pairs")
-    # A send whose beginning was not seen is timed by its completion. That is rare, and it is little.
-    if len(found) > len(pairs) // 500 or worst > LATE_NS:
+    if found:
         raise Failure(f"{len(found)} of {len(pairs)} pairs: " + "; ".join(found[:3]))
