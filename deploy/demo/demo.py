@@ -34,7 +34,7 @@ the shop is open; Ctrl-C closes it and leaves nothing
   Prometheus   http://127.0.0.1:{prometheus}/graph   /alerts
 
 in another terminal
-  sudo {program} top
+  {program} top --connect http://127.0.0.1:{sonde}
   sudo {program} tail --port {orders}
   sudo make load PROFILE=spike{other}       steady, ramp, spike; RATE=40 SECONDS=20
   sudo make chaos FAULT=slow-database{other}

@@ -265,6 +265,9 @@ def died(calm, storm):
     was, now = (b.count(SERVER + "_count", service_name="storefront", http_response_status_code="502")
                 for b in (calm, storm))
     yield "storefront answered 502", f"{was:g}", f"{now:g}", was == 0 and now > 0
+    was, now = (b.count("sonde_tcp_connects_total", server_port=str(b.place.port["stock"]), result="refused")
+                for b in (calm, storm))
+    yield "connections to the stock refused", f"{was:g}", f"{now:g}", was == 0 and now > 0
 
 
 @fault("kill", "the stock is killed, and started again a second later", died)
@@ -322,9 +325,11 @@ def sent_again(calm, storm):
         was < 0.02 and 0.03 < now < 0.6
     was, now = (b.quantile(0.95, SERVER, service_name="stock") for b in (calm, storm))
     yield "stock takes itself, p95", seconds(was), seconds(now), 0 < now < 0.05
+    was, now = (b.count("sonde_tcp_retransmits_total", service_name="storefront") for b in (calm, storm))
+    yield "segments that storefront sent again", f"{was:g}", f"{now:g}", now > 2 and now > 2 * was
 
 
-@fault("loss", "one packet in five to the stock is lost", sent_again, last_s=5)
+@fault("loss", "one packet in five to the stock is lost", sent_again, last_s=7)
 def loss(place):
     nft = tool("nft")
 
