@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Plaintext of Go's crypto/tls. A Conn's Write and its handshakes are known by their beginning, as
- * those of libraries are, but by goroutine. Of Read only the instructions it returns by are
- * watched: the Conn and the buffer still lie where the caller left room for them, and which
+ * those of libraries are, but by goroutine. Read is watched only where it copies plaintext to its
+ * caller, or where it returns: the Conn still lies where the caller left room for it, and which
  * connection it is was learnt by the handshake or a write; else it is the one that the goroutine
  * received from last.
  */
@@ -91,33 +91,41 @@ static __always_inline struct tls_session *go_bind(struct tls_thread *th, u64 ss
 	return t;
 }
 
-static __always_inline void go_read_ends(const struct go_call *g, struct task_struct *task)
+/* Read has plaintext, n bytes at `base`, which it may not have copied to the caller's buffer yet. */
+static __always_inline void go_read(const struct go_call *g, struct task_struct *task, u64 ssl,
+				    u64 base, u64 n)
 {
-	struct tls_text x = { .dir = SONDE_RX, .goroutine = g->goroutine };
-	u64 kept[2] = {};
-	struct tls_thread *th;
-	struct tls_session *t;
+	struct tls_text x = { .dir = SONDE_RX, .goroutine = g->goroutine, .base = base, .len = n };
+	struct tls_session *t = tls_session_of(ssl, task->tgid);
+	struct tls_thread *th = tls_of_goroutine(g->goroutine, task->tgid, false);
 
-	if ((s64)g->arguments[0] <= 0 || g->arguments[0] > __INT_MAX__)
-		return;
-	bpf_probe_read_user(kept, sizeof(kept), (void *)(g->stack + GO_ARGS_AT));
-	t = tls_session_of(kept[0], task->tgid);
-	th = tls_of_goroutine(g->goroutine, task->tgid, false);
 	if (th && th->rx_cookie && !th->rx_is_used)
-		t = go_bind(th, kept[0], g->cookie, t, task->tgid);
+		t = go_bind(th, ssl, g->cookie, t, task->tgid);
 	if (!t) {
 		tls_unbound(task);
 		return;
 	}
-	x.base = kept[1];
-	x.len = g->arguments[0];
 	x.arrival_ns = t->arrival_ns;
 	t->arrival_ns = 0;
 	t->is_shaking = 0;
 	tls_tell_here(t, &x);
 }
 
-/* At the beginnings of Write, clientHandshake and serverHandshake, and at what Read returns by. */
+/* At a call of memmove(to, from, n) within Read, or where Read returns n. */
+static __always_inline void go_reads(const struct go_call *g, struct task_struct *task, u32 fn)
+{
+	u64 at = g->stack + GO_ARGS_AT, kept[2] = {};
+
+	if (fn == SONDE_TLS_READ_EX)
+		at += g->cookie & SONDE_GO_FRAME_BITS;
+	bpf_probe_read_user(kept, sizeof(kept), (void *)at);
+	if (fn == SONDE_TLS_READ_EX && (s64)g->arguments[2] > 0)
+		go_read(g, task, kept[0], g->arguments[1], g->arguments[2]);
+	else if (fn == SONDE_TLS_READ && (s64)g->arguments[0] > 0)
+		go_read(g, task, kept[0], kept[1], g->arguments[0]);
+}
+
+/* At the beginnings of Write, clientHandshake and serverHandshake, and where Read has something. */
 SEC("?uprobe")
 int sonde_go_tls(struct pt_regs *ctx)
 {
@@ -134,8 +142,8 @@ int sonde_go_tls(struct pt_regs *ctx)
 	if (tls_is_left_out(task->tgid))
 		return 0;
 	go_is_seen(task->tgid);
-	if (fn == SONDE_TLS_READ)
-		go_read_ends(&g, task);
+	if (fn == SONDE_TLS_READ || fn == SONDE_TLS_READ_EX)
+		go_reads(&g, task, fn);
 	else
 		go_enter(&g, task, tls_call_of(fn));
 	return 0;

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(at < size);
 	if (gopclntab_find((struct slice){ data, size }, 0x401000, f, 2) > 0)
 		assert(f[0].start < f[0].end || f[1].start < f[1].end);
-	if (go_code_read((struct slice){ data, size }, &code))
+	if (go_code_read((struct slice){ data, size }, 0x4e, &code))
 		return 0;
 	for (uint32_t i = 0; i < code.n_returns; i++)
 		assert(code.returns[i] < size);

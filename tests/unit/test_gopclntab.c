@@ -181,17 +181,38 @@ static void returns_that_return_something(void **state)
 
 	if (!go_code_library())
 		skip();
-	assert_int_equal(go_code_read(SLICE(function), &c), 0);
+	assert_int_equal(go_code_read(SLICE(function), 0, &c), 0);
 	assert_true(c.has_registers);
 	assert_true(c.keeps_arguments);
 	assert_int_equal(c.n_returns, 2);
 	assert_int_equal(c.returns[0], 0x36);
 	assert_int_equal(c.returns[1], 0x59);
-	assert_int_equal(go_code_read(SLICE(large), &c), 0);
+	assert_int_equal(go_code_read(SLICE(large), 0, &c), 0);
 	assert_true(c.has_registers);
 	assert_true(c.keeps_arguments);
 	assert_int_equal(c.n_returns, 1);
 	assert_int_equal(c.returns[0], 0x31);
+}
+
+static void the_one_place_it_copies_at(void **state)
+{
+	uint8_t code[sizeof(function) - 1];
+	struct go_code c;
+
+	if (!go_code_library())
+		skip();
+	assert_int_equal(go_code_read(SLICE(function), 0x4e, &c), 0);
+	assert_int_equal(c.copy, 0x1e);
+	assert_int_equal(c.frame, 0x18);
+	assert_int_equal(go_code_read(SLICE(function), 0x50, &c), 0);
+	assert_int_equal(c.copy, 0);
+	/* called twice: which one copies what is returned is not known */
+	memcpy(code, function, sizeof(code));
+	memcpy(code + 0x49, "\xe8\x00\x00\x00\x00", 5);
+	assert_int_equal(go_code_read((struct slice){ code, sizeof(code) }, 0x4e, &c), 0);
+	assert_int_equal(c.copy, 0);
+	assert_int_equal(go_code_read(SLICE(large), 0x4e, &c), 0);
+	assert_int_equal(c.frame, 0x188);
 }
 
 /* Of a function changed by one instruction: what was relied on is not there, and that is said. */
@@ -217,15 +238,15 @@ static void code_that_is_otherwise(void **state)
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 		memcpy(code, function, sizeof(code));
 		memcpy(code + changes[i].at, changes[i].bytes, changes[i].n);
-		assert_int_equal(go_code_read((struct slice){ code, sizeof(code) }, &c), 0);
+		assert_int_equal(go_code_read((struct slice){ code, sizeof(code) }, 0, &c), 0);
 		assert_int_equal(c.has_registers, changes[i].has_registers);
 		assert_int_equal(c.keeps_arguments, changes[i].keeps);
 	}
 	/* cut within an instruction; nothing; too many returns */
-	assert_int_equal(go_code_read((struct slice){ code, 5 }, &c), -EILSEQ);
-	assert_int_equal(go_code_read((struct slice){ code, 0 }, &c), -EILSEQ);
+	assert_int_equal(go_code_read((struct slice){ code, 5 }, 0, &c), -EILSEQ);
+	assert_int_equal(go_code_read((struct slice){ code, 0 }, 0, &c), -EILSEQ);
 	memset(code, 0xc3, sizeof(code));
-	assert_int_equal(go_code_read((struct slice){ code, sizeof(code) }, &c), -E2BIG);
+	assert_int_equal(go_code_read((struct slice){ code, sizeof(code) }, 0, &c), -E2BIG);
 }
 
 int main(void)
@@ -236,6 +257,7 @@ int main(void)
 		cmocka_unit_test(older_and_other_tables),
 		cmocka_unit_test(any_wrong_byte_or_end),
 		cmocka_unit_test(returns_that_return_something),
+		cmocka_unit_test(the_one_place_it_copies_at),
 		cmocka_unit_test(code_that_is_otherwise),
 	};
 

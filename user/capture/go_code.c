@@ -39,6 +39,8 @@ struct walk {
 	csh handle;
 	struct go_code found;
 	uint32_t at;
+	int64_t copier;
+	uint32_t n_copies;
 	int64_t frame;	    /* bytes below the return address, in the prologue */
 	bool is_prologue;   /* nothing was called, and no branch taken since there is a frame */
 	bool is_changed[2]; /* RAX, RBX hold other things than the arguments */
@@ -127,6 +129,16 @@ static void take_jump(struct walk *w, const cs_insn *in, size_t size)
 		w->targets[to / 8] |= (uint8_t)(1 << to % 8);
 }
 
+static void take_call(struct walk *w, const cs_insn *in)
+{
+	const cs_x86 *x = &in->detail->x86;
+
+	if (!w->copier || x->op_count != 1 || x->operands[0].type != X86_OP_IMM ||
+	    x->operands[0].imm != w->copier)
+		return;
+	w->found.copy = w->n_copies++ ? 0 : w->at;
+}
+
 /* Zeroes on their way into RAX. */
 static void take_zero(struct walk *w, const cs_insn *in)
 {
@@ -170,8 +182,10 @@ static int take(struct walk *w, const cs_insn *in, size_t size)
 	if (w->is_prologue)
 		take_prologue(w, in);
 	take_zero(w, in);
-	if (is_call)
+	if (is_call) {
 		w->is_zero = false;
+		take_call(w, in);
+	}
 	if (is_jump)
 		take_jump(w, in, size);
 	if (is_return && !(w->is_zero && !w->is_indirect)) {
@@ -211,7 +225,7 @@ const char *go_code_library(void)
 	return "capstone";
 }
 
-int go_code_read(struct slice code, struct go_code *out)
+int go_code_read(struct slice code, int64_t copier, struct go_code *out)
 {
 	struct walk first = { 0 }, second = { 0 };
 	uint8_t *targets;
@@ -233,6 +247,7 @@ int go_code_read(struct slice code, struct go_code *out)
 		second.handle = first.handle;
 		second.can_be_reached = targets;
 		second.is_indirect = first.is_indirect;
+		second.copier = copier;
 		err = walk(&second, code);
 	}
 	cs_close(&first.handle);
@@ -240,6 +255,7 @@ int go_code_read(struct slice code, struct go_code *out)
 	if (err)
 		return err;
 	*out = second.found;
+	out->frame = (uint32_t)second.frame;
 	out->has_registers = go_code_begins(code);
 	out->keeps_arguments = second.is_kept[0] && second.is_kept[1];
 	return 0;
@@ -252,7 +268,7 @@ const char *go_code_library(void)
 	return NULL;
 }
 
-int go_code_read(struct slice code, struct go_code *out)
+int go_code_read(struct slice code, int64_t copier, struct go_code *out)
 {
 	return -ENOSYS;
 }

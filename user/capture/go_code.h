@@ -18,6 +18,8 @@ struct go_code {
 	/* its first two arguments lie above its return address at every return: the caller leaves
 	 * room for them there, and the code puts them there before anything else */
 	bool keeps_arguments;
+	uint32_t frame; /* bytes of its stack below the return address, once it has begun */
+	uint32_t copy; /* where it calls what it was said to copy by, if once; 0: nowhere, or often */
 	uint32_t n_returns;
 	uint32_t returns[GO_RETURNS_MAX]; /* those that may return something else than 0, from the
 					   * function's beginning */
@@ -27,9 +29,10 @@ struct go_code {
  */
 bool go_code_begins(struct slice code);
 
-/* 0; -ENOSYS: built without Capstone, or for another processor; -EILSEQ: no code that can be read;
- * -E2BIG: too long, or too many returns. *out is written on success only. */
-int go_code_read(struct slice code, struct go_code *out);
+/* `copier`: where the function begins that memory is copied by, from the beginning of this one; 0:
+ * not known. 0; -ENOSYS: built without Capstone, or for another processor; -EILSEQ: no code that
+ * can be read; -E2BIG: too long, or too many returns. *out is written on success only. */
+int go_code_read(struct slice code, int64_t copier, struct go_code *out);
 
 /* "capstone", or NULL: built without a disassembler for this processor. */
 const char *go_code_library(void);

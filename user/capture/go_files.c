@@ -86,14 +86,15 @@ static int attach_handovers(struct go_files *g, const char *path, const struct g
 	return at.program_fd < 0 || !p->round_trip ? 0 : uprobe_attach(&at, to);
 }
 
-static void add_point(struct uprobe_points *at, uint64_t offset, enum sonde_tls_fn fn)
+static void add_point(struct uprobe_points *at, uint64_t offset, uint64_t fn)
 {
+	const uint64_t bits = SONDE_TLS_FN_BITS | SONDE_GO_FRAME_BITS;
 	uint64_t now_ns = clock_mono_ns() + ATTACH_NS;
 
 	if (!offset || at->n == UPROBE_POINTS_MAX)
 		return;
 	at->offsets[at->n] = offset;
-	at->cookies[at->n++] = (now_ns & ~(uint64_t)SONDE_TLS_FN_BITS) | fn;
+	at->cookies[at->n++] = (now_ns & ~bits) | fn;
 }
 
 static int attach_tls(struct go_files *g, const char *path, const struct go_program *p,
@@ -106,6 +107,7 @@ static int attach_tls(struct go_files *g, const char *path, const struct go_prog
 	at.program_fd = probe_tls_program(g->probe, PROBE_TLS_GO);
 	for (uint32_t i = 0; i < p->n_reads; i++)
 		add_point(&at, p->reads[i], SONDE_TLS_READ);
+	add_point(&at, p->copy, SONDE_TLS_READ_EX | p->frame);
 	for (int i = 0; i < 2; i++)
 		add_point(&at, p->handshakes[i], SONDE_TLS_HANDSHAKE);
 	add_point(&at, p->write, SONDE_TLS_WRITE);

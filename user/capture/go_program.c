@@ -9,8 +9,9 @@
 
 #include "capture/uprobe_place.h"
 #include "identity/gopclntab.h"
+#include "sonde_abi.h"
 
-enum { READ, WRITE, CLIENT, SERVER, ROUND_TRIP, FUNCTIONS };
+enum { READ, WRITE, CLIENT, SERVER, ROUND_TRIP, COPY, FUNCTIONS };
 
 static const char *const names[FUNCTIONS] = {
 	[READ] = "crypto/tls.(*Conn).Read",
@@ -18,6 +19,7 @@ static const char *const names[FUNCTIONS] = {
 	[CLIENT] = "crypto/tls.(*Conn).clientHandshake",
 	[SERVER] = "crypto/tls.(*Conn).serverHandshake",
 	[ROUND_TRIP] = "net/http.(*persistConn).roundTrip",
+	[COPY] = "runtime.memmove",
 };
 
 enum {
@@ -112,7 +114,8 @@ static void by_symbols(struct reader *r)
 			continue;
 		name = elf_strptr(r->elf, r->symbols.sh_link, sym.st_name);
 		/* most names are others' */
-		if (name && (strncmp(name, "crypto/", 7) == 0 || strncmp(name, "net/", 4) == 0))
+		if (name && (strncmp(name, "crypto/", 7) == 0 || strncmp(name, "net/", 4) == 0 ||
+			     strncmp(name, "runtime.m", 9) == 0))
 			take_symbol(r, name, &sym);
 	}
 }
@@ -225,8 +228,10 @@ static const char *read_tls(const struct reader *r, struct go_program *p)
 {
 	uint64_t offset = offset_of(r, &r->functions[READ]);
 	struct slice bytes = code_of(r, &r->functions[READ]);
+	const struct gopclntab_function *f = r->functions;
+	int64_t copier = f[COPY].start ? (int64_t)(f[COPY].start - f[READ].start) : 0;
 	struct go_code code;
-	int err = go_code_read(bytes, &code);
+	int err = go_code_read(bytes, copier, &code);
 
 	unload(bytes);
 	if (err == -ENOSYS)
@@ -244,6 +249,11 @@ static const char *read_tls(const struct reader *r, struct go_program *p)
 		return "the code of crypto/tls.(*Conn).Write cannot be read";
 	p->handshakes[0] = entry_of(r, CLIENT);
 	p->handshakes[1] = entry_of(r, SERVER);
+	if (code.copy && code.frame <= SONDE_GO_FRAME_BITS) {
+		p->copy = offset + code.copy;
+		p->frame = code.frame;
+		return NULL;
+	}
 	p->n_reads = code.n_returns;
 	for (uint32_t i = 0; i < code.n_returns; i++)
 		p->reads[i] = offset + code.returns[i];

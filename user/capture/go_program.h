@@ -12,8 +12,12 @@
 struct go_program {
 	uint64_t round_trip; /* net/http hands a request from a goroutine to another */
 	uint64_t write, handshakes[2];
-	uint64_t reads[GO_RETURNS_MAX]; /* what crypto/tls.(*Conn).Read returns by */
-	uint32_t n_reads;
+	/* Of crypto/tls.(*Conn).Read: where it copies what it returns, with so many bytes of its
+	 * stack in use; where that is not known what it returns by. */
+	uint64_t copy;
+	uint32_t frame;
+	uint64_t reads[GO_RETURNS_MAX];
+	uint32_t n_reads;    /* 0: it is watched where it copies */
 	bool has_tls;	     /* crypto/tls is linked in */
 	const char *tls_off; /* why it is not watched, where it is linked in; NULL: it is. Static */
 };
