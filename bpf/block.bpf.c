@@ -49,6 +49,7 @@ int BPF_PROG(sonde_disk, struct request *rq, int error, unsigned int n_bytes)
 {
 	u32 op = rq->cmd_flags & OP_MASK, dir = op & 1, at;
 	u64 start_ns = rq->start_time_ns, ns;
+	const struct gendisk *disk;
 	struct sonde_disk *d;
 
 	/* what is not counted there either: the parts of a request, the steps of a flush */
@@ -56,11 +57,12 @@ int BPF_PROG(sonde_disk, struct request *rq, int error, unsigned int n_bytes)
 		return 0;
 	if (!start_ns || op == OP_FLUSH || op == OP_DISCARD || op >= OP_DRIVER)
 		return 0;
-	d = disk_of(rq->q->disk);
+	disk = rq->q->disk; /* read once: the verifier takes a millisecond for each pointer */
+	d = disk_of(disk);
 	if (!d)
 		return 0;
 	if (!d->name[0])
-		bpf_probe_read_kernel_str(d->name, sizeof(d->name), rq->q->disk->disk_name);
+		bpf_probe_read_kernel_str(d->name, sizeof(d->name), disk->disk_name);
 	ns = bpf_ktime_get_ns() - start_ns;
 	at = delay_bucket(ns);
 	if (at < SONDE_DELAYS)

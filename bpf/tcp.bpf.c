@@ -177,12 +177,14 @@ int sonde_tcp_walk(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
+	struct seq_file *seq;
 	struct socket *socket;
 	struct sock *sk;
 
 	if (!task || !file)
 		return 0;
-	walk_pause(ctx->meta->seq);
+	seq = ctx->meta->seq;
+	walk_pause(seq);
 	if (!walk_wants(task->tgid))
 		return 0;
 	socket = bpf_sock_from_file(file);
@@ -192,7 +194,7 @@ int sonde_tcp_walk(struct bpf_iter__task_file *ctx)
 	if (!sk || !is_tcp(sk) || sk->sk_kern_sock)
 		return 0;
 	if (sk->__sk_common.skc_state == TCP_LISTEN)
-		tell_listener(ctx->meta->seq, file, sk, task->tgid);
+		tell_listener(seq, file, sk, task->tgid);
 	else if (sk->__sk_common.skc_state == TCP_ESTABLISHED)
 		walk_connection(sk, task->tgid);
 	return 0;

@@ -128,19 +128,23 @@ def tcp_over_a_wire_that_loses(e):
 KNOCK = """
 import socket, sys
 port = int(sys.argv[1])
-def knock(host, port, times):
+def knock(host, port, times, family=socket.AF_INET):
     for _ in range(times):
-        s = socket.socket()
+        s = socket.socket(family)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, 1)
         s.setsockopt(socket.IPPROTO_TCP, 18, 400)  # TCP_USER_TIMEOUT
         try: s.connect((host, port))
         except OSError: pass
         s.close()
 listener = socket.create_server(("127.0.0.1", port + 1))
+listener6 = socket.create_server(("::1", port + 1), family=socket.AF_INET6)
 full = socket.create_server(("127.0.0.1", port + 2), backlog=0)
 filler = socket.create_connection(("127.0.0.1", port + 2))
 knock("127.0.0.1", port, 3)
 knock("127.0.0.1", port + 1, 4)
+knock("::1", port + 1, 2, socket.AF_INET6)
+knock("::ffff:127.0.0.1", port, 1, socket.AF_INET6)
+knock("::ffff:127.0.0.1", port + 1, 1, socket.AF_INET6)
 knock("127.0.0.1", port + 2, 2)
 gone = [socket.socket() for _ in range(2)]
 for s in gone: s.setblocking(False); s.connect_ex(("198.51.100.9", port))
@@ -163,10 +167,10 @@ def tcp_connects_by_what_came_of_them(e):
     m = s.metrics()
     got = {(h["result"], h["server_address"], int(h["server_port"]) - port): v
            for h, v in m.of("sonde_tcp_connects_total") if h["service_name"] == "knock"}
-    same("connects", got, {("refused", "127.0.0.1", 0): 3, ("ok", "127.0.0.1", 1): 4,
-                           ("ok", "127.0.0.1", 2): 1, ("timeout", "127.0.0.1", 2): 2,
+    same("connects", got, {("refused", "127.0.0.1", 0): 4, ("ok", "127.0.0.1", 1): 5,
+                           ("ok", "::1", 1): 2, ("ok", "127.0.0.1", 2): 1, ("timeout", "127.0.0.1", 2): 2,
                            ("unreachable", "198.51.100.9", 0): 2})
-    same("handshakes", total(m, "sonde_tcp_connect_duration_seconds_count", "knock"), 5)
+    same("handshakes", total(m, "sonde_tcp_connect_duration_seconds_count", "knock"), 8)
     s.end()
 
 
