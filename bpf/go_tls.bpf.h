@@ -57,7 +57,7 @@ static __always_inline void go_enter(const struct go_call *g, struct task_struct
 	th->attached_ns = g->cookie;
 	th->call = call;
 	th->done = 0;
-	th->is_nested = 0;
+	th->is_nested = th->is_shared = 0;
 	th->stack = go_stack_end(g->goroutine) - g->stack;
 	if (HAS_RETURN_ON_STACK)
 		bpf_probe_read_user(&th->returns_to, sizeof(th->returns_to), (void *)g->stack);

@@ -535,7 +535,9 @@ static __always_inline u32 tls_call_of(u32 fn)
 {
 	if (fn == SONDE_TLS_HANDSHAKE)
 		return TLS_HANDSHAKE;
-	return fn == SONDE_TLS_READ || fn == SONDE_TLS_READ_EX ? TLS_READ : TLS_WRITE;
+	if (fn == SONDE_TLS_READ || fn == SONDE_TLS_READ_EX || fn == SONDE_TLS_RECV)
+		return TLS_READ;
+	return TLS_WRITE;
 }
 
 /* The object goes: another may get its address. */
@@ -597,7 +599,7 @@ static __noinline bool tls_enter(const struct tls_args *a, u64 cookie)
 		return false;
 	}
 	/* a write whose records were never seen to leave, nor its return watched */
-	if (th->call == TLS_WRITE && !th->is_nested &&
+	if (th->call == TLS_WRITE && !th->is_nested && !th->is_shared &&
 	    (th->ssl != a->ssl || th->buf != a->buf || th->num != num))
 		tls_unbound(task);
 	th->ssl = a->ssl;
@@ -608,13 +610,14 @@ static __noinline bool tls_enter(const struct tls_args *a, u64 cookie)
 	th->call = call;
 	th->done = 0;
 	th->is_nested = 0;
-	if (!th->rx_claim)
+	th->is_shared = !!(cookie & SONDE_TLS_SHARED);
+	if (!th->rx_claim && !th->is_shared)
 		th->rx_claim = a->ssl;
 	th->since_ns = bpf_ktime_get_ns();
 	th->stack = a->stack;
 	if (HAS_RETURN_ON_STACK && call != TLS_READ)
 		bpf_probe_read_user(&th->returns_to, sizeof(th->returns_to), (void *)a->stack);
-	return call != TLS_HANDSHAKE;
+	return call == TLS_READ || (call == TLS_WRITE && !th->is_shared);
 }
 
 /* How much the call that returns has moved. */
@@ -674,11 +677,11 @@ static __always_inline int tls_read_ends(struct tls_thread *th, s64 ret)
 	struct tls_session *t = tls_session_of(th->ssl, tgid);
 	struct tls_text x = { .base = th->buf, .len = n, .dir = SONDE_RX };
 
-	if (t && t->is_freed && t->is_memory)
+	if (t && t->is_freed && (t->is_memory || th->is_shared))
 		t = NULL; /* of an object that was at this address before */
-	if (!th->is_nested)
+	if (!th->is_nested && !th->is_shared)
 		t = tls_by_memory(th, t, tgid);
-	if (!n)
+	if (!n || (!t && th->is_shared))
 		return 0;
 	/* what came out of memory must have come in */
 	if (t && t->is_memory &&
@@ -701,7 +704,7 @@ static __always_inline int tls_write_ends(struct tls_thread *th, s64 ret)
 	struct tls_session *t;
 	struct tls_text x = { .base = th->buf + th->done, .dir = SONDE_TX };
 
-	if (th->is_nested)
+	if (th->is_nested || th->is_shared)
 		return 0;
 	t = tls_session_of(th->ssl, task->tgid);
 	if (t && t->is_freed)
@@ -740,7 +743,7 @@ static __noinline int tls_leave(s64 ret, u64 cookie)
  * kernel a tenth of a second. SSL_read, SSL_write, their _ex forms, SSL_do_handshake (within
  * SSL_accept and SSL_connect too), SSL_free of OpenSSL and its kin, or what they call within (see
  * user/capture/tls_symbols.c); gnutls_record_recv, gnutls_record_send, gnutls_handshake,
- * gnutls_deinit.
+ * gnutls_deinit; PR_Read, PR_Recv, PR_Write, PR_Send, PR_Close of NSPR, for NSS.
  */
 SEC("?uprobe")
 int sonde_tls_entry(struct pt_regs *ctx)

@@ -23,7 +23,8 @@ struct tls_thread {
 	u32 call;
 	u32 num;  /* bytes asked for */
 	u32 done; /* of a write: bytes told of */
-	u32 is_nested;
+	u16 is_nested;
+	u16 is_shared; /* SONDE_TLS_SHARED */
 	u64 rx_cookie;
 	u64 rx_established_ns;
 	u64 rx_arrival_ns;

@@ -358,7 +358,7 @@ struct sonde_verdict {
 
 /*
  * A function of a TLS library, in the low bits of its probe's attach cookie: one program serves
- * them all. The rest of the cookie is when the probe was in place, SONDE_TLS_FN_BITS being nothing
+ * them all. The rest of the cookie is when the probe was in place, the low bits being nothing
  * beside it. Never in a record.
  */
 enum sonde_tls_fn {
@@ -368,8 +368,12 @@ enum sonde_tls_fn {
 	SONDE_TLS_WRITE_EX = 3,
 	SONDE_TLS_HANDSHAKE = 4,
 	SONDE_TLS_FREE = 5,
-	SONDE_TLS_FN_MAX = 6,
+	SONDE_TLS_RECV = 6, /* as READ and WRITE, of a library that has two of them */
+	SONDE_TLS_SEND = 7,
+	SONDE_TLS_FN_MAX = 8,
 	SONDE_TLS_FN_BITS = 7,
+	SONDE_TLS_SHARED = 8, /* it serves other files too: only what nests in it is of TLS */
+	SONDE_TLS_LOW_BITS = 15,
 };
 
 /*

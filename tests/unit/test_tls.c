@@ -150,6 +150,7 @@ static void libraries_by_name(void **state)
 	assert_int_equal(tls_library_of("/lib/libgnutls.so.30.34.3"), TLS_LIB_GNUTLS);
 	assert_int_equal(tls_library_of("/lib/libssl.a"), TLS_LIB_NONE);
 	assert_int_equal(tls_library_of("/lib/libssl3.so"), TLS_LIB_NONE); /* NSS */
+	assert_int_equal(tls_library_of("/usr/lib/libnspr4.so"), TLS_LIB_NSS);
 	assert_int_equal(tls_library_of("/srv/libssl.so.3/data"), TLS_LIB_NONE);
 	assert_int_equal(tls_library_of(""), TLS_LIB_NONE);
 }

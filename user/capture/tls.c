@@ -141,7 +141,8 @@ static void add_host_folder(struct tls *t, const char *folder)
 	if (!d)
 		return;
 	while ((e = readdir(d))) {
-		if (!tls_library_of(e->d_name))
+		/* NSPR's functions serve many who have nothing to do with TLS */
+		if (!tls_library_of(e->d_name) || tls_library_of(e->d_name) == TLS_LIB_NSS)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
 		if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||

@@ -9,7 +9,7 @@
 #define ATTACH_NS (20 * NS_PER_MS)
 
 enum {
-	READS = 1 << SONDE_TLS_READ | 1 << SONDE_TLS_READ_EX,
+	READS = 1 << SONDE_TLS_READ | 1 << SONDE_TLS_READ_EX | 1 << SONDE_TLS_RECV,
 	WRITES = 1 << SONDE_TLS_WRITE | 1 << SONDE_TLS_WRITE_EX,
 	ALL = (1 << SONDE_TLS_FN_MAX) - 1,
 };
@@ -27,6 +27,7 @@ enum tls_attach_by tls_attach_by(struct probe *p)
 static int attach(struct uprobe_points *at, const struct tls_symbols *s, unsigned int set,
 		  struct uprobe_links *to)
 {
+	uint64_t shared = s->library == TLS_LIB_NSS ? SONDE_TLS_SHARED : 0;
 	uint64_t now_ns = clock_mono_ns() + ATTACH_NS;
 
 	at->n = 0;
@@ -34,7 +35,7 @@ static int attach(struct uprobe_points *at, const struct tls_symbols *s, unsigne
 		if (!(set >> fn & 1) || !s->at[fn])
 			continue;
 		at->offsets[at->n] = s->at[fn];
-		at->cookies[at->n++] = (now_ns & ~(uint64_t)SONDE_TLS_FN_BITS) | fn;
+		at->cookies[at->n++] = (now_ns & ~(uint64_t)SONDE_TLS_LOW_BITS) | shared | fn;
 	}
 	return uprobe_attach(at, to);
 }

@@ -19,7 +19,8 @@ static const struct {
 } mapped[] = {
 	{ "tcnative", { "tcnative", "its functions are not among the symbols of its file" } },
 	{ "/libconscrypt", { "conscrypt", "its functions are not among the symbols of its file" } },
-	{ "/libssl3.so", { "nss", NOT_KNOWN } },
+	{ "/libssl3.so",
+	  { "nss", "no NSPR is mapped beside it, whose functions are watched for it" } },
 	{ "/libwolfssl.so", { "wolfssl", NOT_KNOWN } },
 	{ "/libmbedtls.so", { "mbedtls", NOT_KNOWN } },
 	{ "/libs2n.so", { "s2n", NOT_KNOWN } },

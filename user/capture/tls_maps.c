@@ -42,9 +42,10 @@ static bool is_known(const struct tls_mapped *files, int n, const struct tls_map
 int tls_maps_each(uint32_t tgid, void (*fn)(void *ctx, const struct tls_mapped *m), void *ctx)
 {
 	struct tls_mapped files[FILES_MAX], m, program = { 0 };
+	bool has_nss = false;
 	char path[64], line[1024];
 	struct stat exe = { 0 };
-	int n = 0;
+	int n = 0, others = 0; /* NSPR without NSS */
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%u/exe", tgid);
@@ -59,13 +60,19 @@ int tls_maps_each(uint32_t tgid, void (*fn)(void *ctx, const struct tls_mapped *
 			continue;
 		if (m.inode == exe.st_ino && !program.inode)
 			program = m;
+		has_nss |= strstr(m.path, "/libssl3.so") != NULL;
 		if (m.library == TLS_LIB_NONE || n == FILES_MAX || is_known(files, n, &m))
 			continue;
 		files[n++] = m;
-		fn(ctx, &m);
 	}
 	fclose(f);
-	if (!n && program.inode)
+	for (int i = 0; i < n; i++) {
+		if (files[i].library == TLS_LIB_NSS && !has_nss)
+			others++;
+		else
+			fn(ctx, &files[i]);
+	}
+	if (n == others && program.inode)
 		fn(ctx, &program);
 	return 0;
 }

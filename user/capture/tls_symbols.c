@@ -26,6 +26,11 @@ static const struct {
 	{ "gnutls_record_send", TLS_LIB_GNUTLS, SONDE_TLS_WRITE },
 	{ "gnutls_handshake", TLS_LIB_GNUTLS, SONDE_TLS_HANDSHAKE },
 	{ "gnutls_deinit", TLS_LIB_GNUTLS, SONDE_TLS_FREE },
+	{ "PR_Read", TLS_LIB_NSS, SONDE_TLS_READ },
+	{ "PR_Recv", TLS_LIB_NSS, SONDE_TLS_RECV },
+	{ "PR_Write", TLS_LIB_NSS, SONDE_TLS_WRITE },
+	{ "PR_Send", TLS_LIB_NSS, SONDE_TLS_SEND },
+	{ "PR_Close", TLS_LIB_NSS, SONDE_TLS_FREE },
 };
 
 enum { SEGMENTS_MAX = 64 };
@@ -69,7 +74,8 @@ static void take_symbol(struct reader *r, const char *name, const GElf_Sym *sym)
 		if (strcmp(name, functions[i].name) != 0)
 			continue;
 		at = file_offset(r, sym->st_value);
-		if (!at)
+		/* of one library only: a program can have two within */
+		if (!at || (r->found.library && r->found.library != functions[i].library))
 			return;
 		r->found.library = functions[i].library;
 		r->found.at[functions[i].fn] = at;
@@ -90,7 +96,8 @@ static void read_table(struct reader *r, Elf_Scn *scn, const GElf_Shdr *sh)
 			continue;
 		name = elf_strptr(r->elf, sh->sh_link, sym.st_name);
 		/* most names are others' */
-		if (name && (strncmp(name, "SSL_", 4) == 0 || strncmp(name, "gnutls_", 7) == 0))
+		if (name && (strncmp(name, "SSL_", 4) == 0 || strncmp(name, "gnutls_", 7) == 0 ||
+			     strncmp(name, "PR_", 3) == 0))
 			take_symbol(r, name, &sym);
 	}
 }
@@ -207,6 +214,8 @@ enum tls_library tls_library_of(const char *path)
 		return TLS_LIB_OPENSSL;
 	if (strncmp(base, "libgnutls.", 10) == 0 || strncmp(base, "libgnutls-", 10) == 0)
 		return TLS_LIB_GNUTLS;
+	if (strncmp(base, "libnspr4.", 9) == 0)
+		return TLS_LIB_NSS;
 	return TLS_LIB_NONE;
 }
 
@@ -215,6 +224,7 @@ const char *tls_library_name(enum tls_library l)
 	switch (l) {
 	case TLS_LIB_OPENSSL: return "openssl";
 	case TLS_LIB_GNUTLS: return "gnutls";
+	case TLS_LIB_NSS: return "nss";
 	case TLS_LIB_NONE: break;
 	}
 	return "unknown";

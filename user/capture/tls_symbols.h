@@ -7,7 +7,12 @@
 #include <stdint.h>
 #include "sonde_abi.h"
 
-enum tls_library { TLS_LIB_NONE, TLS_LIB_OPENSSL, TLS_LIB_GNUTLS };
+enum tls_library {
+	TLS_LIB_NONE,
+	TLS_LIB_OPENSSL,
+	TLS_LIB_GNUTLS,
+	TLS_LIB_NSS, /* by the functions of NSPR, which serve all files and sockets */
+};
 
 struct tls_symbols {
 	enum tls_library library;      /* TLS_LIB_NONE: the file has no such functions */

@@ -214,6 +214,23 @@ def tls_postgres(e):
 
 
 @case(group=None)
+def tls_nss(e):
+    """A client of NSS, by the functions of NSPR, through which it reads and writes files as well."""
+    ng, asking = nginx(e), e.write("request", "GET /ok HTTP/1.1\r\nHost: h\r\n"
+                                              "Connection: close\r\n\r\n")
+    # found when a program that maps it is there, or speaks TLS
+    e.procs.start(["sleep", 20], env={**os.environ, "LD_PRELOAD": "libnspr4.so:libssl3.so"})
+    quiet(0.2)
+    w = Watched(e, ng.port)
+    for version in ("tls1.2", "tls1.3"):
+        p = e.procs.run([tool("tstclnt"), "-h", "127.0.0.1", "-p", ng.port, "-D", "-o", "-o", "-a",
+                         "localhost", "-V", f"{version}:{version}", "-A", asking, "-L", 10])
+        if p.stdout().count("200 OK") != 10:
+            raise Failure(f"tstclnt: {(p.stdout() + p.stderr())[-300:]!r}")
+    w.judge(Expect(ng.port, {("GET", "/ok", 200): 20}, "nginx", "tstclnt"))
+
+
+@case(group=None)
 def tls_client_older_than_sonde(e):
     """Connections that were there before: counted from where they were joined, none mistaken."""
     ng = nginx(e)
