@@ -233,6 +233,22 @@ static void test_cgroup_files(void **state)
 	expect_path("", "");
 }
 
+static void test_cgroup_seen_from_within(void **state)
+{
+	static const char *const paths[][2] = {
+		{ "/../../system.slice/a.service", "/system.slice/a.service" },
+		{ "/../x", "/x" },
+		{ "/..", "/" },
+		{ "/../../..", "/" },
+		{ "/", "/" },
+		{ "/..x/y", "/..x/y" },
+		{ "", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		assert_true(slice_eq(cgroup_below(slice_str(paths[i][0])), slice_str(paths[i][1])));
+}
+
 static void expect_env(struct slice environ, const char *name, const char *name_space)
 {
 	struct otel_env env;
@@ -240,6 +256,20 @@ static void expect_env(struct slice environ, const char *name, const char *name_
 	otel_env_parse(environ, &env);
 	assert_string_equal(env.name, name);
 	assert_string_equal(env.name_space, name_space);
+}
+
+static void test_other_attributes(void **state)
+{
+	struct otel_env env;
+
+	otel_env_parse(
+		SLICE("OTEL_RESOURCE_ATTRIBUTES=service.version=1%2E2,service.instance.id=a.b.c,"
+		      "deployment.environment.name=test,other=x\0"),
+		&env);
+	assert_string_equal(env.version, "1.2");
+	assert_string_equal(env.instance, "a.b.c");
+	assert_string_equal(env.environment, "test");
+	assert_string_equal(env.name, "");
 }
 
 static void test_environment(void **state)
@@ -264,9 +294,14 @@ static void test_environment(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),	      cmocka_unit_test(test_cut_arguments),
-		cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_units),
-		cmocka_unit_test(test_cgroup_files),  cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_cut_arguments),
+		cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_units),
+		cmocka_unit_test(test_cgroup_files),
+		cmocka_unit_test(test_cgroup_seen_from_within),
+		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_other_attributes),
 	};
 
 	return cmocka_run_group_tests_name("program", tests, NULL, NULL);

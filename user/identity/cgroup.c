@@ -61,6 +61,13 @@ struct slice cgroup_path(struct slice file)
 	return path;
 }
 
+struct slice cgroup_below(struct slice path)
+{
+	while (slice_starts(path, SLICE("/../")))
+		path = (struct slice){ path.p + 3, path.n - 3 };
+	return slice_eq(path, SLICE("/..")) ? SLICE("/") : path;
+}
+
 /* systemd-run's units: run-u123, run-r0123abc, run-p123-i456 */
 static bool is_transient(struct slice unit)
 {

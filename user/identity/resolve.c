@@ -49,6 +49,7 @@ bool resolve_cgroup(const char *root, uint32_t tgid, struct resolved *out)
 	out->is_unified = path.n && path.p - file.p >= 3 && memcmp(path.p - 3, "0::", 3) == 0;
 	if (!path.n || (path.n == 1 && !out->is_unified && is_exiting(root, tgid)))
 		return false;
+	path = cgroup_below(path);
 	utf8_clean(out->cgroup, sizeof(out->cgroup), path);
 	if (!cgroup_unit(path, out->unit, sizeof(out->unit)))
 		out->unit[0] = '\0';

@@ -370,9 +370,6 @@ def identity_in_worlds_of_its_own(e):
     d = docker(e)
     d.add(cid, "isolated")
     path = group(e, f"docker-{cid}.scope")
-    record = e.path("tls-worlds.rec")
-    s = Sonde(e, "run", "--port", port, "--docker", d.path, "--kubernetes", "off", "--record",
-              record, "--tls", "on").wait_ready()
     # the copy is seen in its own world only
     inner = ("mount -t tmpfs none /mnt && cp " + own + "/* /mnt/ && ip link set lo up && "
              f"LD_LIBRARY_PATH=/mnt exec {PYTHON} {PROGS}/secure.py {port} thread {cert} {key}")
@@ -384,6 +381,8 @@ def identity_in_worlds_of_its_own(e):
     with open(f"/proc/{pid}/maps") as f:
         if "/mnt/libssl" not in f.read():
             raise Failure("it does not use its own copy of libssl")
+    s = Sonde(e, "run", "--port", port, "--docker", d.path, "--kubernetes", "off", "--tls",
+              "on").wait_ready()
     e.procs.run([tool("nsenter"), "--net", "--target", pid, tool("curl"), "-sk", "-o", "/dev/null",
                  *[f"https://127.0.0.1:{port}/{i}" for i in range(1, 21)]])
     until(lambda: served(s, port) == {"isolated": 20}, 6,
