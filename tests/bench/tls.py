@@ -26,21 +26,32 @@ def tool(name):
     return found
 
 
+def certificate(folder):
+    cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+    subprocess.run([tool("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert, "-days",
+                    "2", "-subj", "/CN=localhost"], check=True, stderr=subprocess.DEVNULL)
+    return cert, key
+
+
+def own_library(folder):
+    """Environment of clients with a copy of OpenSSL in this folder."""
+    linked = subprocess.run(["ldd", tool("h2load")], capture_output=True, text=True, check=True)
+    library = re.search(r"(libssl\.so\.\S+) => (\S+)", linked.stdout)
+    if not library:
+        raise host.Failed("h2load is not linked to OpenSSL")
+    shutil.copy(library[2], os.path.join(folder, library[1]))
+    return {**os.environ, "LD_LIBRARY_PATH": folder}
+
+
 @contextlib.contextmanager
 def nginx():
     """(port, pid, environment of the clients) of an nginx within TLS."""
     with tempfile.TemporaryDirectory(prefix="sonde-bench-") as folder:
-        cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
-        subprocess.run([tool("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                        "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert, "-days",
-                        "2", "-subj", "/CN=localhost"], check=True, stderr=subprocess.DEVNULL)
-        linked = subprocess.run(["ldd", tool("h2load")], capture_output=True, text=True, check=True)
-        library = re.search(r"(libssl\.so\.\S+) => (\S+)", linked.stdout)
-        if not library:
-            raise host.Failed("h2load is not linked to OpenSSL")
-        shutil.copy(library[2], os.path.join(folder, library[1]))
+        cert, key = certificate(folder)
+        env = own_library(folder)
         with host.nginx("ssl", f"ssl_certificate {cert}; ssl_certificate_key {key};") as (port, pid):
-            yield port, pid, {**os.environ, "LD_LIBRARY_PATH": folder}
+            yield port, pid, env
 
 
 def h2load(port, env, seconds, rate=None, cpus=host.OTHER_CPUS):
@@ -64,23 +75,28 @@ def at_rate(opts, port, pid, env, rate):
     return (host.cpu_ns(pid) - before) / done / 1e3
 
 
+def cost_of(what, opts, port, pid, env):
+    """CPU per request of a server at half its capacity, its plaintext read and not."""
+    rows = []
+    rate = int(h2load(port, env, 2)[0] / 2 * 0.5)
+    at_rate(opts, port, pid, env, rate)  # warm
+    for how, args in (("plaintext read", []), ("--tls off", OFF)):
+        got = cost.interleaved(opts, pid, [*cost.only(pid), *args],
+                               lambda *_: at_rate(opts, port, pid, env, rate))
+        more = [t - u for u, t in got.kept]
+        if not args:
+            rows.append(Row(f"{what}, CPU per request, untraced, {rate} req/s", "µs",
+                            [u for u, _ in got.kept]))
+        rows.append(Row(f"{what}, CPU per request, added, {how}", "µs", more, None,
+                        cost.notes(host.interval(more), got)))
+    host.say(f"  {rate} requests/s")
+    return rows
+
+
 def cost_tls(opts):
     """CPU per request of nginx within TLS at half its capacity, its plaintext read and not."""
-    rows = []
     with nginx() as (port, pid, env):
-        rate = int(h2load(port, env, 2)[0] / 2 * 0.5)
-        at_rate(opts, port, pid, env, rate)  # warm
-        for what, args in (("plaintext read", []), ("--tls off", OFF)):
-            got = cost.interleaved(opts, pid, [*cost.only(pid), *args],
-                                   lambda *_: at_rate(opts, port, pid, env, rate))
-            more = [t - u for u, t in got.kept]
-            if not args:
-                rows.append(Row(f"nginx within TLS, CPU per request, untraced, {rate} req/s", "µs",
-                                [u for u, _ in got.kept]))
-            rows.append(Row(f"nginx within TLS, CPU per request, added, {what}", "µs", more, None,
-                            cost.notes(host.interval(more), got)))
-        host.say(f"  {rate} requests/s")
-    return rows
+        return cost_of("nginx within TLS", opts, port, pid, env)
 
 
 def saturated_tls(opts):
@@ -98,27 +114,29 @@ def saturated_tls(opts):
     return rows
 
 
-def runs():
-    """Program -> how often it ran, of the programs for TLS that are loaded."""
+def runs(name):
+    """Program -> how often it ran, of the programs of that name, or that begin so."""
     out = subprocess.run([tool("bpftool"), "-j", "prog", "show"], capture_output=True, text=True,
                          check=True).stdout
-    return {p["id"]: (p["name"], p.get("run_cnt", 0)) for p in json.loads(out)
-            if p.get("name", "").startswith("sonde_tls")}
+    return {p["id"]: p.get("run_cnt", 0) for p in json.loads(out)
+            if p.get("name", "").startswith(name)}
+
+
+def runs_per_request(opts, port, pid, env, name):
+    theirs = runs(name)  # another sonde's
+    with host.Sonde(opts.sonde, [*cost.only(pid), "--probe-stats", "on"]):
+        before = runs(name)
+        done, _ = h2load(port, env, 1, 2000)
+        return sum(n - before[i] for i, n in runs(name).items()
+                   if i in before and i not in theirs) / done
 
 
 def traps_tls(opts):
     """Entries into the kernel that a request and its answer cost nginx within TLS: entries of
     calls (a trap each) and returns (a system call each since Linux 6.11), counted by the runs of
     the programs at them."""
-    values = []
     with nginx() as (port, pid, env):
-        for _ in range(3):
-            theirs = runs()  # another sonde's
-            with host.Sonde(opts.sonde, [*cost.only(pid), "--probe-stats", "on"]):
-                before = runs()
-                done, _ = h2load(port, env, 1, 2000)
-                values.append(sum(n - before[i][1] for i, (_, n) in runs().items()
-                                  if i in before and i not in theirs) / done)
+        values = [runs_per_request(opts, port, pid, env, "sonde_tls") for _ in range(3)]
     return [Row("nginx within TLS, entries and returns watched, a request and its answer", "", values)]
 
 
