@@ -84,7 +84,7 @@ def names(e, n):
 
 
 def swarm(e, port, rate, count, programs):
-    p = e.procs.run([e.program("swarm"), port, rate, count, *programs], seconds=120)
+    p = e.procs.run([e.program("swarm"), port, rate, count, *programs], seconds=400)
     out = json.loads(p.stdout())
     fail_if([f"swarm: {out}"] if out["failed"] or out["started"] != count else [])
     return out["seconds"]
@@ -99,7 +99,7 @@ def warm(e, s, port):
     s.settled_metrics()
 
 
-@case(group=None, limit=60)
+@case(group=None, limit=60, soak_limit=600)
 def churn_of_processes(e):
     """1,000 short processes a second: each one's request counted, under its own name."""
     ng = e.nginx("location = /brief { return 200; }")
@@ -132,7 +132,7 @@ def churn_of_processes(e):
 
 def ab_fresh(e, url, n, c=20):
     """A connection for each request; how many seconds they took."""
-    p = e.procs.run([tool("ab"), "-q", "-c", c, "-n", n, url], seconds=200)
+    p = e.procs.run([tool("ab"), "-q", "-c", c, "-n", n, url], seconds=500)
     done = re.search(r"Complete requests:\s+(\d+)", p.stdout())
     bad = re.search(r"Failed requests:\s+(\d+)", p.stdout())
     took = re.search(r"Time taken for tests:\s+([0-9.]+)", p.stdout())
@@ -141,7 +141,7 @@ def ab_fresh(e, url, n, c=20):
     return float(took[1])
 
 
-@case(group=None, limit=60)
+@case(group=None, limit=60, soak_limit=600)
 def churn_of_connections(e):
     """5,000 fresh connections a second: both ends of every one counted, none kept."""
     ng = e.nginx()
