@@ -70,6 +70,24 @@ while True:
     time.sleep(0.025)
 """
 
+# a door that nobody opens: connections wait to be accepted, others are let go and try again
+CROWD = """
+import socket, sys, time
+port = int(sys.argv[1])
+door = socket.socket()
+door.bind(("127.0.0.1", port))
+door.listen(1)
+crowd = []
+while True:
+    for _ in range(6):
+        s = socket.socket()
+        s.setblocking(False)
+        s.connect_ex(("127.0.0.1", port))
+        crowd.append(s)
+    time.sleep(3)
+    del crowd[:-12]
+"""
+
 
 class Webhook:
     """What Alertmanager delivers: (path, status, alertname, service) as they come."""
@@ -214,11 +232,12 @@ def failed_scrapes(prom):
 
 def run(e):
     fault = e.path("fault")
-    shop_port, redis_port = free_port(), free_port()
+    shop_port, redis_port, crowd_port = free_port(), free_port(), free_port()
     shop = e.write("shop.py", SHOP)
     e.serve([sys.executable, shop, shop_port, fault], shop_port)
     e.serve([tool("redis-server"), "--port", redis_port, "--bind", "127.0.0.1", "--save", ""], redis_port)
-    s = Sonde(e, "run", "--port", shop_port, "--port", redis_port).wait_ready()
+    s = Sonde(e, "run", "--port", shop_port, "--port", redis_port, "--port", crowd_port).wait_ready()
+    e.procs.start([sys.executable, e.write("crowd.py", CROWD), crowd_port])
     e.procs.start([sys.executable, e.write("visitors.py", VISITORS), shop_port, redis_port])
     hook = Webhook()
     prom = Prometheus(e, f"127.0.0.1:{s.port}", alertmanager(e, hook))
