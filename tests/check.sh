@@ -103,7 +103,7 @@ count() {
 }
 
 mkdir -p "$logs"
-[ $# -gt 0 ] || set -- gcc clang format unit unit-confusion san unit-san cli deploy fuzz e2e vm
+[ $# -gt 0 ] || set -- gcc clang format unit unit-confusion san unit-san cli deploy fuzz e2e e2e-syscall vm
 for s; do
 	SECONDS=0
 	"stage_$s" >"$logs/$s.log" 2>&1 </dev/null

@@ -27,8 +27,16 @@ ORDER = ("plain", "framing", "connections", "processes", "operations", "failures
          "inflight", "host", "usage", "disk", "tcp", "tls", "tlsh2", "otlp", "go")
 
 
-# what does not depend on how operations are captured
-TIERLESS = ("api", "badinput", "captures", "host", "usage", "disk", "otlp")
+# what does not depend on how operations are captured, and why: run in the best tier alone
+TIERLESS = {
+    "api": "asks for what became of transactions, whoever made them",
+    "badinput": "ends before anything is captured, or asks what this kernel has",
+    "captures": "replays packets: nothing is observed",
+    "disk": "reads what block devices did",
+    "host": "reads /proc and /sys",
+    "otlp": "sends on what became of transactions, whoever made them",
+    "usage": "reads /proc, and the exits of processes, one program in both tiers",
+}
 
 
 def load_cases(tier):
