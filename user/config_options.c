@@ -46,7 +46,6 @@ const struct option options[] = {
 	{ "listen", "ADDR:PORT", OPT_LISTEN, .commands = CMD(RUN), .def = "127.0.0.1:9464",
 	  .help = "serve metrics and the API here; off: nowhere" },
 	{ "web-config", "FILE", OPT_STRING, FIELD(web_config), .commands = CMD(RUN),
-	  .missing = "serve TLS or authentication",
 	  .help = "TLS and authentication, in the Prometheus exporters' file form" },
 	{ "pid", LIST("PID"), FIELD(pids), .commands = OBSERVING | CMD(CHECK), .check = check_pid,
 	  .help = "observe only these processes; check: look at this one in depth" },

@@ -41,7 +41,7 @@ static struct server *start(void)
 	struct server *s = NULL;
 	char err[512];
 
-	must(server_open(&s, "127.0.0.1", 0, &source, err, sizeof(err)) == 0);
+	must(server_open(&s, "127.0.0.1", 0, &source, NULL, err, sizeof(err)) == 0);
 	return s;
 }
 

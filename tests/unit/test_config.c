@@ -231,7 +231,6 @@ static void what_is_not_built_is_refused_when_asked_for(void **state)
 	struct config c;
 
 	REFUSED("--propagate: this build does not", "", ARGS("--propagate", "http"));
-	REFUSED("--web-config: this build does not", "", ARGS("--web-config", "x"));
 	REFUSED("--namespace: this build does not", "", ARGS("--namespace", "x"));
 	REFUSED("--spans: not together", "", ARGS("replay", "f", "--spans", "--json"));
 	/* said in a shared environment, it is not asked of a command that has no use for it */

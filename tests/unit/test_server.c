@@ -102,7 +102,7 @@ static void open_on(struct fixture *f, const char *addr)
 
 	*f = (struct fixture){ .store = series_store_new(0), .is_ready = true };
 	series_get(f->store, METRIC_EVENTS_LOST, NULL, &SLICE("ring_full"), 1);
-	assert_int_equal(server_open(&f->server, addr, 0, &source, err, sizeof(err)), 0);
+	assert_int_equal(server_open(&f->server, addr, 0, &source, NULL, err, sizeof(err)), 0);
 }
 
 static void close_fixture(struct fixture *f)
@@ -497,16 +497,16 @@ static void test_cannot_listen(void **state)
 	char err[256];
 
 	open_on(&f, "127.0.0.1");
-	assert_int_equal(
-		server_open(&second, "127.0.0.1", server_port(f.server), &source, err, sizeof(err)),
-		-EADDRINUSE);
+	assert_int_equal(server_open(&second, "127.0.0.1", server_port(f.server), &source, NULL,
+				     err, sizeof(err)),
+			 -EADDRINUSE);
 	assert_null(second);
 	assert_non_null(strstr(err, "Address already in use"));
 	assert_non_null(strstr(err, "--listen"));
 	assert_null(strchr(err, '\n'));
-	assert_int_equal(server_open(&second, "192.0.2.1", 0, &source, err, sizeof(err)),
+	assert_int_equal(server_open(&second, "192.0.2.1", 0, &source, NULL, err, sizeof(err)),
 			 -EADDRNOTAVAIL);
-	assert_true(server_open(&second, "no such host", 0, &source, err, sizeof(err)) < 0);
+	assert_true(server_open(&second, "no such host", 0, &source, NULL, err, sizeof(err)) < 0);
 	assert_non_null(strstr(err, "no such host"));
 	server_close(NULL);
 	close_fixture(&f);
@@ -517,7 +517,7 @@ static void test_ipv6(void **state)
 	const struct status_source source = { 0 };
 	struct server *s;
 	char err[256];
-	int res = server_open(&s, "::1", 0, &source, err, sizeof(err));
+	int res = server_open(&s, "::1", 0, &source, NULL, err, sizeof(err));
 
 	if (res == -EADDRNOTAVAIL || res == -EAFNOSUPPORT) {
 		assert_non_null(strstr(err, "::1")); /* a host without: it says so */

@@ -12,6 +12,7 @@
 #include "export/services_json.h"
 #include "export/traces.h"
 #include "export/status.h"
+#include "export/web_config.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "version.h"
@@ -131,11 +132,17 @@ int serve_open(struct serve *s, const struct config *c, struct stats *stats)
 	*s = (struct serve){ .stats = stats };
 	if (!c->listen_addr)
 		return 0;
-	if (server_open(&s->server, c->listen_addr, c->listen_port, &source, err, sizeof(err))) {
+	if (c->web_config && !(s->web = web_config_open(c->web_config, err, sizeof(err)))) {
+		log_error("%s", err);
+		return EXIT_USAGE;
+	}
+	if (server_open(&s->server, c->listen_addr, c->listen_port, &source, s->web, err,
+			sizeof(err))) {
 		log_error("%s", err);
 		return EXIT_CANNOT;
 	}
-	snprintf(s->url, sizeof(s->url), "http://%s%s%s:%u", bracket, c->listen_addr,
+	snprintf(s->url, sizeof(s->url), "http%s://%s%s%s:%u",
+		 s->web && web_config_certificate(s->web) ? "s" : "", bracket, c->listen_addr,
 		 *bracket ? "]" : "", server_port(s->server));
 	return 0;
 }
@@ -179,6 +186,8 @@ void serve_end(struct serve *s)
 void serve_close(struct serve *s)
 {
 	server_close(s->server);
+	web_config_close(s->web);
+	s->web = NULL;
 	traces_free(s->traces);
 	s->server = NULL;
 }

@@ -8,12 +8,14 @@
 #include "loop.h"
 
 struct server;
+struct web_config;
 
 struct serve {
 	struct stats *stats; /* borrowed */
 	struct server *server;
-	struct traces *traces; /* owned; of late, for the API */
-	bool is_ready;	       /* what /readyz says; set by the owner */
+	struct web_config *web; /* owned; NULL: neither TLS nor passwords */
+	struct traces *traces;	/* owned; of late, for the API */
+	bool is_ready;		/* what /readyz says; set by the owner */
 	int timer;
 	char url[128]; /* "http://127.0.0.1:9464"; empty: serves nowhere */
 };

@@ -26,8 +26,8 @@ int cmd_version(const struct cmd_args *a)
 	if (otlp_post_library())
 		printf("otlp:      http/protobuf http/json grpc (libcurl %s)\n",
 		       otlp_post_library());
-	printf("not built: %s%s%spropagation, kubernetes, web-config\n",
-	       otlp_post_library() ? "" : "otlp, ", go_code_library() ? "" : "tls of go, ",
+	printf("not built: %s%s%spropagation, kubernetes\n", otlp_post_library() ? "" : "otlp, ",
+	       go_code_library() ? "" : "tls of go, ",
 	       screen_is_built() ? "" : "top's live view, ");
 	return EXIT_DONE;
 }

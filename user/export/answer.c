@@ -8,6 +8,8 @@
 #include "export/gzip.h"
 #include "export/negotiate.h"
 #include "export/prometheus.h"
+#include "export/web_config.h"
+#include "util/clock.h"
 
 enum { SCRAPE_BLOCK = 32 * 1024 };
 
@@ -212,6 +214,35 @@ static enum MHD_Result answer_metrics(const struct answer_request *r)
 	return queue(r, MHD_HTTP_OK, negotiate_content_type(kind), response);
 }
 
+/* Who asks is known, or need not be. Else it has been answered, by *res. */
+static bool is_let_in(const struct answer_request *r, enum MHD_Result *res)
+{
+	struct MHD_Response *response;
+	enum web_answer answer;
+	char *password = NULL, *name;
+
+	if (!r->web || !web_config_asks(r->web))
+		return true;
+	name = MHD_basic_auth_get_username_password(r->connection, &password);
+	answer = web_config_check(r->web, name, password, clock_mono_ns());
+	MHD_free(name);
+	MHD_free(password);
+	if (answer == WEB_YES)
+		return true;
+	if (answer == WEB_LATER) {
+		*res = answer_text(r, MHD_HTTP_TOO_MANY_REQUESTS,
+				   "one password at a time: try again in a second\n");
+		return false;
+	}
+	response = MHD_create_response_from_buffer(13, (void *)(uintptr_t) "Unauthorized\n",
+						   MHD_RESPMEM_PERSISTENT);
+	*res = response ? MHD_queue_basic_auth_fail_response(r->connection, "sonde", response)
+			: MHD_NO;
+	if (response)
+		MHD_destroy_response(response);
+	return false;
+}
+
 static const struct {
 	const char *path;
 	bool is_api;
@@ -256,14 +287,25 @@ static bool is_meant(const char *asked, const char *path)
 	return path[n - 1] == '/' ? strncmp(asked, path, n) == 0 : strcmp(asked, path) == 0;
 }
 
+/* Probes have no password, and learn nothing but that it runs. */
+static bool is_open_to_all(const char *path)
+{
+	return strcmp(path, "/healthz") == 0 || strcmp(path, "/livez") == 0 ||
+	       strcmp(path, "/readyz") == 0;
+}
+
 enum MHD_Result answer(const struct answer_request *r)
 {
+	enum MHD_Result res = MHD_NO;
+
 	for (size_t i = 0; i < N_PATHS; i++) {
 		if (!is_meant(r->path, paths[i].path))
 			continue;
 		if (!r->is_read)
 			return answer_text(r, MHD_HTTP_METHOD_NOT_ALLOWED,
 					   "only GET and HEAD; nothing can be changed here\n");
+		if (!is_open_to_all(paths[i].path) && !is_let_in(r, &res))
+			return res;
 		if (paths[i].is_api && !r->is_api_open)
 			return answer_text(
 				r, MHD_HTTP_FORBIDDEN,

@@ -7,12 +7,15 @@
 #include <stdbool.h>
 #include "export/server.h"
 
+struct web_config;
+
 struct answer_request {
 	struct MHD_Connection *connection;
 	const struct status_source *source;
-	const char *path; /* as sent, without the query */
-	bool is_api_open; /* else the API is refused with the reason */
-	bool is_read;	  /* GET or HEAD */
+	struct web_config *web; /* NULL: everybody may ask */
+	const char *path;	/* as sent, without the query */
+	bool is_api_open;	/* else the API is refused with the reason */
+	bool is_read;		/* GET or HEAD */
 	bool is_head;
 };
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "export/answer.h"
+#include "export/web_config.h"
 
 enum {
 	SERVER_BACKLOG = 64,
@@ -19,6 +20,7 @@ enum {
 struct server {
 	struct status_source source;
 	struct MHD_Daemon *daemon;
+	struct web_config *web; /* borrowed; NULL: none */
 	bool is_loopback;
 	uint16_t port;
 };
@@ -73,6 +75,12 @@ static bool server_is_body_too_large(struct MHD_Connection *c)
 	return length && strtoull(length, NULL, 10) > SERVER_BODY_MAX;
 }
 
+/* Nobody reads along, and who asks has said who he is. */
+static bool server_is_guarded(const struct server *s)
+{
+	return s->web && web_config_certificate(s->web) && web_config_asks(s->web);
+}
+
 static enum MHD_Result server_handle(void *cls, struct MHD_Connection *c, const char *url,
 				     const char *method, const char *version, const char *upload,
 				     size_t *upload_size, void **state)
@@ -82,7 +90,8 @@ static enum MHD_Result server_handle(void *cls, struct MHD_Connection *c, const 
 		.connection = c,
 		.source = &s->source,
 		.path = url,
-		.is_api_open = s->is_loopback,
+		.is_api_open = s->is_loopback || server_is_guarded(s),
+		.web = s->web,
 		.is_read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0,
 		.is_head = strcmp(method, "HEAD") == 0,
 	};
@@ -103,18 +112,32 @@ static enum MHD_Result server_handle(void *cls, struct MHD_Connection *c, const 
 
 static int server_start(struct server *s, int fd)
 {
+	bool is_tls = s->web && web_config_certificate(s->web);
+	struct MHD_OptionItem tls[] = {
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0,
+		  is_tls ? (void *)(uintptr_t)web_config_certificate(s->web) : NULL },
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0,
+		  is_tls ? (void *)(uintptr_t)web_config_key(s->web) : NULL },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0,
+		  is_tls ? (void *)(uintptr_t)web_config_priorities(s->web) : NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+
 	s->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL, 0, NULL, NULL, server_handle, s, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)SERVER_CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)SERVER_TIMEOUT_S,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_CONNECTION_MEMORY,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, server_unescape,
-		NULL, MHD_OPTION_END);
-	return s->daemon ? 0 : -ENOMEM;
+		MHD_USE_EPOLL | (is_tls ? MHD_USE_TLS : 0), 0, NULL, NULL, server_handle, s,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned int)SERVER_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned int)SERVER_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)SERVER_CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_UNESCAPE_CALLBACK, server_unescape, NULL, MHD_OPTION_ARRAY,
+		is_tls ? tls : &tls[3], MHD_OPTION_END);
+	if (s->daemon)
+		return 0;
+	return is_tls ? -EKEYREJECTED : -ENOMEM;
 }
 
 int server_open(struct server **out, const char *addr, uint16_t port,
-		const struct status_source *source, char *err, size_t size)
+		const struct status_source *source, struct web_config *web, char *err, size_t size)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
 	struct addrinfo *found = NULL;
@@ -136,6 +159,7 @@ int server_open(struct server **out, const char *addr, uint16_t port,
 		goto out;
 	}
 	s->source = *source;
+	s->web = web;
 	res = fd = server_listen(s, found);
 	if (res >= 0)
 		res = server_start(s, fd);
@@ -145,10 +169,16 @@ out:
 		*out = s;
 		return 0;
 	}
-	snprintf(err, size,
-		 "cannot listen on %s port %u: %s; choose another with --listen ADDR:PORT, or "
-		 "--listen off",
-		 addr, port, strerror(-res));
+	if (res == -EKEYREJECTED)
+		snprintf(err, size,
+			 "--web-config: no TLS with this certificate and key: they do "
+			 "not belong together, or are no PEM");
+	else
+		snprintf(err, size,
+			 "cannot listen on %s port %u: %s; choose another with --listen ADDR:PORT, "
+			 "or "
+			 "--listen off",
+			 addr, port, strerror(-res));
 	free(s);
 	return res;
 }

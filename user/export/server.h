@@ -47,12 +47,13 @@ struct status_source {
 };
 
 struct server;
+struct web_config;
 
 /* addr: a numeric address or a name of this host; port 0: any free one. The source is copied, its
- * ctx borrowed. 0, or -errno with one line in err that says what to do. *out is set on success
- * only. */
+ * ctx borrowed, web too (NULL: neither TLS nor authentication). 0, or -errno with one line in err
+ * that says what to do. *out is set on success only. */
 int server_open(struct server **out, const char *addr, uint16_t port,
-		const struct status_source *source, char *err, size_t size);
+		const struct status_source *source, struct web_config *web, char *err, size_t size);
 void server_close(struct server *s); /* drops connections; NULL accepted */
 
 /* Serves a connection that somebody else accepted: a stream socket, non-blocking, from now on the

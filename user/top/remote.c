@@ -96,6 +96,9 @@ static json_t *get(struct remote *r, const char *path, struct top_frame *f)
 	curl_easy_setopt(r->curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(r->curl, CURLOPT_WRITEDATA, r);
 	curl_easy_setopt(r->curl, CURLOPT_ERRORBUFFER, why);
+	/* as the program curl does: authorities of one's own */
+	if (getenv("CURL_CA_BUNDLE"))
+		curl_easy_setopt(r->curl, CURLOPT_CAINFO, getenv("CURL_CA_BUNDLE"));
 	res = curl_easy_perform(r->curl);
 	curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (res != CURLE_OK)

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "util/clock.h"
+
+#define IDLE_NS (15 * NS_PER_S)
 
 static struct service_usage_one *usage_of(struct service_usage *u, const char *service)
 {
@@ -16,6 +19,20 @@ static struct service_usage_one *usage_of(struct service_usage *u, const char *s
 	u->list[u->n] = (struct service_usage_one){ 0 };
 	snprintf(u->list[u->n].service, sizeof(u->list[u->n].service), "%s", service);
 	return &u->list[u->n++];
+}
+
+/* Its processes are looked at now and then: the rate is over the time between two changes. */
+static void find_rate(struct service_usage_one *one, uint64_t now_ns)
+{
+	if (!one->has_before) {
+		one->changed_ns = now_ns;
+	} else if (one->cpu_ns > one->before_cpu_ns) {
+		one->cores = (double)(one->cpu_ns - one->before_cpu_ns) /
+			     (double)(now_ns - one->changed_ns);
+		one->changed_ns = now_ns;
+	} else if (now_ns - one->changed_ns > IDLE_NS) {
+		one->cores = 0;
+	}
 }
 
 int service_usage_take(struct service_usage *u, const struct series_store *st, uint64_t now_ns)
@@ -31,8 +48,6 @@ int service_usage_take(struct service_usage *u, const struct series_store *st, u
 		one->has_before = true;
 		one->cpu_ns = one->memory_bytes = 0;
 	}
-	u->before_ns = u->taken_ns;
-	u->taken_ns = now_ns;
 	for (uint64_t at = 0; (s = series_after(st, METRIC_SERVICE_CPU, at)); at = s->serial) {
 		struct service_usage_one *one = s->service ? usage_of(u, s->service->name) : NULL;
 
@@ -45,13 +60,13 @@ int service_usage_take(struct service_usage *u, const struct series_store *st, u
 		if (one)
 			one->memory_bytes += s->value;
 	}
+	for (size_t i = 0; i < u->n; i++)
+		find_rate(&u->list[i], now_ns);
 	return 0;
 }
 
 void service_usage_fill(const struct service_usage *u, struct top_row *rows, size_t n)
 {
-	uint64_t passed_ns = u->taken_ns - u->before_ns;
-
 	for (size_t i = 0; i < n; i++) {
 		for (size_t k = 0; k < u->n && rows[i].r.group == RECENT_BY_SERVICE; k++) {
 			const struct service_usage_one *one = &u->list[k];
@@ -60,9 +75,7 @@ void service_usage_fill(const struct service_usage *u, struct top_row *rows, siz
 				continue;
 			rows[i].knows_usage = one->has_before;
 			rows[i].memory_bytes = one->memory_bytes;
-			if (one->has_before && one->cpu_ns >= one->before_cpu_ns && passed_ns)
-				rows[i].cpu_cores = (double)(one->cpu_ns - one->before_cpu_ns) /
-						    (double)passed_ns;
+			rows[i].cpu_cores = one->cores;
 		}
 	}
 }

@@ -11,14 +11,15 @@ enum { SERVICE_USAGE_MAX = 512 };
 struct service_usage_one {
 	char service[128];
 	uint64_t cpu_ns, before_cpu_ns;
+	uint64_t changed_ns; /* when it was last seen to change: /proc is walked bit by bit */
 	uint64_t memory_bytes;
+	double cores;
 	bool has_before;
 };
 
 struct service_usage {
 	struct service_usage_one *list; /* owned */
 	size_t n;
-	uint64_t taken_ns, before_ns;
 };
 
 /* As the series have it now; rates are over the time since the last call. 0, -ENOMEM. */

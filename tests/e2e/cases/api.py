@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The JSON API: what it says of the last minute is what was sent."""
+import base64
 import json
+import os
 import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
 
 from harness.case import case
 from harness.proc import Failure, free_port, until
@@ -131,4 +138,54 @@ def api_health_has_limits_of_its_own(e):
     fail_unless("run", seen["run"]["health"], "degraded")
     if not any(r.startswith("dependency nginx is unhealthy") for r in seen["run"]["reasons"]):
         raise Failure(f"run: {seen['run']['reasons']}")
+    s.end()
+
+
+def ask_tls(port, path, cert, user=None, method="GET"):
+    """Status of a request over TLS."""
+    request = urllib.request.Request(f"https://localhost:{port}{path}", method=method)
+    if user:
+        request.add_header("Authorization", "Basic " + base64.b64encode(user.encode()).decode())
+    try:
+        with urllib.request.urlopen(request, timeout=10,
+                                    context=ssl.create_default_context(cafile=cert)) as r:
+            return r.status
+    except urllib.error.HTTPError as e:
+        return e.code
+
+
+@case(group=None)
+def api_web_config(e):
+    """Beyond loopback: nothing without TLS and a password, with them all."""
+    cert, key = e.path("web.crt"), e.path("web.key")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+                    "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert], check=True,
+                   capture_output=True, timeout=20)
+    hashed = subprocess.run(["htpasswd", "-nbB", "ann", "secret"], check=True, capture_output=True,
+                            text=True, timeout=20).stdout.strip()
+    config = e.write("web.yml", "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n"
+                     f"basic_auth_users:\n  ann: {hashed.split(':', 1)[1]}\n")
+    port = free_port()
+    s = Sonde(e, "run", "--port", 1, "--listen", f"0.0.0.0:{port}", "--web-config", config)
+    s.wait_ready()
+    for path, user, want in (("/healthz", None, 200), ("/metrics", None, 401),
+                             ("/api/v1/services", None, 401), ("/nothing", None, 404),
+                             ("/api/v1/services", "ann:secret", 200),
+                             ("/metrics", "ann:secret", 200)):
+        fail_unless(f"{path} of {user}", ask_tls(port, path, cert, user), want)
+    time.sleep(0.3)
+    got = [ask_tls(port, "/metrics", cert, u) for u in ("ann:wrong", "bob:secret", "ann:Secret")]
+    # passwords are tried four times a second at most; the one that is known is not held up by that
+    fail_unless("wrong ones", set(got) <= {401, 429} and 401 in got, True)
+    fail_unless("the right one meanwhile", ask_tls(port, "/metrics", cert, "ann:secret"), 200)
+    plain = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}",
+                            f"http://127.0.0.1:{port}/metrics"], capture_output=True, text=True,
+                           timeout=10, check=False).stdout
+    fail_unless("without TLS", plain, "000")
+    out = subprocess.run([e.sonde, "top", "--once", "--json", "--connect",
+                          f"https://ann:secret@localhost:{port}"], capture_output=True, text=True,
+                         timeout=20, check=False, env={**os.environ, "CURL_CA_BUNDLE": cert})
+    fail_unless("top --connect", (out.returncode, json.loads(out.stdout or "{}").get("services")),
+                (0, []))
     s.end()
