@@ -12,6 +12,8 @@
 
 #define FIRST_WAIT_NS NS_PER_S
 #define LAST_WAIT_NS  (60 * NS_PER_S)
+#define SOON_NS	      (NS_PER_S / 4) /* several come at once */
+#define SOON_LAST_NS  (8 * NS_PER_S)
 
 /* Between three quarters of the time and all of it: the nodes of a cluster shall not ask at once. */
 static uint64_t wait_ns(struct asked *a)
@@ -40,6 +42,29 @@ void asked_failed(struct asked *a, uint64_t now_ns, const char *fmt, ...)
 	if (strcmp(was, a->reason) != 0)
 		log_warn("%s (%s): %s; what it would say of containers is missing", a->name,
 			 a->where, a->reason);
+}
+
+bool asked_is_time(struct asked *a, uint64_t now_ns, uint64_t misses, uint64_t changes)
+{
+	/* while it fails its own times hold */
+	bool is_missed = misses != a->misses && a->has_answered && !a->reason[0];
+	uint64_t due_ns = a->due_ns;
+
+	if (!due_ns)
+		return false;
+	if (changes != a->changes)
+		a->soon_ns = SOON_NS;
+	if (is_missed && due_ns > a->asked_ns + a->soon_ns)
+		due_ns = a->asked_ns + a->soon_ns;
+	if (now_ns < due_ns)
+		return false;
+	a->soon_ns = !is_missed			     ? SOON_NS
+		     : a->soon_ns * 2 < SOON_LAST_NS ? a->soon_ns * 2
+						     : SOON_LAST_NS;
+	a->misses = misses;
+	a->changes = changes;
+	a->asked_ns = now_ns;
+	return true;
 }
 
 /* {"message": "..."}: Docker's errors and Kubernetes' Status alike */

@@ -19,6 +19,8 @@ struct asked {
 	uint64_t due_ns; /* when to ask next; 0: not before something happens */
 	uint32_t tries;	 /* without an answer, since the last */
 	uint64_t seed;	 /* of the jitter */
+	/* of asked_is_time() */
+	uint64_t asked_ns, soon_ns, misses, changes;
 };
 
 /* Asks again after 1 s, then ever later, up to a minute. */
@@ -28,6 +30,10 @@ void asked_failed(struct asked *a, uint64_t now_ns, const char *fmt, ...)
 void asked_refused(struct asked *a, uint64_t now_ns, const struct fetch_end *end,
 		   struct slice body);
 void asked_answered(struct asked *a);
+
+/* Is it time to ask for a list? When it is due; sooner when containers were met since that nobody
+ * knows (misses), ever later while that brings nothing new (changes). If so, it counts as asked. */
+bool asked_is_time(struct asked *a, uint64_t now_ns, uint64_t misses, uint64_t changes);
 
 /* Bytes of an answer, bounded. */
 struct answer_text {

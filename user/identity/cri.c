@@ -15,7 +15,6 @@ enum {
 
 #define LIST_TIMEOUT_NS (10 * NS_PER_S)
 #define LIST_EVERY_NS	(30 * NS_PER_S)
-#define LIST_SOON_NS	(NS_PER_S / 4) /* after who was not known; several come at once */
 
 struct cri {
 	struct cri_opts opts;
@@ -25,8 +24,6 @@ struct cri {
 	struct answer_text text;
 	json_t *pods;	 /* told; their containers are asked for. NULL: the pods are */
 	int grpc_status; /* NO_STATUS: none came */
-	uint64_t misses; /* containers_misses() when it was asked last */
-	uint64_t asked_ns;
 };
 
 struct cri *cri_new(const struct cri_opts *opts)
@@ -195,14 +192,7 @@ static void ask(struct cri *c, uint64_t now_ns)
 
 void cri_turn(struct cri *c, uint64_t now_ns)
 {
-	/* while it fails its own times hold */
-	if (!c->asked.reason[0] && c->asked.has_answered &&
-	    containers_misses(c->opts.containers) != c->misses &&
-	    c->asked.due_ns > c->asked_ns + LIST_SOON_NS)
-		c->asked.due_ns = c->asked_ns + LIST_SOON_NS;
-	if (c->fetch || !c->asked.due_ns || now_ns < c->asked.due_ns)
-		return;
-	c->misses = containers_misses(c->opts.containers);
-	c->asked_ns = now_ns;
-	ask(c, now_ns);
+	if (!c->fetch && asked_is_time(&c->asked, now_ns, containers_misses(c->opts.containers),
+				       containers_changes(c->opts.containers)))
+		ask(c, now_ns);
 }

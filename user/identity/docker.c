@@ -12,15 +12,12 @@ enum { LIST_BYTES = 32 << 20 };
 
 #define LIST_TIMEOUT_NS (10 * NS_PER_S)
 #define LIST_EVERY_NS	(30 * NS_PER_S) /* names change, and nobody tells */
-#define LIST_SOON_NS	(NS_PER_S / 4)	/* after who was not known; several come at once */
 
 struct docker {
 	struct docker_opts opts;
 	struct asked asked;
 	struct fetch *fetch; /* under way, or NULL */
 	struct answer_text text;
-	uint64_t misses;   /* containers_misses() when it was asked last */
-	uint64_t asked_ns; /* when that was */
 };
 
 struct docker *docker_new(const struct docker_opts *opts)
@@ -160,22 +157,11 @@ static void on_end(void *ctx, const struct fetch_end *end)
 	answer_text_free(&d->text);
 }
 
-static bool is_time(struct docker *d, uint64_t now_ns)
-{
-	/* while it fails its own times hold */
-	if (!d->asked.reason[0] && d->asked.has_answered &&
-	    containers_misses(d->opts.containers) != d->misses &&
-	    d->asked.due_ns > d->asked_ns + LIST_SOON_NS)
-		d->asked.due_ns = d->asked_ns + LIST_SOON_NS;
-	return !d->fetch && now_ns >= d->asked.due_ns;
-}
-
 void docker_turn(struct docker *d, uint64_t now_ns)
 {
-	if (!is_time(d, now_ns))
+	if (d->fetch || !asked_is_time(&d->asked, now_ns, containers_misses(d->opts.containers),
+				       containers_changes(d->opts.containers)))
 		return;
-	d->misses = containers_misses(d->opts.containers);
-	d->asked_ns = now_ns;
 	d->fetch = fetch_start(d->opts.fetcher, &(struct fetch_request){
 							.url = "http://docker/containers/json",
 							.unix_path = d->opts.path,
