@@ -334,7 +334,9 @@ def loss(place):
     nft = tool("nft")
 
     def say(text):
-        subprocess.run([nft, "-f", "-"], input=text.encode(), check=True, timeout=10)
+        p = subprocess.run([nft, "-f", "-"], input=text.encode(), capture_output=True, timeout=10, check=False)
+        if p.returncode:
+            raise Trouble(f"nft: {p.stderr.decode(errors='replace').strip().splitlines()[0]}")
     table = f"inet sonde_demo_{place.base}"
     say(f"""table {table} {{
         chain input {{
