@@ -36,6 +36,8 @@ TRIED = {
     "ab-50000-in-metrics": "{sent:,} requests on 50 kept connections, as fast as they go",
     "tls-sonde-comes-and-goes": "sonde started and ended {rounds} times on nginx, Node and Python "
                                 "within TLS: of {sent:,} requests {failed} failed",
+    "go-tls-sonde-comes-and-goes": "sonde started and ended {rounds} times on a Go server within TLS: "
+                                   "of {sent:,} requests {failed} failed",
     "same-addresses-in-two-namespaces": "two network namespaces whose connections have the same "
                                         "addresses: {sent:,} requests",
 }
