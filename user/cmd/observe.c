@@ -2,6 +2,7 @@
 #include "cmd/observe.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -135,6 +136,19 @@ static void watch_cpu(struct observer *o, uint64_t now_ns)
 		 o->cpu_cores, o->config->cpu_limit);
 }
 
+static void watch_go(struct observer *o, uint64_t now_ns)
+{
+	const struct go_stats *st = o->go_files ? go_files_stats(o->go_files) : NULL;
+
+	go_files_tick(o->go_files, now_ns);
+	if (!st || o->is_go_told || !(st->failed + st->left_out))
+		return;
+	o->is_go_told = true;
+	log_warn("Go programs that cannot be watched: %" PRIu64 " refused by the kernel, %" PRIu64
+		 " beyond %d; sonde check --pid says more of one",
+		 st->failed, st->left_out, GO_FILES_MAX);
+}
+
 static void on_second(void *ctx)
 {
 	struct observer *o = ctx;
@@ -143,7 +157,7 @@ static void on_second(void *ctx)
 	turn_clock(o, now_ns);
 	probe_tick(o->probe);
 	tls_tick(o->tls, now_ns);
-	go_files_tick(o->go_files, now_ns);
+	watch_go(o, now_ns);
 	watch_cpu(o, now_ns);
 	if (o->on_turn)
 		o->on_turn(o->ctx);

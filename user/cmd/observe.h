@@ -28,6 +28,7 @@ struct observer {
 	struct sweeper *sweeper;
 	struct inquiry *inquiry; /* who is asked about containers */
 	struct go_files *go_files;
+	bool is_go_told; /* that some cannot be watched */
 	struct tls *tls; /* NULL: no plaintext of TLS */
 	struct pipeline pipeline;
 	struct loop *loop;
