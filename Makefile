@@ -192,6 +192,10 @@ bench-parse: $(O)/bench/bench_http1 $(O)/bench/bench_http2 $(O)/bench/bench_prot
 bench-span: $(O)/bench/bench_otlp
 	$(Q)$<
 
+# the last minute: ns for each transaction, ms for each frame of the live view
+bench-recent: $(O)/bench/bench_recent
+	$(Q)$<
+
 BENCHES := http1 http2 proto otlp recent
 $(O)/bench/bench_http2: $(O)/tests/unit/h2wire.o
 $(BENCHES:%=$(O)/bench/bench_%): $(O)/bench/bench_%: $(O)/tests/bench/bench_%.o $(O)/libsonde.a
@@ -271,7 +275,7 @@ clean:
 	$(call msg,CLEAN)
 	$(Q)rm -rf build build-*
 
-.PHONY: all docs fuzz fuzz-parts bench-parse bench-span tests unit format-check deps run check need-root \
+.PHONY: all docs fuzz fuzz-parts bench-parse bench-span bench-recent tests unit format-check deps run check need-root \
 	demo load chaos soak bench fresh-check vm-check vm-check-short install uninstall deb dist clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

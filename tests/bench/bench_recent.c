@@ -6,6 +6,7 @@
 #include "identity/service.h"
 #include "median.h"
 #include "metrics/recent.h"
+#include "top/frame.h"
 #include "util/clock.h"
 
 enum { TXNS = 50000, MANY = 10000, FEW = 8 };
@@ -33,15 +34,33 @@ static void prepare(void)
 	}
 }
 
+static void print_ms(const char *name, double *rounds)
+{
+	qsort(rounds, ROUNDS, sizeof(*rounds), compare);
+	printf("%-28s %7.2f ms  (%.2f to %.2f)\n", name, rounds[ROUNDS / 2], rounds[0],
+	       rounds[ROUNDS - 1]);
+}
+
+/* ms of CPU. */
+static double read_frame(const struct recent *r, enum recent_group group, uint64_t now_ns)
+{
+	const struct top_ask ask = { .group = group };
+	uint64_t begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	struct top_frame f = { 0 };
+
+	if (frame_read(&f, r, &ask, NULL, 0, now_ns))
+		abort();
+	frame_free(&f);
+	return (double)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns) / 1e6;
+}
+
 static void bench(const char *name, int endpoints)
 {
 	struct recent *r = recent_new(&(struct recent_opts){ .now_ns = NS_PER_S });
-	struct recent_query q = { .group = RECENT_BY_ENDPOINT };
-	double rounds[ROUNDS], reads[ROUNDS];
+	double rounds[ROUNDS], by_service[ROUNDS], by_endpoint[ROUNDS];
 
 	for (int round = 0; round < ROUNDS; round++) {
-		uint64_t begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID), end_ns;
-		struct recent_row *rows;
+		uint64_t begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID), now_ns;
 
 		for (int i = 0; i < TXNS; i++) {
 			struct txn *t = &txns[i % endpoints];
@@ -52,17 +71,14 @@ static void bench(const char *name, int endpoints)
 			t->start_ns = t->end_ns - 100000 - (uint64_t)(i * 7919 % 400000);
 			recent_txn(r, t);
 		}
-		end_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-		rounds[round] = (double)(end_ns - begin_ns) / TXNS;
-		q.now_ns = (uint64_t)(round + 100) * 3 * NS_PER_S + NS_PER_S;
-		recent_rows(r, &q, &rows);
-		reads[round] = (double)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - end_ns) / 1e6;
-		free(rows);
+		rounds[round] = (double)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns) / TXNS;
+		now_ns = (uint64_t)(round + 100) * 3 * NS_PER_S + NS_PER_S;
+		by_service[round] = read_frame(r, RECENT_BY_SERVICE, now_ns);
+		by_endpoint[round] = read_frame(r, RECENT_BY_ENDPOINT, now_ns);
 	}
 	print_median(name, rounds);
-	qsort(reads, ROUNDS, sizeof(*reads), compare);
-	printf("%-28s %7.2f ms  (%.2f to %.2f)\n", "  read as rows", reads[ROUNDS / 2], reads[0],
-	       reads[ROUNDS - 1]);
+	print_ms("  a frame of services", by_service);
+	print_ms("  a frame of endpoints", by_endpoint);
 	recent_free(r);
 }
 

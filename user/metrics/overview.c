@@ -86,30 +86,43 @@ static void judge(struct overview *o)
 	}
 }
 
-int overview_read(struct overview *o, const struct recent *r, char *const *rules, size_t n_rules,
-		  uint64_t now_ns)
+int overview_of(struct overview *o, const struct recent *r, char *const *rules, size_t n_rules,
+		uint64_t now_ns, const struct recent_row *rows, size_t n)
 {
-	struct recent_query q = { .now_ns = now_ns, .group = RECENT_BY_SERVICE };
-	struct recent_row *rows = NULL;
-	ssize_t n = recent_rows(r, &q, &rows), n_calls = -ENOMEM;
+	const struct recent_query q = { .now_ns = now_ns,
+					.group = RECENT_BY_PEER,
+					.role = SONDE_ROLE_CLIENT };
+	ssize_t n_calls;
 
 	*o = (struct overview){ .rules = rules, .n_rules = n_rules };
-	q.group = RECENT_BY_PEER;
-	q.role = SONDE_ROLE_CLIENT;
-	if (n >= 0)
-		n_calls = recent_rows(r, &q, &o->calls);
+	n_calls = recent_rows(r, &q, &o->calls);
 	o->n_calls = n_calls > 0 ? (size_t)n_calls : 0;
 	if (n_calls >= 0)
-		o->services = calloc((size_t)n + 1, sizeof(*o->services));
-	for (ssize_t i = 0; o->services && i < n; i++)
+		o->services = calloc(n + 1, sizeof(*o->services));
+	for (size_t i = 0; o->services && i < n; i++)
 		put_row(o, &rows[i]);
-	free(rows);
 	if (!o->services) {
 		overview_free(o);
 		return -ENOMEM;
 	}
 	judge(o);
 	return 0;
+}
+
+int overview_read(struct overview *o, const struct recent *r, char *const *rules, size_t n_rules,
+		  uint64_t now_ns)
+{
+	const struct recent_query q = { .now_ns = now_ns, .group = RECENT_BY_SERVICE };
+	struct recent_row *rows;
+	ssize_t n = recent_rows(r, &q, &rows);
+	int err;
+
+	*o = (struct overview){ 0 };
+	if (n < 0)
+		return -ENOMEM;
+	err = overview_of(o, r, rules, n_rules, now_ns, rows, (size_t)n);
+	free(rows);
+	return err;
 }
 
 void overview_free(struct overview *o)

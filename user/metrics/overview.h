@@ -26,6 +26,9 @@ struct overview {
 /* rules: as health.h, borrowed. 0, -ENOMEM. */
 int overview_read(struct overview *o, const struct recent *r, char *const *rules, size_t n_rules,
 		  uint64_t now_ns);
+/* The same where the rows of all services have been read already; they are copied. */
+int overview_of(struct overview *o, const struct recent *r, char *const *rules, size_t n_rules,
+		uint64_t now_ns, const struct recent_row *rows, size_t n);
 void overview_free(struct overview *o); /* a zeroed one is accepted */
 
 /* Of that name, the first one if namespaces share it; NULL: there is none. */

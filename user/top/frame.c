@@ -61,8 +61,12 @@ static int read_rows(struct top_frame *f, const struct recent *r, const struct r
 	ssize_t n = recent_rows(r, q, &list);
 	struct top_row *rows = n < 0 ? NULL : calloc((size_t)n + 1, sizeof(*rows));
 	struct overview all;
-	bool is_judged = rows && (q->group == RECENT_BY_SERVICE || q->group == RECENT_BY_PEER) &&
-			 overview_read(&all, r, rules, n_rules, q->now_ns) == 0;
+	bool is_judged = false;
+
+	if (rows && q->group == RECENT_BY_SERVICE && !q->errors_only)
+		is_judged = overview_of(&all, r, rules, n_rules, q->now_ns, list, (size_t)n) == 0;
+	else if (rows && (q->group == RECENT_BY_SERVICE || q->group == RECENT_BY_PEER))
+		is_judged = overview_read(&all, r, rules, n_rules, q->now_ns) == 0;
 
 	for (ssize_t i = 0; rows && i < n; i++) {
 		rows[i].r = list[i];
