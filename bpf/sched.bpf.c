@@ -85,6 +85,14 @@ static __always_inline bool is_throttled(struct task_struct *task)
 	return q->throttle_count > 0;
 }
 
+/* Global: see copy.bpf.h. */
+__weak __noinline int settle(struct thread *t, u64 now)
+{
+	if (t)
+		thread_settle(t, bpf_get_current_task_btf(), now);
+	return 0;
+}
+
 /* The rest is out of the way of the switches of threads that nobody observes. The thread that
  * leaves is still the one that runs. */
 static __noinline int leave(struct task_struct *task, bool preempt)
@@ -95,7 +103,7 @@ static __noinline int leave(struct task_struct *task, bool preempt)
 	if (!t)
 		return 0;
 	now = bpf_ktime_get_ns();
-	thread_settle(t, now);
+	settle(t, now);
 	t->off_ns = now;
 	t->run_delay_ns = task->sched_info.run_delay;
 	t->exec_ns = task->se.sum_exec_runtime;

@@ -22,9 +22,9 @@ enum { MESSAGES_MAX = 1024 }; /* UIO_MAXIOV */
 
 /* What a system call did, told by its number, arguments and result. */
 struct call {
-	u64 nr;
 	s64 ret;
 	u64 vec; /* its second argument */
+	u32 nr;
 	u32 fd;
 	u32 dir;
 	u32 flags;
@@ -379,6 +379,12 @@ __noinline int syscall_ended(struct call *call)
 	return 0;
 }
 
+/* Apart, for the frame of what calls it lies under the deepest row of calls there is. */
+static __noinline void receive_failed(void)
+{
+	tls_failed(SONDE_RX, NULL);
+}
+
 SEC("?tp_btf/sys_exit")
 int BPF_PROG(sonde_syscall, struct pt_regs *regs, long ret)
 {
@@ -394,7 +400,7 @@ int BPF_PROG(sonde_syscall, struct pt_regs *regs, long ret)
 	if (ret == 0 && !call.asks_bytes)
 		return 0;
 	if (ret < 0 && call.dir == SONDE_RX) {
-		tls_failed(SONDE_RX, NULL);
+		receive_failed();
 		if (!is_of_network(ret))
 			return 0;
 	}

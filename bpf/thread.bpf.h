@@ -107,22 +107,18 @@ static __always_inline void thread_return(struct thread *t, struct task_struct *
 /*
  * Tells the last time without a CPU apart, of the thread that runs. The scheduler knows how long of
  * it the thread was ready to run, as soon as it runs again; the rest it slept. Ready while its
- * group's quota was spent is throttled: as long as its queue was, if it has been the same. Global:
- * see copy.bpf.h.
+ * group's quota was spent is throttled: as long as its queue was, if it has been the same.
  */
-__weak __noinline int thread_settle(struct thread *t, u64 now)
+static __always_inline void thread_settle(struct thread *t, struct task_struct *task, u64 now)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	u64 away, ready, throttled = 0;
 	struct cfs_rq *queue = NULL;
 
-	if (!t)
-		return 0;
 	if (t->off_ns)
 		thread_return(t, task, now);
 	away = ready = t->away_ns;
 	if (!away)
-		return 0;
+		return;
 	t->away_ns = 0;
 	if (t->why != SONDE_WAIT_RUNQUEUE) {
 		ready = task->sched_info.run_delay - t->run_delay_ns;
@@ -141,10 +137,10 @@ __weak __noinline int thread_settle(struct thread *t, u64 now)
 	t->wait_ns[SONDE_WAIT_RUNQUEUE] += ready - throttled;
 	t->wait_ns[t->why & (SONDE_WAIT_MAX - 1)] += away - ready;
 	offcpu_add(task->tgid, t->why, away - ready, throttled, ready - throttled);
-	return 0;
 }
 
-/* The accounts of the thread that runs, for a record made now. Global: see copy.bpf.h. */
+/* The accounts of the thread that runs, for a record made now. Global: see copy.bpf.h; and the last
+ * in a row of calls whose frames just fit into what Linux 6.1 has for all of them together. */
 __weak __noinline int read_sched(u64 now, struct sonde_sched *out)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -160,7 +156,7 @@ __weak __noinline int read_sched(u64 now, struct sonde_sched *out)
 	}
 	if (!t->on_ns)
 		thread_open(t, task->tgid, now);
-	thread_settle(t, now);
+	thread_settle(t, task, now);
 	out->on_ns = t->on_ns;
 	__builtin_memcpy(out->wait_ns, t->wait_ns, sizeof(out->wait_ns));
 	return 0;

@@ -224,7 +224,7 @@ __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_tex
 /* --- socket operations of connections that look encrypted --- */
 
 /* Where the operation's first bytes are in the process. */
-static __always_inline u64 tls_base(const struct op *op, struct pt_regs *regs)
+static __noinline u64 tls_base(const struct op *op, struct pt_regs *regs)
 {
 	struct user_bytes ub = {};
 	struct iovec iov;
@@ -260,8 +260,8 @@ static __always_inline u32 tls_chunk(const struct tls_thread *th, const struct t
 }
 
 /* A record was sent within a write: which part of the plaintext it has in it. */
-static __always_inline void tls_sent(struct tls_thread *th, struct conn *c, const struct op *op,
-				     const u8 *head, struct tls_text *x)
+static __noinline void tls_sent(struct tls_thread *th, struct conn *c, const struct op *op,
+				const u8 *head, struct tls_text *x)
 {
 	u32 record = tls_record_len(head), chunk, tgid = bpf_get_current_pid_tgid() >> 32;
 	struct tls_session *t = NULL;
