@@ -288,6 +288,13 @@ def plain(folder, port):
     t.press("C-c")
     t.until("Ctrl-C ends it", "EXIT 0")
     t.close()
+    t = Terminal((100, 24), folder, "--port", port)
+    t.until("observes again", "SERVICE", seconds=15)
+    t.close()
+    time.sleep(2)
+    left = subprocess.run(["pgrep", "-f", f"^{SONDE} top --port {port}"], capture_output=True,
+                          text=True, timeout=5, check=False).stdout
+    verdict("it ends with its terminal", not left, left)
 
 
 def main():

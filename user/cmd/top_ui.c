@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,14 @@ static void act(struct top_ui *ui, enum view_action action)
 	}
 }
 
+/* SIGHUP reads the configuration again: that the terminal is gone shows here. */
+static bool is_terminal_gone(void)
+{
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL));
+}
+
 static void on_key(void *ctx)
 {
 	struct top_ui *ui = ctx;
@@ -133,7 +142,10 @@ static void on_key(void *ctx)
 		act(ui, view_press(&ui->view, key, &ui->frame));
 		view_take(&ui->view, &ui->frame, ui->canvas.height);
 	}
-	paint(ui);
+	if (is_terminal_gone())
+		loop_stop(ui->loop);
+	else
+		paint(ui);
 }
 
 static void on_resize(void *ctx)
