@@ -121,8 +121,8 @@ static __noinline struct conn *conn_new(struct sock *sk)
 			c->cookie = conn_cookie(sk);
 		return c;
 	}
-	if (c->cookie) /* a socket that connects again */
-		__builtin_memset(c, 0, sizeof(*c));
+	if (c->cookie) /* another CPU has made it, and may have counted in it */
+		return c;
 	c->cookie = conn_cookie(sk);
 	c->seen = sweep_turn;
 	c->slot = __sync_fetch_and_add(&next_slot, 1) & (SONDE_SLOTS - 1);
@@ -145,9 +145,15 @@ static __noinline struct conn *conn_new(struct sock *sk)
 static __always_inline struct conn *conn_begun(struct sock *sk)
 {
 	u64 at = (u64)sk;
+	struct conn *c;
 
-	if (is_syscall_tier)
+	if (is_syscall_tier) {
 		bpf_map_delete_elem(&conns_at, &at);
+		return conn_new(sk);
+	}
+	c = conn_of(sk);
+	if (c)
+		__builtin_memset(c, 0, sizeof(*c));
 	return conn_new(sk);
 }
 
