@@ -13,7 +13,7 @@
  * kernel's table of 16,384 has to have room for the next ones before that. */
 #define TCP_IDLE_NS	    (60 * NS_PER_S)
 #define TCP_IDLE_CROWDED_NS (4 * NS_PER_S)
-enum { TCP_CROWD = 4096 };
+enum { TCP_CROWD = 4096, TCP_CROWD_OVER = TCP_CROWD / 8 };
 
 /* Of one key, as taken last. */
 struct tally {
@@ -40,6 +40,7 @@ struct tcp {
 	uint64_t left_out;
 	uint32_t walk;
 	bool is_walking;
+	bool is_crowded;
 };
 
 struct tcp *tcp_new(const struct tcp_opts *opts)
@@ -248,6 +249,8 @@ static void name_peer(const struct sonde_tcp_key *key, struct red_text *text, st
 void tcp_begin(struct tcp *t, uint64_t now_ns)
 {
 	t->now_ns = now_ns;
+	/* until most of the crowd is gone: else it would stay at the mark */
+	t->is_crowded = t->tallies.n > (t->is_crowded ? TCP_CROWD_OVER : TCP_CROWD);
 	series_zero(t->opts.store, METRIC_TCP_ACTIVE);
 	series_zero(t->opts.store, METRIC_TCP_OLDEST);
 	series_zero(t->opts.store, METRIC_TCP_ACCEPT_QUEUE);
@@ -270,8 +273,7 @@ bool tcp_take(struct tcp *t, const struct sonde_tcp_key *key, const struct sonde
 	}
 	if (of->active || memcmp(&of->last, now, sizeof(*now)) != 0)
 		of->grown_ns = t->now_ns;
-	if (t->now_ns - of->grown_ns >=
-	    (t->tallies.n > TCP_CROWD ? TCP_IDLE_CROWDED_NS : TCP_IDLE_NS)) {
+	if (t->now_ns - of->grown_ns >= (t->is_crowded ? TCP_IDLE_CROWDED_NS : TCP_IDLE_NS)) {
 		free(map_del(&t->tallies, hash));
 		return false;
 	}
