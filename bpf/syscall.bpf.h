@@ -202,16 +202,14 @@ struct placed {
 	u32 error; /* of a datagram */
 };
 
-/* Is the operation's ciphertext told as plaintext? Global: see copy.bpf.h. */
-__noinline int tls_found(struct placed *p)
+/* Is the operation's ciphertext told as plaintext? No function of its own: what follows needs all
+ * the stack that older kernels give to a chain of calls. */
+static __always_inline bool tls_found(struct placed *p, struct conn *c)
 {
-	struct actor by = { .task = bpf_get_current_task_btf() };
+	struct actor by = { .sk = (struct sock *)p->op.sk, .c = c };
 
-	if (!p)
-		return 0;
-	by.sk = (struct sock *)p->op.sk;
-	by.c = conn_of(by.sk);
-	return by.c ? is_plaintext_told(&p->op, &by) : 0;
+	by.task = bpf_get_current_task_btf();
+	return is_plaintext_told(&p->op, &by);
 }
 
 /* The same of a datagram: apart, so that the two do not share a stack. */
@@ -279,7 +277,7 @@ static __always_inline void placed_capture(struct placed *p)
 		return;
 	if (p->is_datagram)
 		datagram_found(p, c);
-	else if (!is_tls_wanted || !tls_found(p))
+	else if (!is_tls_wanted || !tls_found(p, c))
 		capture(&p->op, c);
 }
 
@@ -354,8 +352,8 @@ static __noinline void call_place(const struct call *call, struct messages *m, s
 		place_found(&m->at.op, (struct sock *)m->at.op.sk, c, m->total);
 }
 
-/* Global: see copy.bpf.h. */
-__noinline int syscall_ended(struct call *call)
+/* No function of its own, as tls_found() is none. */
+static __always_inline int syscall_ended(struct call *call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct conn *c;
