@@ -5,8 +5,8 @@
  * aside, one step, which is a second trap and, in a virtual machine, ten times the cost of all
  * else. So a probe lies at the first instruction of the former kind, as long as none before it
  * touches the first three arguments or the stack: what a probe sees is what it would at the
- * function's beginning, and the return can be watched from there as well. Of a Go function the first
- * question is passed, how much is left of its stack. Pure; x86-64.
+ * function's beginning, and the return can be watched from there as well. Of a Go function the
+ * first question is passed, how much is left of its stack. Pure; x86-64.
  */
 #ifndef UPROBE_PLACE_H
 #define UPROBE_PLACE_H
