@@ -136,7 +136,7 @@ def waits_of_node(e):
     pairs = w.ask("/sleep")
     check(pairs, "blocked and cpu", lambda w, _: w["blocked"] + w["cpu"],
           lambda m: m["wall"] - m["delay"])
-    check(pairs, "blocked", lambda w, _: w["blocked"], lambda m: m["wall"] - m["delay"])
+    check(pairs, "blocked", lambda w, _: w["blocked"], slept)
     alone(pairs)
     pairs = w.ask("/call")
     check(pairs, "downstream and cpu", lambda w, _: w["downstream"] + w["cpu"],

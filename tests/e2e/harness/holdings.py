@@ -74,16 +74,17 @@ def steady_fds(pid):
     return min(found)
 
 
-# In the syscall tier the state of every connection of the host that is open is in a map of sonde's;
-# in the socket tier it is part of the socket. Of others a few hundred may have come meanwhile.
-STATE_BYTES = {"syscall": 1 << 17}
+# What a process waits for is in a map of sonde's while it lives, and in the syscall tier the state of
+# every open connection too. Of other programs on the host some may have come meanwhile; what is kept
+# of each connection or process of the churn is a hundred times that.
+STATE_BYTES = {"socket": 1 << 15, "syscall": 1 << 17}
 
 
 class Holdings:
     """Of a `sonde run`, at one moment."""
 
     def __init__(self, s):
-        self.state_bytes = STATE_BYTES.get(s.env.tier, 0)
+        self.state_bytes = STATE_BYTES[s.env.tier]
         bpf = s.metrics().of("sonde_bpf_memory_bytes")
         self.bpf_bytes = int(sum(v for _, v in bpf))
         self.anonymous_kib = anonymous_kib(s.proc.pid)
