@@ -84,7 +84,7 @@ class Holdings:
     """Of a `sonde run`, at one moment."""
 
     def __init__(self, s):
-        self.state_bytes = STATE_BYTES[s.env.tier]
+        self.state_bytes = STATE_BYTES[s.env.tier or "socket"]
         bpf = s.metrics().of("sonde_bpf_memory_bytes")
         self.bpf_bytes = int(sum(v for _, v in bpf))
         self.anonymous_kib = anonymous_kib(s.proc.pid)
