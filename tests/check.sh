@@ -65,7 +65,10 @@ stage_fuzz() {
 stage_vm() { make_all vm-check-short; }
 
 stage_e2e() { end_to_end; }
-stage_e2e-syscall() { end_to_end --tier syscall; }
+# in the other tier the cases that share one sonde, every protocol among them; all of them, by name
+stage_e2e-syscall() { end_to_end --tier syscall nothing-lost run-and-tail-agree \
+	client-contains-server replay-identical replay-prefix sigterm-ends-in-time; }
+stage_e2e-syscall-whole() { end_to_end --tier syscall; }
 
 end_to_end() {
 	timeout 1200 /usr/bin/python3 tests/e2e/run.py "$@"
