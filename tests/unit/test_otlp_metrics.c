@@ -31,7 +31,7 @@ static struct otlp_metrics *writer(enum otlp_temporality temporality, bool is_ex
 		.realtime_offset_ns = OFFSET,
 		.began_ns = NS_PER_S,
 		.origin = &origin,
-		.own = { .name = "sonde" },
+		.own = { .name = "sonde", .name_space = "", .instance_id = "" },
 	};
 
 	return otlp_metrics_new(&opts);
