@@ -38,11 +38,6 @@ def value(m, name, **labels):
     return found[0]
 
 
-def total(m, name, **labels):
-    """Of all instances: one that lived too briefly to tell its cgroup is another."""
-    return sum(v for have, v in m.of(name) if all(have.get(k) == x for k, x in labels.items()))
-
-
 def close(what, got, truth, slack):
     if abs(got - truth) > max(slack, 0.01 * truth):
         raise Failure(f"{what}: {got}, in truth {truth}")
@@ -71,9 +66,9 @@ def usage_of_processes_that_end(e):
                if labels["service_name"] == "burnt")
     e.figures.update(cpu=cpu, told=told)
     close("CPU", told, cpu, 0.02)
-    close("bytes written", total(m, "sonde_service_disk_io_bytes_total", disk_io_direction="write", **who),
+    close("bytes written", value(m, "sonde_service_disk_io_bytes_total", disk_io_direction="write", **who),
           written, 65536)
-    ended = total(m, "sonde_process_exits_total", reason="exit", code="7", **who)
+    ended = value(m, "sonde_process_exits_total", reason="exit", code="7", **who)
     if ended != len(runs):
         raise Failure(f"{ended} ended, not {len(runs)}")
     s.end()
