@@ -27,6 +27,7 @@ class Quiet(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        time.sleep(0.002)  # at either end most of a request is spent blocked
         self.send_response(500 if self.path.startswith("/broken") else 200)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -236,7 +237,7 @@ def remote(folder, port):
         t.press("Enter")
         t.until("peers", "PEER")
         t.press("Enter")
-        t.until("requests", "REQUEST", "waits", "run queue")
+        t.until("requests", "REQUEST", "waits", "blocked")
         t.press("r")
         t.until("what is not observed here is not recorded", "only what is observed here")
         t.press("q")
