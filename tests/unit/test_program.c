@@ -50,6 +50,7 @@ static const struct program_case cases[] = {
 	{ "/usr/bin/python3.11", "python3|../x/main.py", "/srv/shop", "x", N },
 	{ "/usr/bin/python3.11", "python3|../main.py", "/srv/shop", "main", N },
 	{ "/usr/bin/python3.11", "python3|server.py", "", "server", N },
+	{ "/usr/bin/python3.11", "python3|server.py", NULL, "server", N },
 	{ "/usr/bin/python3.11", "python3|/main.py", "/", "main", N },
 	{ "/usr/bin/python3.11", "python3|manage.py|runserver", "/srv/shop", "shop", N },
 	{ "/usr/bin/python3.11", "python3|-m|http.server|8000", "/", "http.server", N },
@@ -135,7 +136,8 @@ static struct slice copy_of(const char *text, size_t n)
 static enum program_is name_of(const struct program_case *c, size_t args_n, char *out, size_t size)
 {
 	struct slice args = copy_of(c->args, args_n);
-	struct program p = { slice_str(c->exe), args, slice_str(c->cwd) };
+	struct slice cwd = c->cwd ? slice_str(c->cwd) : (struct slice){ NULL, 0 };
+	struct program p = { slice_str(c->exe), args, cwd };
 	enum program_is is = program_name(&p, out, size);
 
 	free((void *)args.p);

@@ -31,7 +31,8 @@ struct slice program_base(struct slice path)
 
 	while (from && path.p[from - 1] != '/')
 		from--;
-	return (struct slice){ path.p + from, path.n - from };
+	/* all of it, even where that is nothing at no address */
+	return from ? (struct slice){ path.p + from, path.n - from } : path;
 }
 
 /* The path without its last part and the slashes before it; "/a" gives "". */
