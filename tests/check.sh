@@ -12,6 +12,7 @@ unset MAKEFLAGS MFLAGS MAKELEVEL O CC SAN
 logs=build/check
 fuzz_seconds=${FUZZ_SECONDS:-20}
 passed=0 failed=0
+wrong= # a line for each test that failed
 
 # -k: what does not depend on a failure is still built and tested
 make_all() { timeout 900 make -k --no-print-directory -j"$(nproc)" "$@"; }
@@ -98,11 +99,24 @@ count() {
 	passed=$((passed + p)) failed=$((failed + f))
 	printf '%-4s %-14s %4d s  %d passed, %d failed\n' "$([ "$f" = 0 ] && echo ok || echo FAIL)" \
 		"$1" "$SECONDS" "$p" "$f"
-	[ "$f" = 0 ] || {
-		grep -E '^FAIL |^\[  (FAILED|SKIPPED) +\] [^0-9]' "$log" | head -n 40
-		echo "-- the end of $log:"
-		tail -n 25 "$log"
-	}
+	[ "$f" = 0 ] || reasons "$1"
+}
+
+# reasons STAGE: what is printed must be enough to know why: the log itself stays on that machine
+reasons() {
+	local log=$logs/$1.log
+	case $1 in
+	gcc|clang|san|format)
+		grep -m 30 -E -A 4 'error:|undefined reference|\*\*\*' "$log" | cut -c 1-400 ;;
+	*)
+		awk -f tests/reasons.awk "$log" | head -n 150 ;;
+	esac
+	echo "-- the end of $log:"
+	tail -n 12 "$log" | cut -c 1-400
+	wrong+="  $1"$'\n'$(awk '/^FAIL |^\[  (FAILED|SKIPPED) +\] [^0-9]/ {
+		sub(/^(FAIL|\[[^]]*\]) */, ""); sub(/: .*/, ""); print "    " $0 }' "$log" |
+		sort -u | head -n 40)
+	wrong=${wrong%$'\n'}$'\n'
 }
 
 mkdir -p "$logs"
@@ -114,5 +128,6 @@ for s; do
 	[ "$s" != unit-confusion ] || sed -n '/^ *http/,/^$/p' "$logs/$s.log"
 done
 
+[ "$failed" = 0 ] || printf 'failed:\n%s' "$wrong"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -117,6 +117,11 @@ def main():
             shutil.copy(args.sonde, sonde)
         runner = Runner(top, sonde, args.tier, build(top), args.globs, args.soak, args.figures,
                         cgroup)
+
+        def ended(*_):
+            runner.ended()
+            sys.exit(143)
+        signal.signal(signal.SIGTERM, ended)
         try:
             execute(runner, args.dry)
         finally:

@@ -12,7 +12,7 @@ import time
 import traceback
 
 from .env import Env
-from .proc import Failure
+from .proc import PATIENCE, Failure
 
 CASES = []
 LIMIT_S = 30
@@ -40,9 +40,9 @@ def _alarm(*_):
 
 
 def bounded(fn, seconds, *args):
-    """Calls fn; None or what went wrong."""
+    """Calls fn; what it returns, and what went wrong or None. It should be done in so many seconds."""
     signal.signal(signal.SIGALRM, _alarm)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds * PATIENCE)
     try:
         return fn(*args), None
     except Failure as e:
@@ -60,6 +60,7 @@ class Runner:
         self.programs, self.globs = programs, globs
         self.soak, self.figures = soak, figures
         self.passed = self.failed = 0
+        self.at = None  # the case that runs, and since when
 
     def wants(self, name):
         return not self.globs or any(fnmatch.fnmatchcase(name, g) for g in self.globs)
@@ -70,31 +71,43 @@ class Runner:
         return env
 
     def report(self, name, problem, seconds=None):
+        took = "" if seconds is None else f" {seconds:.1f} s"
         if problem:
             self.failed += 1
-            print(f"FAIL {name}: {problem}", flush=True)
+            print(f"FAIL {name}: {problem}{took and f' (after{took})'}", flush=True)
         else:
             self.passed += 1
-            print(f"ok {name}", flush=True)
+            print(f"ok {name}{took}", flush=True)
+
+    def ended(self):
+        """The run is ended from outside: whoever reads on is told where it was."""
+        name, since = self.at or ("the start", time.monotonic())
+        self.report(name, "it ran when all was ended from outside", time.monotonic() - since)
+
+    def run_one(self, c, limit):
+        """What the case returns, what went wrong with it or with what it left behind, seconds."""
+        self.at = c.name, time.monotonic()
+        found, problem = bounded(c.fn, limit, c.env)
+        _, late = bounded(c.env.close, LIMIT_S)
+        return found, problem or (late and f"at its end: {late}"), time.monotonic() - self.at[1]
 
     def load(self, c):
         """The traffic of one shared case."""
-        found, c.failed = bounded(c.fn, c.limit, c.env)
-        c.env.close()
+        found, c.failed, _ = self.run_one(c, c.limit)
         if found is not None:
             c.expects = found if isinstance(found, list) else [found]
 
     def prepare(self, cases):
         for c in cases:
+            self.at = c.name, time.monotonic()
             c.env = self.env(c.name)
             if c.before:
                 _, c.failed = bounded(c.before, c.limit, c.env)
 
     def alone(self, c):
         c.env = self.env(c.name)
-        _, problem = bounded(c.fn, c.soak_limit if self.soak else c.limit, c.env)
-        c.env.close()
-        self.report(c.name, problem)
+        _, problem, seconds = self.run_one(c, c.soak_limit if self.soak else c.limit)
+        self.report(c.name, problem, seconds)
         if self.figures and c.env.figures:
             with open(self.figures, "a") as f:
                 line = {"case": c.name, "problem": problem, **c.env.figures}

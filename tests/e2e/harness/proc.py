@@ -12,8 +12,13 @@ class Failure(Exception):
     """What a case found to be wrong, in one line."""
 
 
+# A busy machine takes its time: what is waited for is judged when it is there, not how soon.
+PATIENCE = 3
+
+
 def until(condition, seconds, what):
-    """Polls until condition() is true; its value."""
+    """Polls until condition() is true; its value. It should be within so many seconds."""
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -76,6 +81,8 @@ class Proc:
             pass
 
     def wait(self, seconds):
+        """Its exit code. It should end within so many seconds."""
+        seconds *= PATIENCE
         try:
             return self.popen.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -2,6 +2,7 @@
 """One `tail --json --record` and one `run` watch the traffic of many cases."""
 import os
 import re
+import time
 from collections import Counter
 
 from .case import bounded
@@ -42,6 +43,7 @@ class Shared:
         for c in self.cases:
             c.env.close()
             runner.report(c.name, c.failed or problem or self.judge(c))
+        runner.at = "shared", time.monotonic()
         checks = (self.agree, self.lost, self.summary, self.ended, self.replay, self.prefix,
                   self.pairs)
         for name, check in zip(CHECKS, checks):
