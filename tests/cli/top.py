@@ -140,6 +140,9 @@ def keys(folder, port):
     t.press("g")
     t.until("g is back at services", "SERVICE", " services")
     t.press("Home")
+    t.until("usage is known by now", "CPU%", seconds=20)
+    t.press("y")
+    t.until("y copies a service", "copied as JSON")
     t.press("Enter")
     t.until("Enter shows endpoints", "endpoints", "GET /broken", "GET /items/{id}")
     t.press("Down")
@@ -168,8 +171,10 @@ def keys(folder, port):
     t.until("r ends the recording", "the recording has ended", but=("RECORDING",))
     t.press("q")
     out = t.until("q quits", "EXIT 0")
-    copied = [l for l in out.replace("\n", "").split("EXIT") if "{" in l]
-    verdict("what was copied is printed", bool(copied) and '"duration_ns"' in copied[0], out)
+    out = out.replace("\n", "")
+    verdict("the copied service is printed", all(f'"{w}":' in out for w in (
+        "rate_now", "cpu_cores", "open_connections", "retransmits", "rtt_seconds", "tls")), out)
+    verdict("the copied request is printed", '"duration_ns":' in out, out)
     t.close()
 
 
@@ -231,7 +236,10 @@ def remote(folder, port):
                            stderr=subprocess.DEVNULL)
     try:
         t.until("then it is there", "SERVICE", "server", "socket tier", url, seconds=15)
-        t.until("with usage", "CPU%", "MEMORY")
+        t.until("with usage", "CPU%", "MEMORY", seconds=20)
+        t.resize(250, 30)
+        t.until("and connections", "RTT", "RETRANS", "CONNS", seconds=12)
+        t.resize(120, 30)
         t.press("Enter")
         t.until("endpoints", "ENDPOINT", "GET /broken", "GET /items/{id}")
         t.press("Enter")
@@ -259,8 +267,10 @@ def sizes(folder, port):
     t.until("80x24", "SERVICE", "REQ/S", "P95", "WAITS", "server", seconds=15)
     for size in ((100, 40), (132, 43), (250, 60), (80, 24)):
         t.resize(*size)
-        words = ["SERVICE", "events/s"] + (["LAST MINUTE", "PROTOCOL"] if size[0] == 250 else [])
-        t.until("%dx%d" % size, *words)
+        words = ["SERVICE", "events/s"]
+        if size[0] == 250:
+            words += ["LAST MINUTE", "PROTOCOL", "RTT", "RETRANS", "CONNS"]
+        t.until("%dx%d" % size, *words, seconds=12)
         time.sleep(1.2)
         lines = t.screen().splitlines()
         verdict("%dx%d: as high" % size, len(lines) == size[1], len(lines))

@@ -20,11 +20,16 @@ static struct top_row rows[] = {
 	  .knows_usage = true,
 	  .cpu_cores = 0.25,
 	  .memory_bytes = 50000000,
+	  .knows_tcp = true,
+	  .connections = 17,
+	  .retransmits = 4321,
+	  .rtt_ns = 777000,
 	  .r = { .key = 1,
 		 .role = SONDE_ROLE_SERVER,
 		 .name = "shop",
 		 .service = "shop",
 		 .protocol = "http",
+		 .encrypted = 6,
 		 .f = { .count = 100,
 			.errors = 12,
 			.error_ratio = 0.12,
@@ -139,6 +144,27 @@ static void test_table(void **state)
 	for (int y = 0; y < canvas.height; y++)
 		for (const char *p = line(y); *p; p++)
 			assert_true((uint8_t)*p >= 0x20);
+	view_free(&v);
+}
+
+/* What of a service only some hosts and protocols have. */
+static void test_columns_of_what_is_known(void **state)
+{
+	static const char *const heads[] = { "TLS", "RTT", "RETRANS", "CONNS", NULL };
+	static const char *const cells[] = { "6 dark", "777 us", "4321", "17", NULL };
+	struct top_row known = rows[0];
+	struct view v;
+
+	view_init(&v);
+	draw(&v, 300, 24);
+	for (size_t i = 0; heads[i]; i++)
+		assert_true(strstr(line(2), heads[i]) && strstr(line(4), cells[i]));
+	rows[0].knows_tcp = false;
+	rows[0].r.encrypted = 0;
+	draw(&v, 300, 24);
+	for (size_t i = 0; heads[i]; i++)
+		assert_null(strstr(line(2), heads[i]));
+	rows[0] = known;
 	view_free(&v);
 }
 
@@ -416,6 +442,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_columns_of_what_is_known),
 		cmocka_unit_test(test_columns_fit_any_width),
 		cmocka_unit_test(test_wide_characters),
 		cmocka_unit_test(test_sort_and_cursor),

@@ -2,6 +2,7 @@
 /* `sonde top` on what it observes itself. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "cmd/observe.h"
@@ -60,12 +61,19 @@ static void tell_self(struct live *l, uint64_t now_ns, struct top_self *out)
 /* Often when one zooms, once a second else: rates are over a second. */
 static void tell_present(struct live *l, uint64_t now_ns, struct top_frame *f)
 {
+	struct service_sums *sums;
+	ssize_t n;
+
 	if (now_ns - l->self_ns < NS_PER_S / 2)
 		return;
 	tell_self(l, now_ns, &f->self);
 	if (l->stats.procwalk)
 		procwalk_publish(l->stats.procwalk, now_ns);
-	service_usage_take(&l->usage, red_store(l->stats.red), now_ns);
+	n = service_sums_read(red_store(l->stats.red), &sums);
+	if (n < 0)
+		return;
+	service_usage_take(&l->usage, sums, (size_t)n, now_ns);
+	free(sums);
 }
 
 static int read_frame(void *ctx, const struct top_ask *ask, uint64_t at_ns, struct top_frame *f)

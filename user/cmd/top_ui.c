@@ -49,6 +49,21 @@ static void on_second(void *ctx)
 
 /* --- keys --- */
 
+/* What the columns of a service say beside its figures. */
+static void usage_json(json_t *o, const struct top_row *row)
+{
+	if (row->knows_usage) {
+		json_object_set_new(o, "cpu_cores", json_real(row->cpu_cores));
+		json_object_set_new(o, "memory_bytes", json_integer((json_int_t)row->memory_bytes));
+	}
+	if (!row->knows_tcp)
+		return;
+	json_object_set_new(o, "open_connections", json_integer((json_int_t)row->connections));
+	json_object_set_new(o, "retransmits", json_integer((json_int_t)row->retransmits));
+	json_object_set_new(o, "rtt_seconds",
+			    row->rtt_ns ? json_real((double)row->rtt_ns * 1e-9) : json_null());
+}
+
 static char *item_json(const struct top_ui *ui)
 {
 	const struct top_row *row = view_row(&ui->view, &ui->frame);
@@ -68,6 +83,8 @@ static char *item_json(const struct top_ui *ui)
 		if (row->is_judged)
 			json_object_set_new(o, "health", json_string(health_name(row->health)));
 		figures_json(o, &row->r);
+		json_object_set_new(o, "encrypted_connections", json_integer(row->r.encrypted));
+		usage_json(o, row);
 	}
 	text = o ? json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 	json_decref(o);

@@ -144,6 +144,49 @@ static enum style memory_text(const void *item, char *out)
 	return column_bytes(row->memory_bytes, out);
 }
 
+static enum style connections_text(const void *item, char *out)
+{
+	const struct top_row *row = item;
+
+	if (!row->knows_tcp)
+		return column_none(out);
+	snprintf(out, COLUMN_TEXT_LEN, "%llu", (unsigned long long)row->connections);
+	return row->connections ? STYLE_NORMAL : STYLE_DIM;
+}
+
+static enum style retransmits_text(const void *item, char *out)
+{
+	const struct top_row *row = item;
+
+	if (!row->knows_tcp)
+		return column_none(out);
+	snprintf(out, COLUMN_TEXT_LEN, "%llu", (unsigned long long)row->retransmits);
+	return row->retransmits ? STYLE_WARN : STYLE_DIM;
+}
+
+static enum style rtt_text(const void *item, char *out)
+{
+	const struct top_row *row = item;
+
+	if (!row->knows_tcp || !row->rtt_ns)
+		return column_none(out);
+	snprintf(out, COLUMN_TEXT_LEN, "%s", human_duration(row->rtt_ns).text);
+	return STYLE_NORMAL;
+}
+
+static enum style tls_text(const void *item, char *out)
+{
+	const struct recent_row *r = row_of(item);
+
+	if (!r->is_tls && !r->encrypted)
+		return column_none(out);
+	if (r->encrypted)
+		snprintf(out, COLUMN_TEXT_LEN, "%s%u dark", r->is_tls ? "read " : "", r->encrypted);
+	else
+		snprintf(out, COLUMN_TEXT_LEN, "read");
+	return r->encrypted ? STYLE_WARN : STYLE_GOOD;
+}
+
 static enum style protocol_text(const void *item, char *out)
 {
 	const struct recent_row *r = row_of(item);
@@ -151,8 +194,7 @@ static enum style protocol_text(const void *item, char *out)
 	if (r->encrypted && !r->f.count)
 		snprintf(out, COLUMN_TEXT_LEN, "dark");
 	else
-		snprintf(out, COLUMN_TEXT_LEN, "%s%s", r->protocol[0] ? r->protocol : "several",
-			 r->is_tls ? "+tls" : "");
+		snprintf(out, COLUMN_TEXT_LEN, "%s", r->protocol[0] ? r->protocol : "several");
 	return STYLE_DIM;
 }
 
@@ -177,6 +219,14 @@ COMPARE(out, figures(a)->response_bytes, figures(b)->response_bytes)
 COMPARE(cpu, ((const struct top_row *)a)->cpu_cores, ((const struct top_row *)b)->cpu_cores)
 COMPARE(memory, ((const struct top_row *)a)->memory_bytes,
 	((const struct top_row *)b)->memory_bytes)
+
+COMPARE(connections, ((const struct top_row *)a)->connections,
+	((const struct top_row *)b)->connections)
+COMPARE(retransmits, ((const struct top_row *)a)->retransmits,
+	((const struct top_row *)b)->retransmits)
+COMPARE(rtt, ((const struct top_row *)a)->rtt_ns, ((const struct top_row *)b)->rtt_ns)
+COMPARE(tls, row_of(a)->is_tls + 2 * row_of(a)->encrypted,
+	row_of(b)->is_tls + 2 * row_of(b)->encrypted)
 
 static int by_name(const void *a, const void *b)
 {
@@ -226,6 +276,22 @@ static bool has_usage(const struct top_frame *f)
 	return false;
 }
 
+static bool has_tcp(const struct top_frame *f)
+{
+	for (size_t i = 0; i < f->n_rows; i++)
+		if (f->rows[i].knows_tcp)
+			return true;
+	return false;
+}
+
+static bool has_tls(const struct top_frame *f)
+{
+	for (size_t i = 0; i < f->n_rows; i++)
+		if (f->rows[i].r.is_tls || f->rows[i].r.encrypted)
+			return true;
+	return false;
+}
+
 #define NUMBER(title, help, width, rank, what, known)                                        \
 	{                                                                                    \
 		title, help, COLUMN_RIGHT, width, width, rank, what##_text, by_##what, known \
@@ -248,8 +314,13 @@ static bool has_usage(const struct top_frame *f)
 	NUMBER("MEMORY", "resident, of all processes of the service", 7, 12, memory, has_usage), \
 	{ "WAITS", "where the time of the requests went: in words for the row in hand", \
 	  COLUMN_WAITS, 10, 20, 7, NULL, by_waits, NULL }, \
-	{ "PROTOCOL", "what it speaks; +tls: inside TLS", COLUMN_LEFT, 10, 14, 17, protocol_text, \
-	  by_protocol, NULL }, \
+	{ "PROTOCOL", "what it speaks", COLUMN_LEFT, 10, 14, 17, protocol_text, by_protocol, NULL }, \
+	{ "TLS", "read: inside TLS, and seen; dark: connections that cannot be read", \
+	  COLUMN_LEFT, 7, 12, 18, tls_text, by_tls, has_tls }, \
+	NUMBER("RTT", "round trip time of its connections, on average of the last minute", 7, 19, rtt, \
+	       has_tcp), \
+	NUMBER("RETRANS", "TCP segments it sent again in the last minute", 7, 20, retransmits, has_tcp), \
+	NUMBER("CONNS", "open TCP connections, as of the last 5 s", 6, 21, connections, has_tcp), \
 	{ "LAST MINUTE", "requests of each second", COLUMN_SPARK, 12, 60, 9, NULL, NULL, NULL }
 /* clang-format on */
 
@@ -264,7 +335,7 @@ static const struct column of_services[] = {
 static const struct column of_endpoints[] = {
 	{ "ENDPOINT", "method and route, or the summary of a query", COLUMN_LEFT, 24, 64, 1,
 	  name_text, by_name, NULL },
-	{ "SERVICE", "whose it is", COLUMN_LEFT, 14, 20, 18, service_text, by_service, NULL },
+	{ "SERVICE", "whose it is", COLUMN_LEFT, 14, 20, 22, service_text, by_service, NULL },
 	{ "ROLE", "served, or called", COLUMN_LEFT, 6, 6, 5, role_text, by_role, NULL },
 	FIGURES,
 };
@@ -272,7 +343,7 @@ static const struct column of_endpoints[] = {
 static const struct column of_peers[] = {
 	{ "PEER", "the other end: a service of this host, or an address", COLUMN_LEFT, 22, 48, 1,
 	  name_text, by_name, NULL },
-	{ "SERVICE", "of whom it is the other end", COLUMN_LEFT, 14, 20, 18, service_text,
+	{ "SERVICE", "of whom it is the other end", COLUMN_LEFT, 14, 20, 22, service_text,
 	  by_service, NULL },
 	{ "ROLE", "client: the service calls it", COLUMN_LEFT, 6, 6, 5, role_text, by_role, NULL },
 	FIGURES,

@@ -27,9 +27,13 @@ struct top_row {
 	bool is_judged; /* health is known */
 	enum health_status health;
 	char reason[HEALTH_REASON_LEN]; /* the first one; empty: none */
-	bool knows_usage;
+	bool knows_usage;		/* of the service: */
 	double cpu_cores;
 	uint64_t memory_bytes;
+	bool knows_tcp;	      /* of the service: */
+	uint64_t connections; /* open, of the row's role */
+	uint64_t retransmits; /* of the last minute, segments; and */
+	uint64_t rtt_ns;      /* the mean of its samples; 0: there are none */
 };
 
 /* Of the observer. */

@@ -11,25 +11,20 @@
 #include <string.h>
 #include "export/figures_json.h"
 #include "export/requests_json.h"
+#include "export/sums_json.h"
 #include "metrics/labels.h"
+#include "top/service_usage.h"
 #include "util/clock.h"
 
-enum { ANSWER_MAX = 64 << 20, WAIT_MS = 3000, CPUS_MAX = 512 };
-
-/* Rates need what was before. */
-struct cpu_before {
-	uint64_t key;
-	double seconds;
-};
+enum { ANSWER_MAX = 64 << 20, WAIT_MS = 3000 };
 
 struct remote {
 	CURL *curl;
 	char url[1024]; /* without a slash at its end */
 	char *body;	/* owned */
 	size_t n;
-	struct cpu_before before[CPUS_MAX];
-	size_t n_before;
-	int64_t rows_ns, status_ns; /* when they were taken */
+	struct service_usage usage;
+	int64_t status_ns; /* when it was taken */
 	double events, cpu_seconds;
 };
 
@@ -61,6 +56,7 @@ void remote_close(struct remote *r)
 	if (!r)
 		return;
 	curl_easy_cleanup(r->curl);
+	service_usage_free(&r->usage);
 	free(r->body);
 	free(r);
 }
@@ -137,32 +133,7 @@ static void parse_health(const json_t *o, struct top_row *row)
 	copy(row->reason, sizeof(row->reason), o, "reason");
 }
 
-/* The share of a processor since the last time its row was read. */
-static void parse_usage(struct remote *r, const json_t *o, double passed_s, struct top_row *row)
-{
-	const json_t *cpu = json_object_get(o, "cpu_seconds");
-	double seconds = json_number_value(cpu);
-	size_t i = 0;
-
-	if (!cpu)
-		return;
-	row->memory_bytes = (uint64_t)json_integer_value(json_object_get(o, "memory_bytes"));
-	while (i < r->n_before && r->before[i].key != row->r.key)
-		i++;
-	if (i < r->n_before) {
-		row->knows_usage = true;
-		if (passed_s > 0 && seconds >= r->before[i].seconds)
-			row->cpu_cores = (seconds - r->before[i].seconds) / passed_s;
-	} else if (i < CPUS_MAX) {
-		r->n_before++;
-	} else {
-		return;
-	}
-	r->before[i] = (struct cpu_before){ row->r.key, seconds };
-}
-
-static void parse_row(struct remote *r, const json_t *o, enum recent_group group, double passed_s,
-		      struct top_row *row)
+static void parse_row(const json_t *o, enum recent_group group, struct top_row *row)
 {
 	struct recent_row *out = &row->r;
 	const char *role = json_string_value(json_object_get(o, "role"));
@@ -175,27 +146,52 @@ static void parse_row(struct remote *r, const json_t *o, enum recent_group group
 	out->role = role && strcmp(role, "server") == 0 ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
 	out->key = labels_hash(labels_hash(labels_mix(group, out->role), slice_str(out->name)),
 			       slice_str(out->service));
+	out->encrypted = (uint32_t)json_integer_value(json_object_get(o, "encrypted_connections"));
 	figures_parse(o, out);
 	parse_health(o, row);
-	parse_usage(r, o, passed_s, row);
 }
 
-static int parse_rows(struct remote *r, const json_t *o, enum recent_group group,
-		      struct top_frame *f)
+/* What services use: a row for each role says the same but for its connections. */
+static int take_usage(struct remote *r, const json_t *list, struct top_frame *f, int64_t now_ns)
+{
+	struct service_sums *sums = calloc(f->n_rows + 1, sizeof(*sums));
+	size_t n = 0, at;
+	int err;
+
+	if (!sums)
+		return -ENOMEM;
+	for (size_t i = 0; i < f->n_rows; i++) {
+		const struct recent_row *row = &f->rows[i].r;
+
+		for (at = 0; at < n && strcmp(sums[at].service, row->service) != 0; at++)
+			;
+		if (at == n)
+			snprintf(sums[n++].service, sizeof(sums[0].service), "%s", row->service);
+		sums_parse(json_array_get(list, i), row->role, &sums[at]);
+	}
+	err = service_usage_take(&r->usage, sums, n, (uint64_t)now_ns);
+	free(sums);
+	return err;
+}
+
+static int parse_rows(struct remote *r, const json_t *o, const struct top_ask *ask,
+		      enum recent_group group, struct top_frame *f)
 {
 	const json_t *list = json_object_get(o, "rows");
 	int64_t now_ns = json_integer_value(json_object_get(o, "time_unix_nano"));
-	double passed_s = r->rows_ns ? (double)(now_ns - r->rows_ns) / NS_PER_S : 0;
 	size_t n = json_array_size(list);
+	int err = 0;
 
 	f->rows = calloc(n + 1, sizeof(*f->rows));
 	if (!f->rows)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		parse_row(r, json_array_get(list, i), group, passed_s, &f->rows[i]);
+		parse_row(json_array_get(list, i), group, &f->rows[i]);
 	f->n_rows = n;
-	r->rows_ns = now_ns;
-	return 0;
+	if (group == RECENT_BY_SERVICE && !ask->errors_only)
+		err = take_usage(r, list, f, now_ns);
+	service_usage_fill(&r->usage, f->rows, n);
+	return err;
 }
 
 /* --- requests --- */
@@ -302,7 +298,7 @@ int remote_read(struct remote *r, const struct top_ask *ask, struct top_frame *f
 	status = rows ? get(r, "/api/v1/status", &fresh) : NULL;
 	if (status) {
 		err = ask->level == TOP_REQUESTS ? parse_requests(rows, &fresh)
-						 : parse_rows(r, rows, group, &fresh);
+						 : parse_rows(r, rows, ask, group, &fresh);
 		fresh.unix_ns = json_integer_value(json_object_get(rows, "time_unix_nano"));
 		fresh.now_ns = (uint64_t)fresh.unix_ns;
 		parse_status(r, status, fresh.unix_ns, &fresh.self);

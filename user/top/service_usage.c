@@ -8,26 +8,27 @@
 #include "util/clock.h"
 
 #define IDLE_NS (15 * NS_PER_S)
+#define MARK_NS (5 * NS_PER_S)
 
-static struct service_usage_one *usage_of(struct service_usage *u, const char *service)
+static struct service_usage_one *usage_of(const struct service_usage *u, const char *service)
 {
 	for (size_t i = 0; i < u->n; i++)
-		if (strcmp(u->list[i].service, service) == 0)
+		if (strcmp(u->list[i].now.service, service) == 0)
 			return &u->list[i];
-	if (u->n == SERVICE_USAGE_MAX)
-		return NULL;
-	u->list[u->n] = (struct service_usage_one){ 0 };
-	snprintf(u->list[u->n].service, sizeof(u->list[u->n].service), "%s", service);
-	return &u->list[u->n++];
+	return NULL;
 }
 
 /* Its processes are looked at now and then: the rate is over the time between two changes. */
-static void find_rate(struct service_usage_one *one, uint64_t now_ns)
+static void find_cores(struct service_usage_one *one, const struct service_sums *now,
+		       uint64_t now_ns)
 {
-	if (!one->has_before) {
+	if (!one->now.has_processes) {
 		one->changed_ns = now_ns;
-	} else if (one->cpu_ns > one->before_cpu_ns) {
-		one->cores = (double)(one->cpu_ns - one->before_cpu_ns) /
+		return;
+	}
+	one->has_cores = true;
+	if (now->cpu_ns > one->now.cpu_ns && now_ns > one->changed_ns) {
+		one->cores = (double)(now->cpu_ns - one->now.cpu_ns) /
 			     (double)(now_ns - one->changed_ns);
 		one->changed_ns = now_ns;
 	} else if (now_ns - one->changed_ns > IDLE_NS) {
@@ -35,48 +36,98 @@ static void find_rate(struct service_usage_one *one, uint64_t now_ns)
 	}
 }
 
-int service_usage_take(struct service_usage *u, const struct series_store *st, uint64_t now_ns)
+/* The oldest mark of less than a minute ago is what the minute begins with; once there are as many
+ * as there is room for, the one whose place is needed. */
+static void mark(struct service_usage_one *one, const struct service_sums *now, uint64_t now_ns)
 {
-	const struct series *s;
+	struct tcp_mark *next = &one->marks[one->n_marks % SERVICE_USAGE_MARKS];
+	const struct tcp_mark *last = &one->marks[(one->n_marks - 1) % SERVICE_USAGE_MARKS];
 
+	if (one->n_marks && now_ns - last->ns < MARK_NS)
+		return;
+	if (one->n_marks >= SERVICE_USAGE_MARKS)
+		one->before = *next;
+	*next = (struct tcp_mark){ now_ns, now->retransmits, now->rtt_ns, now->rtts };
+	one->n_marks++;
+}
+
+static struct service_usage_one *begin(struct service_usage *u, const struct service_sums *now)
+{
+	struct service_usage_one *one;
+
+	if (u->n == SERVICE_USAGE_MAX)
+		return NULL;
+	one = &u->list[u->n++];
+	*one = (struct service_usage_one){ 0 };
+	snprintf(one->now.service, sizeof(one->now.service), "%s", now->service);
+	/* what was there before we looked is of before the minute */
+	if (!u->has_begun)
+		one->before = (struct tcp_mark){ 0, now->retransmits, now->rtt_ns, now->rtts };
+	return one;
+}
+
+static void forget_gone(struct service_usage *u)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < u->n; i++)
+		if (u->list[i].is_there)
+			u->list[kept++] = u->list[i];
+	u->n = kept;
+}
+
+int service_usage_take(struct service_usage *u, const struct service_sums *sums, size_t n,
+		       uint64_t now_ns)
+{
 	if (!u->list && !(u->list = calloc(SERVICE_USAGE_MAX, sizeof(*u->list))))
 		return -ENOMEM;
-	for (size_t i = 0; i < u->n; i++) {
-		struct service_usage_one *one = &u->list[i];
-
-		one->before_cpu_ns = one->cpu_ns;
-		one->has_before = true;
-		one->cpu_ns = one->memory_bytes = 0;
-	}
-	for (uint64_t at = 0; (s = series_after(st, METRIC_SERVICE_CPU, at)); at = s->serial) {
-		struct service_usage_one *one = s->service ? usage_of(u, s->service->name) : NULL;
-
-		if (one)
-			one->cpu_ns += s->value;
-	}
-	for (uint64_t at = 0; (s = series_after(st, METRIC_SERVICE_MEMORY, at)); at = s->serial) {
-		struct service_usage_one *one = s->service ? usage_of(u, s->service->name) : NULL;
-
-		if (one)
-			one->memory_bytes += s->value;
-	}
 	for (size_t i = 0; i < u->n; i++)
-		find_rate(&u->list[i], now_ns);
+		u->list[i].is_there = service_sums_find(sums, n, u->list[i].now.service);
+	forget_gone(u);
+	for (size_t i = 0; i < n; i++) {
+		struct service_usage_one *one = usage_of(u, sums[i].service);
+
+		if (!one)
+			one = begin(u, &sums[i]);
+		if (!one)
+			continue;
+		if (sums[i].has_processes)
+			find_cores(one, &sums[i], now_ns);
+		if (sums[i].has_tcp)
+			mark(one, &sums[i], now_ns);
+		one->now = sums[i];
+	}
+	u->has_begun = true;
 	return 0;
+}
+
+/* Sums fall where an instance of a service is forgotten. */
+static uint64_t more(uint64_t now, uint64_t before)
+{
+	return now > before ? now - before : 0;
+}
+
+static void fill(const struct service_usage_one *one, struct top_row *row)
+{
+	uint64_t rtts = more(one->now.rtts, one->before.rtts);
+
+	row->knows_usage = one->has_cores;
+	row->cpu_cores = one->cores;
+	row->memory_bytes = one->now.memory_bytes;
+	row->knows_tcp = one->now.has_tcp;
+	row->connections = one->now.connections[row->r.role == SONDE_ROLE_CLIENT];
+	row->retransmits = more(one->now.retransmits, one->before.retransmits);
+	row->rtt_ns = rtts ? more(one->now.rtt_ns, one->before.rtt_ns) / rtts : 0;
 }
 
 void service_usage_fill(const struct service_usage *u, struct top_row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < u->n && rows[i].r.group == RECENT_BY_SERVICE; k++) {
-			const struct service_usage_one *one = &u->list[k];
+		const struct service_usage_one *one =
+			rows[i].r.group == RECENT_BY_SERVICE ? usage_of(u, rows[i].r.name) : NULL;
 
-			if (strcmp(one->service, rows[i].r.name) != 0)
-				continue;
-			rows[i].knows_usage = one->has_before;
-			rows[i].memory_bytes = one->memory_bytes;
-			rows[i].cpu_cores = one->cores;
-		}
+		if (one)
+			fill(one, &rows[i]);
 	}
 }
 

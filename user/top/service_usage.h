@@ -1,29 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What services use of processors and memory, from the sums that are kept of their processes. */
+/* What services use and how their connections do, from sums that grow: rates, and of a minute. */
 #ifndef SERVICE_USAGE_H
 #define SERVICE_USAGE_H
 
-#include "metrics/series.h"
+#include "metrics/service_sums.h"
 #include "top/frame.h"
 
-enum { SERVICE_USAGE_MAX = 512 };
+enum {
+	SERVICE_USAGE_MAX = 512,
+	SERVICE_USAGE_MARKS = 12, /* of a minute: one each 5 s */
+};
+
+/* The counters of TCP as they were. */
+struct tcp_mark {
+	uint64_t ns;
+	uint64_t retransmits;
+	uint64_t rtt_ns, rtts;
+};
 
 struct service_usage_one {
-	char service[128];
-	uint64_t cpu_ns, before_cpu_ns;
-	uint64_t changed_ns; /* when it was last seen to change: /proc is walked bit by bit */
-	uint64_t memory_bytes;
+	struct service_sums now;
+	uint64_t changed_ns; /* when its CPU was last seen to grow: /proc is walked bit by bit */
 	double cores;
-	bool has_before;
+	bool has_cores;
+	bool is_there;		/* in the sums read last */
+	struct tcp_mark before; /* the minute */
+	struct tcp_mark marks[SERVICE_USAGE_MARKS];
+	size_t n_marks; /* made so far */
 };
 
 struct service_usage {
 	struct service_usage_one *list; /* owned */
 	size_t n;
+	bool has_begun;
 };
 
-/* As the series have it now; rates are over the time since the last call. 0, -ENOMEM. */
-int service_usage_take(struct service_usage *u, const struct series_store *st, uint64_t now_ns);
+/* The sums of all services as they are now. 0, -ENOMEM. */
+int service_usage_take(struct service_usage *u, const struct service_sums *sums, size_t n,
+		       uint64_t now_ns);
 void service_usage_fill(const struct service_usage *u, struct top_row *rows, size_t n);
 void service_usage_free(struct service_usage *u);
 
