@@ -361,6 +361,11 @@ void pipeline_end(struct pipeline *p)
 
 void pipeline_record_to(struct pipeline *p, struct recorder *recorder)
 {
+	struct sonde_ev_hdr end = { .kind = SONDE_EV_END, .size = sizeof(end), .ts_ns = p->now_ns };
+
+	/* of the recording alone: here it goes on */
+	if (p->opts.recorder && !recorder)
+		recorder_write(p->opts.recorder, &end, sizeof(end));
 	p->opts.recorder = recorder;
 	if (recorder)
 		processes_each(p->procs, on_identity, p);

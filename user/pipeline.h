@@ -70,7 +70,8 @@ void pipeline_sweep(struct pipeline *p, uint64_t cookie, uint64_t now_ns);
 void pipeline_shed(struct pipeline *p, uint32_t keep, uint64_t now_ns);
 /* Nothing more comes: what is held back is delivered. Recorded; a recording that was cut has none. */
 void pipeline_end(struct pipeline *p);
-/* From now on records are kept by it too, with who the processes known are; NULL: no longer. */
+/* From now on records are kept by it too, with who the processes known are; NULL: no longer, and
+ * what the one of before holds says that it has ended. */
 void pipeline_record_to(struct pipeline *p, struct recorder *recorder);
 /* n records of datagrams found no room, since last told; recorded too. */
 void pipeline_lost(struct pipeline *p, uint64_t n, uint64_t now_ns);

@@ -264,6 +264,46 @@ static void test_bad_records(void **state)
 	sim_free(&s);
 }
 
+static int on_last(void *ctx, const void *rec, size_t size)
+{
+	*(struct sonde_ev_hdr *)ctx = *(const struct sonde_ev_hdr *)rec;
+	return 0;
+}
+
+/* A recording that began and ends while observing goes on. */
+static void test_recording_of_a_while(void **state)
+{
+	struct played live = { .source = { .ops = &played_ops } };
+	struct sonde_ev_hdr last = { 0 };
+	struct pipeline p;
+	struct recorder *rec;
+	struct source *src;
+	struct sim s;
+	char err[256];
+
+	begin(&s);
+	exchanges(&s);
+	live.sim = &s;
+	assert_int_equal(pipeline_init(&p, &(struct pipeline_opts){ .source = &live.source }), 0);
+	assert_true(pipeline_read(&p, 5) > 0);
+	rec = recorder_open(path, 0, err, sizeof(err));
+	assert_non_null(rec);
+	pipeline_record_to(&p, rec);
+	assert_true(pipeline_read(&p, 5) > 0);
+	pipeline_record_to(&p, NULL);
+	assert_int_equal(recorder_close(rec), 0);
+	assert_true(pipeline_read(&p, 5) > 0); /* of which nothing is written */
+	src = recording_open(path, err, sizeof(err));
+	assert_non_null(src);
+	while (src->ops->read(src, on_last, &last, 100) > 0)
+		;
+	assert_int_equal(last.kind, SONDE_EV_END);
+	assert_int_equal(last.ts_ns, s.recs[9]->ts_ns);
+	src->ops->close(src);
+	pipeline_free(&p);
+	sim_free(&s);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -272,6 +312,7 @@ int main(void)
 		TEST(test_replay_is_the_same),
 		TEST(test_prefix),
 		TEST(test_bad_records),
+		TEST(test_recording_of_a_while),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
