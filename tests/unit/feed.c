@@ -196,6 +196,11 @@ static void drop(struct feed_side *s, size_t n)
 	memmove(s->bytes, s->bytes + n, s->n);
 }
 
+static const char *hides(uint32_t flags)
+{
+	return flags & MSG_TLS ? "tls" : flags & MSG_ENCRYPTED ? "encrypted" : "compressed";
+}
+
 static void take_message(struct feed *f, enum proto_dir dir, struct slice in, size_t used,
 			 const struct msg *m)
 {
@@ -226,6 +231,12 @@ static void take_message(struct feed *f, enum proto_dir dir, struct slice in, si
 					     m->withdrawn);
 	if (m->flags & MSG_CUT)
 		s->is_lost = true;
+	if (m->flags & MSG_HIDES) {
+		f->is_upgraded = true;
+		if (s->log_n < FEED_LOG_MAX - 64)
+			s->log_n += (size_t)snprintf(s->log + s->log_n, 64, "%s%s",
+						     s->log_n ? "|" : "", hides(m->flags));
+	}
 }
 
 static void skip(struct feed_side *s)

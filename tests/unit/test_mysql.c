@@ -262,6 +262,82 @@ static void definitions_end_with_eof(void **state)
 	}
 }
 
+/* Another user, whose database is another; refused, everything stays as it was. */
+static void changes_of_user(void **state)
+{
+	feed_reset(scripts.feed);
+	script_feed(&scripts, PROTO_RESPONSE, GREETING);
+	script_feed(&scripts, PROTO_REQUEST, HANDSHAKE);
+	script_feed(&scripts, PROTO_RESPONSE, "2 ~~~\x02~~~");
+	script_feed(&scripts, PROTO_REQUEST,
+		    "0 \x11"
+		    "eve~\x02zzstore~-~");
+	script_feed(&scripts, PROTO_RESPONSE, "1 \xfemysql_native_password~secret");
+	script_feed(&scripts, PROTO_REQUEST, "2 secret");
+	script_feed(&scripts, PROTO_RESPONSE, "3 ~~~\x02~~~");
+	script_feed(&scripts, PROTO_REQUEST, "0 \x03SELECT 1");
+	script_feed(&scripts, PROTO_RESPONSE, "1 ~\x05~\x02~~~");
+	script_feed(&scripts, PROTO_REQUEST,
+		    "0 \x11"
+		    "bob~\x02zznope~-~");
+	script_feed(&scripts, PROTO_RESPONSE, "1 \xff\x19\x04#42000no");
+	script_feed(&scripts, PROTO_REQUEST, "0 \x03SELECT 1");
+	script_feed(&scripts, PROTO_RESPONSE, "1 ~\x05~\x02~~~");
+	assert_string_equal(feed_log(scripts.feed, PROTO_REQUEST),
+			    " sys=mysql op=CHANGE_USER ns=shop sum=CHANGE_USER w20 b0|"
+			    " sys=mysql op=SELECT ns=store q=SELECT ? sum=SELECT w13 b0|"
+			    " sys=mysql op=CHANGE_USER ns=store sum=CHANGE_USER w19 b0|"
+			    " sys=mysql op=SELECT ns=store q=SELECT ? sum=SELECT w13 b0");
+	assert_string_equal(
+		feed_log(scripts.feed, PROTO_RESPONSE),
+		"0 rows=0 w44 b0|0 rows=5 w11 b0|0 error st=1049 w15 b0|0 rows=5 w11 b0");
+	assert_int_equal(scripts.feed->errors, 0);
+}
+
+/* Nobody reads what is compressed or encrypted: neither as commands nor as bytes understood. */
+static void what_is_hidden_is_said(void **state)
+{
+	static const struct {
+		const char *handshake, *ok, *hidden;
+		uint32_t unknown, encrypted;
+	} cases[] = {
+		{ "1 \x28\x82~~~~~#!~~~~~~~~~~~~~~~~~~~~~~~bob~\x02zzshop~", "2 ~~~\x02~~~",
+		  "0 ~~~\x03SELECT 1", 1, 0 },
+		{ "1 \x08\x8a~~~~~#!~~~~~~~~~~~~~~~~~~~~~~~", NULL, "HELLO", 0, 1 },
+	};
+	static const uint8_t hello[200] = { 0x16, 3, 1, 0, 195, 1, 0, 0, 191, 3, 3 };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct conns_stats *stats;
+		struct sim_play play = { 0 };
+		struct sim sim;
+
+		sim_init(&sim);
+		sim_open_at(&sim, 1, SONDE_ROLE_SERVER, SONDE_FAMILY_IPV4, SONDE_F_FRESH, 1000,
+			    5000);
+		op(&sim, SONDE_TX, GREETING);
+		read_by_server(&sim, cases[i].handshake);
+		if (cases[i].ok) {
+			op(&sim, SONDE_TX, cases[i].ok);
+			op(&sim, SONDE_RX, cases[i].hidden);
+			op(&sim, SONDE_TX, "0 ~~~\x01#");
+		} else {
+			sim_op(&sim, 1, SONDE_RX, (struct slice){ hello, sizeof(hello) });
+		}
+		sim_play_init(&play);
+		sim_play(&play, &sim, 0, sim.n);
+		stats = conns_stats(play.conns);
+		assert_int_equal(play.out ? strlen(play.out) : 0, 0);
+		assert_int_equal(stats->unknown, cases[i].unknown);
+		assert_int_equal(stats->encrypted, cases[i].encrypted);
+		assert_int_equal(stats->parsed, 0);
+		for (int l = 0; l < LOSS_MAX; l++)
+			assert_int_equal(stats->losses.n[l], 0);
+		sim_play_free(&play);
+		sim_free(&sim);
+	}
+}
+
 /* Unix sockets do not say that they are new; the greeting does. */
 static void a_server_at_a_unix_socket(void **state)
 {
@@ -312,6 +388,8 @@ int main(void)
 		cmocka_unit_test(a_hole_in_a_file),
 		cmocka_unit_test(ten_commands),
 		cmocka_unit_test(definitions_end_with_eof),
+		cmocka_unit_test(changes_of_user),
+		cmocka_unit_test(what_is_hidden_is_said),
 		cmocka_unit_test(a_server_at_a_unix_socket),
 		cmocka_unit_test(a_server_joined_in_the_middle),
 	};

@@ -58,7 +58,7 @@ struct mysql {
 	uint8_t expect;
 	uint8_t is_authenticating; /* the greeting was seen, its OK not yet */
 	uint8_t is_mariadb;
-	uint8_t is_opaque; /* encrypted or compressed from here on */
+	uint8_t is_compressed; /* from the server's OK on */
 	uint8_t is_responding;
 	uint8_t is_orphan;
 	uint8_t is_continued; /* the response's packet goes on in the next one */

@@ -43,7 +43,7 @@ static uint8_t copy_name(char out[MY_DATABASE_MAX], struct slice name)
 
 /* HandshakeResponse41: capabilities, size, character set, 23 zeros, user, answer, database. An
  * SSLRequest is its first 32 bytes alone. */
-static void handshake(struct mysql *my, struct slice body)
+static void handshake(struct mysql *my, struct slice body, struct msg *out)
 {
 	uint32_t caps;
 	struct slice s;
@@ -52,12 +52,11 @@ static void handshake(struct mysql *my, struct slice body)
 		return;
 	caps = my_u32(body.p) & my->caps;
 	if (caps & CAP_SSL && body.n == 32) {
-		my->is_opaque = true;
+		out->flags = MSG_TLS;
 		return;
 	}
 	my->has_eof = !(caps & CAP_DEPRECATE_EOF);
-	if (caps & (CAP_COMPRESS | CAP_ZSTD))
-		my->is_opaque = true; /* from the OK on */
+	my->is_compressed = (caps & (CAP_COMPRESS | CAP_ZSTD)) != 0;
 	s = rest_of(body, 32);
 	s = rest_of(s, string_of(s).n + 1);
 	if (caps & (CAP_LENENC_AUTH | CAP_SECURE))
@@ -215,7 +214,7 @@ static ssize_t no_command(struct mysql *my, struct slice in, size_t len, struct 
 	if (in.n < MY_HEADER + want)
 		return 0;
 	if (want && !my->database_len)
-		handshake(my, (struct slice){ in.p + MY_HEADER, want });
+		handshake(my, (struct slice){ in.p + MY_HEADER, want }, out);
 	if (my->expect == MY_EXPECT_FILE && len == 0)
 		my->expect = MY_EXPECT_FIRST;
 	my->is_request_continued = len == MY_LONGEST;
@@ -235,8 +234,8 @@ ssize_t my_request(struct mysql *my, struct slice in, struct msg *out)
 		return 0;
 	if (in.p[3] == 0) /* its OK was in a hole */
 		my->is_authenticating = false;
-	if (my->is_opaque && !my->is_authenticating) {
-		out->skip = UINT64_MAX;
+	if (my->is_compressed && !my->is_authenticating) {
+		out->flags = MSG_COMPRESSED;
 		return 1;
 	}
 	len = my_u24(in.p);

@@ -283,8 +283,8 @@ ssize_t my_response(struct mysql *my, struct slice in, struct msg *out)
 	len = my_u24(in.p);
 	if (my->is_authenticating || (in.p[3] == 0 && !my->is_responding && !my->n))
 		return authentication(my, in, len, out);
-	if (my->is_opaque) {
-		out->skip = UINT64_MAX;
+	if (my->is_compressed) {
+		out->flags = MSG_COMPRESSED;
 		return 1;
 	}
 	want = len < MY_LOOK ? len : MY_LOOK;

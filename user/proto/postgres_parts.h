@@ -51,7 +51,6 @@ struct postgres {
 	uint8_t is_requesting; /* a Parse or Bind is here, its Execute still to come */
 	uint8_t is_bound;      /* portal and statement mean something */
 	uint8_t n_negotiating; /* SSLRequests and the like that a byte will answer */
-	uint8_t is_encrypted;
 	uint8_t is_responding; /* a response is open */
 	uint8_t is_orphan;     /* which answers nothing that is known */
 	uint8_t is_failed;     /* an error was the answer: up to ReadyForQuery nothing else is */

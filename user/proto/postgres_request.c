@@ -253,10 +253,6 @@ ssize_t pg_request(struct postgres *pg, struct slice in, struct msg *out)
 	size_t len, want, whole;
 	int err;
 
-	if (pg->is_encrypted) {
-		out->skip = UINT64_MAX;
-		return 1;
-	}
 	if (pg->n_negotiating) /* the answer says what follows */
 		return 0;
 	if (pg->is_deaf)

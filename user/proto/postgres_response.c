@@ -229,10 +229,8 @@ static void typed(struct postgres *pg, uint8_t type, struct slice body, struct m
 static ssize_t negotiated(struct postgres *pg, struct slice in, struct msg *out)
 {
 	pg->n_negotiating--;
-	if (in.p[0] == 'N')
-		return 1;
-	pg->is_encrypted = true;
-	out->skip = UINT64_MAX;
+	if (in.p[0] != 'N')
+		out->flags = in.p[0] == 'S' ? MSG_TLS : MSG_ENCRYPTED;
 	return 1;
 }
 

@@ -59,6 +59,11 @@ enum {
 	MSG_RESET = 1 << 14, /* MATCH_MULTIPLEXED: the exchange is broken off here, by the end that
 				sends this way. In the way of requests without MSG_ERROR: who
 				asked gave up. */
+	/* The protocol's own bytes end here, in both directions. What follows is ... */
+	MSG_TLS = 1 << 15,	  /* TLS, from its handshake on */
+	MSG_ENCRYPTED = 1 << 16,  /* encrypted in another way */
+	MSG_COMPRESSED = 1 << 17, /* compressed */
+	MSG_HIDES = MSG_TLS | MSG_ENCRYPTED | MSG_COMPRESSED,
 };
 
 /*

@@ -146,6 +146,8 @@ void record_expire(struct conns *cs, struct conn *c, uint64_t now_ns); /* what w
 bool detect_wants(const struct conns *cs, enum proto_id id);
 /* From here on another protocol is spoken; the oldest request is answered in it. */
 void detect_switch(struct conns *cs, struct conn *c, enum proto_id id);
+/* The protocol said so: from here on nothing can be read (MSG_HIDES). */
+void detect_hidden(struct conns *cs, struct conn *c, uint32_t flags);
 /* 1 decided, the message begins at *at; 0 not yet; -1 these bytes are nothing we know. On
  * entry *at is where the newest operation begins. */
 int detect_run(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice in, size_t *at);

@@ -76,6 +76,21 @@ void detect_switch(struct conns *cs, struct conn *c, enum proto_id id)
 	match_rename(c, &as);
 }
 
+void detect_hidden(struct conns *cs, struct conn *c, uint32_t flags)
+{
+	if (flags & MSG_TLS) { /* its handshake is in the clear, and decides as on any other port */
+		match_drop(cs, c, LOSS_MAX);
+		conn_free_state(c);
+		c->proto = NULL;
+		c->is_fresh = true;
+		c->tries = 0;
+		conn_set_state(cs, c, CONN_UNDECIDED);
+	} else {
+		conn_give_up(cs, c, flags & MSG_ENCRYPTED ? CONN_ENCRYPTED : CONN_UNKNOWN,
+			     LOSS_MAX);
+	}
+}
+
 /* 1: decided; 0: more bytes may tell; -1: nothing we know. */
 static int ask_all(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice in)
 {

@@ -304,6 +304,8 @@ static bool parse(struct conns *cs, struct conn *c, enum sonde_dir d, struct win
 		match_withdraw(cs, c, msg.withdrawn);
 	if (!c->is_raw && msg.next)
 		detect_switch(cs, c, msg.next);
+	if (!c->is_raw && (msg.flags & MSG_HIDES))
+		detect_hidden(cs, c, msg.flags);
 	s->is_resync = msg.flags & MSG_CUT; /* where it ends is where the next one begins */
 	window_advance(w, (size_t)n);
 	return true;

@@ -13,7 +13,8 @@ from harness.expect import Expect, waited
 from harness.proc import Failure, free_port, until
 
 SERVER = "mariadbd"
-LINE = re.compile(r"^(?:\d+\s+[\d:]+)?\s+(\d+) (Connect|Query|Init DB|Quit|Prepare|Execute)\t(.*)")
+LINE = re.compile(r"^(?:\d+\s+[\d:]+)?\s+(\d+) "
+                  r"(Connect|Query|Init DB|Quit|Prepare|Execute|Change user)\t(.*)")
 
 
 class Server:
@@ -59,8 +60,8 @@ class Server:
                     out[m[3].split(" ")[0].rstrip(";")] += 1
                 elif m[1] in mine and m[2] == "Prepare":
                     out["PREPARE"] += 1
-                elif m[1] in mine and m[2] == "Init DB":
-                    out["INIT_DB"] += 1
+                elif m[1] in mine and m[2] in ("Init DB", "Change user"):
+                    out[m[2].upper().replace(" ", "_")] += 1
         return out
 
 
@@ -166,3 +167,35 @@ CALL p();
         truth[(word, None, None)] -= 1
         truth[(word, None, status, status)] += 1
     return Expect(s.port, +truth, SERVER, "mariadb", check=lambda t: slept(t, took), kind="database")
+
+
+@case(before=node.modules, limit=90)
+def mysql_change_user(e):
+    """A connection that goes on as another user: its database is that user's from then on."""
+    s = Server(e)
+    p = e.procs.run([tool("node"), os.path.join(PROGS, "node", "users.js"), s.port],
+                    env={**os.environ, "NODE_PATH": node.modules(e)})
+    if p.code:
+        raise Failure(f"users.js: {p.stderr()[-300:]}")
+    quiet()
+    truth = Counter({(word, None, None): n for word, n in s.asked(True).items()})
+    if truth != Counter({("CHANGE_USER", None, None): 20, ("SELECT", None, None): 40}):
+        raise Failure(f"the log has {truth}")
+
+    def databases(transactions):
+        found = Counter((t["role"], t["operation"], t["namespace"]) for t in transactions)
+        want = Counter({(role, *key): 20 for role in ("server", "client") for key in
+                        (("SELECT", "shop"), ("CHANGE_USER", "shop"), ("SELECT", "mysql"))})
+        return told(transactions) + ([f"{found}"] if found != want else [])
+    return Expect(s.port, truth, SERVER, "users", check=databases, kind="database")
+
+
+@case()
+def mysql_compressed(e):
+    """What is compressed is never taken for commands."""
+    s = Server(e)
+    p = s.run("mariadb", True, "--compress", "-e", "SELECT REPEAT('a', 1000);" * 20)
+    if p.code or s.asked(True)["SELECT"] < 20:
+        raise Failure(f"mariadb: {p.stderr()[-300:]}")
+    quiet()
+    return Expect(s.port, Counter(), SERVER, "mariadb", kind="database")
