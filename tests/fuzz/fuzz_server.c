@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 #include "export/server.h"
 #include "metrics/catalogue.h"
@@ -25,9 +26,20 @@ static struct series_store *metrics(void *ctx)
 	return ctx;
 }
 
-static char *status(void *ctx)
+static char *object(void *ctx)
 {
 	return strdup("{}");
+}
+
+static char *named(void *ctx, const char *name)
+{
+	return name[0] == 'a' ? strdup(name) : NULL;
+}
+
+static char *chosen(void *ctx, const struct server_query *q)
+{
+	must(q->max > 0);
+	return strdup(q->service ? q->service : "{}");
 }
 
 static struct server *start(void)
@@ -36,7 +48,12 @@ static struct server *start(void)
 		.ctx = series_store_new(0),
 		.is_ready = is_ready,
 		.metrics = metrics,
-		.status = status,
+		.services = chosen,
+		.service = named,
+		.requests = chosen,
+		.map = object,
+		.trace = named,
+		.status = object,
 	};
 	struct server *s = NULL;
 	char err[512];
