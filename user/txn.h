@@ -42,15 +42,47 @@ struct txn_blocked_on {
 	uint64_t retransmit_ns;
 };
 
+enum txn_wait {
+	WAIT_RECEIVE_QUEUE,
+	WAIT_RUNQUEUE,
+	WAIT_CPU,
+	WAIT_BLOCKED,
+	WAIT_THROTTLED,
+	WAIT_DOWNSTREAM,
+	WAIT_UNKNOWN,
+	WAIT_MAX,
+};
+
+/* The word for it in every output: "receive_queue". */
+static inline const char *txn_wait_name(enum txn_wait w)
+{
+	static const char *const names[WAIT_MAX] = {
+		[WAIT_RECEIVE_QUEUE] = "receive_queue",
+		[WAIT_RUNQUEUE] = "runqueue",
+		[WAIT_CPU] = "cpu",
+		[WAIT_BLOCKED] = "blocked",
+		[WAIT_THROTTLED] = "throttled",
+		[WAIT_DOWNSTREAM] = "downstream",
+		[WAIT_UNKNOWN] = "unknown",
+	};
+
+	return names[w];
+}
+
 /* Where the time went. Known parts and `unknown` add up to the duration. */
 struct txn_waits {
-	uint64_t receive_queue_ns;
-	uint64_t runqueue_ns;
-	uint64_t cpu_ns;
-	uint64_t blocked_ns;
-	uint64_t throttled_ns;
-	uint64_t downstream_ns;
-	uint64_t unknown_ns;
+	union {
+		uint64_t ns[WAIT_MAX]; /* by enum txn_wait */
+		struct {
+			uint64_t receive_queue_ns;
+			uint64_t runqueue_ns;
+			uint64_t cpu_ns;
+			uint64_t blocked_ns;
+			uint64_t throttled_ns;
+			uint64_t downstream_ns;
+			uint64_t unknown_ns;
+		};
+	};
 	struct txn_blocked_on blocked_on;
 	bool shared; /* the thread served several requests at once */
 };
@@ -173,6 +205,12 @@ struct txn {
 	char unix_path[SONDE_UNIX_PATH_LEN + 1];
 	uint32_t unix_path_len;
 };
+
+/* What of it is known to have gone there; 0 where that is not known. */
+static inline uint64_t txn_waits_known(const struct txn_waits *w, enum txn_wait which)
+{
+	return w->ns[which] == TXN_WAIT_UNKNOWN ? 0 : w->ns[which];
+}
 
 static inline uint64_t txn_duration_ns(const struct txn *t)
 {

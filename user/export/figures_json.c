@@ -70,7 +70,7 @@ void figures_json(json_t *o, const struct recent_row *row)
 				    f->count ? seconds(*field(f, times[i].offset)) : json_null());
 	json_object_set_new(o, "total_seconds", seconds(f->duration_ns));
 	for (int i = 0; i < WAIT_MAX; i++)
-		json_object_set_new(waits, recent_wait_name(i), seconds(f->waits[i]));
+		json_object_set_new(waits, txn_wait_name(i), seconds(f->waits[i]));
 	json_object_set_new(o, "waits_seconds", waits);
 	if (row->group == RECENT_BY_SERVICE)
 		present_json(o, f);
@@ -102,7 +102,7 @@ void figures_parse(const json_t *o, struct recent_row *row)
 		*field(f, times[i].offset) = nanoseconds(json_object_get(o, times[i].name));
 	f->duration_ns = nanoseconds(json_object_get(o, "total_seconds"));
 	for (int i = 0; i < WAIT_MAX; i++)
-		f->waits[i] = nanoseconds(json_object_get(waits, recent_wait_name(i)));
+		f->waits[i] = nanoseconds(json_object_get(waits, txn_wait_name(i)));
 	f->in_flight = count_of(o, "in_flight");
 	f->oldest_ns = nanoseconds(json_object_get(o, "oldest_in_flight_seconds"));
 	for (size_t i = 0; i < RECENT_SPARK; i++)

@@ -131,20 +131,15 @@ static void json_blocked_on(struct line *l, const struct txn_blocked_on *on)
 
 static void json_waits(struct line *l, const struct txn_waits *w)
 {
-	LINE_PUT(l, ",\"waits_ns\":{\"receive_queue\":");
-	json_wait(l, w->receive_queue_ns);
-	LINE_PUT(l, ",\"runqueue\":");
-	json_wait(l, w->runqueue_ns);
-	LINE_PUT(l, ",\"cpu\":");
-	json_wait(l, w->cpu_ns);
-	LINE_PUT(l, ",\"blocked\":");
-	json_wait(l, w->blocked_ns);
-	LINE_PUT(l, ",\"throttled\":");
-	json_wait(l, w->throttled_ns);
-	LINE_PUT(l, ",\"downstream\":");
-	json_wait(l, w->downstream_ns);
-	LINE_PUT(l, ",\"unknown\":");
-	json_wait(l, w->unknown_ns);
+	LINE_PUT(l, ",\"waits_ns\":{");
+	for (int i = 0; i < WAIT_MAX; i++) {
+		if (i)
+			LINE_PUT(l, ",");
+		LINE_PUT(l, "\"");
+		line_str(l, txn_wait_name(i));
+		LINE_PUT(l, "\":");
+		json_wait(l, w->ns[i]);
+	}
 	LINE_PUT(l, "},\"blocked_on\":");
 	json_blocked_on(l, &w->blocked_on);
 	LINE_PUT(l, ",\"shared\":");

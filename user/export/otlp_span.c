@@ -41,18 +41,6 @@ bool otlp_span_wanted(const struct txn *t)
 	       !is_zero(t->trace.span_id, sizeof(t->trace.span_id));
 }
 
-static const char *parent_name(enum txn_parent parent)
-{
-	static const char *const names[] = {
-		[TXN_PARENT_UNKNOWN] = "unknown",   [TXN_PARENT_NONE] = "none",
-		[TXN_PARENT_HEADER] = "header",	    [TXN_PARENT_CONNECTION] = "connection",
-		[TXN_PARENT_THREAD] = "thread",	    [TXN_PARENT_GOROUTINE] = "goroutine",
-		[TXN_PARENT_HANDOVER] = "handover", [TXN_PARENT_PROXY] = "proxy",
-	};
-
-	return names[parent];
-}
-
 /* A parent known by what was on the wire is another process's. */
 static uint32_t span_flags(const struct txn *t)
 {
@@ -64,21 +52,16 @@ static uint32_t span_flags(const struct txn *t)
 	return flags;
 }
 
-static void wait_if(const struct otlp_attrs *a, const char *key, uint64_t ns)
-{
-	if (ns != TXN_WAIT_UNKNOWN)
-		attr_seconds(a, key, ns);
-}
-
 static void waits(const struct otlp_attrs *a, const struct txn_waits *w)
 {
-	wait_if(a, "sonde.wait.receive_queue", w->receive_queue_ns);
-	wait_if(a, "sonde.wait.runqueue", w->runqueue_ns);
-	wait_if(a, "sonde.wait.cpu", w->cpu_ns);
-	wait_if(a, "sonde.wait.blocked", w->blocked_ns);
-	wait_if(a, "sonde.wait.throttled", w->throttled_ns);
-	wait_if(a, "sonde.wait.downstream", w->downstream_ns);
-	wait_if(a, "sonde.wait.unknown", w->unknown_ns);
+	char key[32] = "sonde.wait.";
+
+	for (int i = 0; i < WAIT_MAX; i++) {
+		if (w->ns[i] == TXN_WAIT_UNKNOWN)
+			continue;
+		strcpy(key + sizeof("sonde.wait.") - 1, txn_wait_name(i));
+		attr_seconds(a, key, w->ns[i]);
+	}
 	if (w->shared)
 		attr_bool(a, "sonde.shared", true);
 }
@@ -91,7 +74,7 @@ static void attributes(struct otlp_out *o, const struct txn *t, const struct spa
 	attr_string_if(&a, "error.type", slice_str(t->error_type));
 	if (t->tid)
 		attr_int(&a, "thread.id", t->tid);
-	attr_string(&a, "sonde.parent", slice_str(parent_name(t->trace.parent)));
+	attr_string(&a, "sonde.parent", slice_str(txn_parent_name(t->trace.parent)));
 	waits(&a, &t->waits);
 	otlp_attrs_end(&a);
 }

@@ -55,27 +55,12 @@ static void put_time(json_t *o, uint64_t start_ns, int64_t realtime_offset_ns)
 	put(o, "time_unix_nano", number(unix_ns));
 }
 
-static const size_t wait_offsets[WAIT_MAX] = {
-	[WAIT_RECEIVE_QUEUE] = offsetof(struct txn_waits, receive_queue_ns),
-	[WAIT_RUNQUEUE] = offsetof(struct txn_waits, runqueue_ns),
-	[WAIT_CPU] = offsetof(struct txn_waits, cpu_ns),
-	[WAIT_BLOCKED] = offsetof(struct txn_waits, blocked_ns),
-	[WAIT_THROTTLED] = offsetof(struct txn_waits, throttled_ns),
-	[WAIT_DOWNSTREAM] = offsetof(struct txn_waits, downstream_ns),
-	[WAIT_UNKNOWN] = offsetof(struct txn_waits, unknown_ns),
-};
-
-static uint64_t *wait_of(const struct txn_waits *w, int i)
-{
-	return (uint64_t *)(void *)((char *)(uintptr_t)w + wait_offsets[i]);
-}
-
 static json_t *waits_json(const struct txn_waits *w)
 {
 	json_t *o = json_object();
 
 	for (int i = 0; i < WAIT_MAX; i++)
-		put(o, recent_wait_name(i), wait(*wait_of(w, i)));
+		put(o, txn_wait_name(i), wait(w->ns[i]));
 	return o;
 }
 
@@ -219,5 +204,5 @@ void request_parse(const json_t *o, struct recent_request *t, int64_t offset_ns)
 	t->request_bytes = number_of(o, "request_bytes");
 	t->response_bytes = number_of(o, "response_bytes");
 	for (int i = 0; i < WAIT_MAX; i++)
-		*wait_of(&t->waits, i) = number_of(waits, recent_wait_name(i));
+		t->waits.ns[i] = number_of(waits, txn_wait_name(i));
 }

@@ -177,7 +177,7 @@ static void judge_saturation(struct health *h, const struct recent_figures *f,
 			     const struct health_limits *l)
 {
 	static const struct {
-		enum recent_wait wait;
+		enum txn_wait wait;
 		const char *what;
 	} waits[] = { { WAIT_RUNQUEUE, "ready without a CPU" },
 		      { WAIT_THROTTLED, "throttled by its CPU quota" } };

@@ -17,21 +17,6 @@
 /* a minute and a slot: nobody asks for what is older */
 #define LEAF_GONE_NS (RECENT_WINDOW_NS + 2 * RECENT_SLOT_NS)
 
-const char *recent_wait_name(enum recent_wait w)
-{
-	static const char *const names[WAIT_MAX] = {
-		[WAIT_RECEIVE_QUEUE] = "receive_queue",
-		[WAIT_RUNQUEUE] = "runqueue",
-		[WAIT_CPU] = "cpu",
-		[WAIT_BLOCKED] = "blocked",
-		[WAIT_THROTTLED] = "throttled",
-		[WAIT_DOWNSTREAM] = "downstream",
-		[WAIT_UNKNOWN] = "unknown",
-	};
-
-	return names[w];
-}
-
 struct recent *recent_new(const struct recent_opts *opts)
 {
 	struct recent *r = calloc(1, sizeof(*r));
@@ -306,22 +291,6 @@ static struct recent_slot *slot_get(struct recent_leaf *leaf, uint64_t end_ns)
 	return slot;
 }
 
-static void count_waits(struct recent_slot *slot, const struct txn_waits *w)
-{
-	const uint64_t parts[WAIT_MAX] = {
-		[WAIT_RECEIVE_QUEUE] = w->receive_queue_ns,
-		[WAIT_RUNQUEUE] = w->runqueue_ns,
-		[WAIT_CPU] = w->cpu_ns,
-		[WAIT_BLOCKED] = w->blocked_ns,
-		[WAIT_THROTTLED] = w->throttled_ns,
-		[WAIT_DOWNSTREAM] = w->downstream_ns,
-		[WAIT_UNKNOWN] = w->unknown_ns,
-	};
-
-	for (int i = 0; i < WAIT_MAX; i++)
-		slot->waits[i] += parts[i] == TXN_WAIT_UNKNOWN ? 0 : parts[i];
-}
-
 void recent_txn(struct recent *r, const struct txn *t)
 {
 	struct recent_leaf *leaf = t->service ? leaf_get(r, t) : NULL;
@@ -339,7 +308,8 @@ void recent_txn(struct recent *r, const struct txn *t)
 	slot->errors += t->error_type[0] != '\0';
 	slot->request_bytes += t->request_bytes;
 	slot->response_bytes += t->response_bytes;
-	count_waits(slot, &t->waits);
+	for (int i = 0; i < WAIT_MAX; i++)
+		slot->waits[i] += txn_waits_known(&t->waits, i);
 	count_second(leaf, t->end_ns);
 	recent_keep(leaf, t);
 }

@@ -29,20 +29,6 @@ enum {
 	RECENT_NAME_LEN = 192,
 };
 
-/* Of txn_waits, in its order. */
-enum recent_wait {
-	WAIT_RECEIVE_QUEUE,
-	WAIT_RUNQUEUE,
-	WAIT_CPU,
-	WAIT_BLOCKED,
-	WAIT_THROTTLED,
-	WAIT_DOWNSTREAM,
-	WAIT_UNKNOWN,
-	WAIT_MAX,
-};
-
-const char *recent_wait_name(enum recent_wait w); /* the contract's words: "receive_queue" */
-
 enum recent_group { RECENT_BY_SERVICE, RECENT_BY_ENDPOINT, RECENT_BY_PEER, RECENT_BY_PROTOCOL };
 
 /* Of the window. Durations in ns; 0 when nothing was counted. */

@@ -20,32 +20,20 @@ void request_time_add(struct series_store *st, const struct txn *t)
 	const struct proto *proto = proto_get(t->proto);
 	const struct txn_waits *w = &t->waits;
 	struct slice route = slice_str(t->route);
-	const struct {
-		struct slice state;
-		uint64_t ns;
-	} parts[] = {
-		{ SLICE("receive_queue"), w->receive_queue_ns },
-		{ SLICE("runqueue"), w->runqueue_ns },
-		{ SLICE("cpu"), w->cpu_ns },
-		{ SLICE("blocked"), w->blocked_ns },
-		{ SLICE("throttled"), w->throttled_ns },
-		{ SLICE("downstream"), w->downstream_ns },
-		{ SLICE("unknown"), w->unknown_ns },
-	};
 
 	if (!proto || t->role != SONDE_ROLE_SERVER)
 		return;
 	if (proto->kind != KIND_WEB)
 		route.n = 0;
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+	for (int i = 0; i < WAIT_MAX; i++) {
 		struct slice v[] = { slice_str(proto->name), route, operation_of(t, proto),
-				     parts[i].state };
+				     slice_str(txn_wait_name(i)) };
 		struct series *s;
 
-		if (!parts[i].ns || parts[i].ns == TXN_WAIT_UNKNOWN)
+		if (!txn_waits_known(w, i))
 			continue;
 		s = series_get(st, METRIC_REQUEST_TIME, t->service, v, t->end_ns);
 		if (s)
-			s->value += parts[i].ns;
+			s->value += w->ns[i];
 	}
 }

@@ -17,12 +17,12 @@ static const struct {
 };
 
 /* In the order that time passes, as far as there is one. */
-static const enum recent_wait order[WAIT_MAX] = {
+static const enum txn_wait order[WAIT_MAX] = {
 	WAIT_RECEIVE_QUEUE, WAIT_RUNQUEUE,   WAIT_THROTTLED, WAIT_CPU,
 	WAIT_BLOCKED,	    WAIT_DOWNSTREAM, WAIT_UNKNOWN,
 };
 
-char bar_letter(enum recent_wait w)
+char bar_letter(enum txn_wait w)
 {
 	return waits[w].letter;
 }
@@ -61,7 +61,7 @@ void bar_waits(struct canvas *c, int y, int x, int room, const uint64_t parts[WA
 
 	bar_share(parts, total, room, cells);
 	for (int i = 0; i < WAIT_MAX; i++) {
-		enum recent_wait w = order[i];
+		enum txn_wait w = order[i];
 		wchar_t glyph = c->is_color && c->is_unicode ? L'█' : (wchar_t)waits[w].letter;
 
 		for (int n = cells[w]; n > 0 && room > 0; n--, room--)
@@ -73,7 +73,7 @@ void bar_legend(struct canvas *c, int y, int x, int room, const uint64_t parts[W
 		uint64_t total)
 {
 	for (int i = 0; i < WAIT_MAX; i++) {
-		enum recent_wait w = order[i];
+		enum txn_wait w = order[i];
 		double percent = total ? (double)parts[w] * 100 / (double)total : 0;
 		char text[64];
 		int n;
@@ -106,20 +106,4 @@ void bar_spark(struct canvas *c, int y, int x, int room, const uint32_t seconds[
 
 		canvas_glyph(c, y, x, STYLE_SPARK, glyphs[level]);
 	}
-}
-
-void bar_parts(const struct txn_waits *w, uint64_t parts[WAIT_MAX])
-{
-	const uint64_t known[WAIT_MAX] = {
-		[WAIT_RECEIVE_QUEUE] = w->receive_queue_ns,
-		[WAIT_RUNQUEUE] = w->runqueue_ns,
-		[WAIT_CPU] = w->cpu_ns,
-		[WAIT_BLOCKED] = w->blocked_ns,
-		[WAIT_THROTTLED] = w->throttled_ns,
-		[WAIT_DOWNSTREAM] = w->downstream_ns,
-		[WAIT_UNKNOWN] = w->unknown_ns,
-	};
-
-	for (int i = 0; i < WAIT_MAX; i++)
-		parts[i] = known[i] == TXN_WAIT_UNKNOWN ? 0 : known[i];
 }

@@ -6,7 +6,7 @@
 #include "metrics/recent.h"
 #include "top/canvas.h"
 
-char bar_letter(enum recent_wait w); /* that stands for it where there are no colours */
+char bar_letter(enum txn_wait w); /* that stands for it where there are no colours */
 
 /* Cells of each part, `room` together, none for what is too little to be seen. total: what the
  * parts are of; 0: no cell at all. */
@@ -19,8 +19,5 @@ void bar_legend(struct canvas *c, int y, int x, int room, const uint64_t parts[W
 		uint64_t total);
 /* The last `room` seconds. */
 void bar_spark(struct canvas *c, int y, int x, int room, const uint32_t seconds[RECENT_SPARK]);
-
-/* Of a single request: parts that are not known count as none. */
-void bar_parts(const struct txn_waits *w, uint64_t parts[WAIT_MAX]);
 
 #endif

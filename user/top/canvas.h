@@ -24,7 +24,7 @@ enum style {
 	STYLE_BAD,
 	STYLE_SPARK,
 	STYLE_KEY,
-	STYLE_WAIT, /* and the following six: as enum recent_wait */
+	STYLE_WAIT, /* and the following six: as enum txn_wait */
 	STYLE_MAX = STYLE_WAIT + 7,
 };
 

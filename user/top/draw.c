@@ -129,7 +129,8 @@ static uint64_t waits_of(const struct view *v, const void *item, uint64_t parts[
 	const struct recent_request *t = item;
 
 	if (v->ask.level == TOP_REQUESTS) {
-		bar_parts(&t->waits, parts);
+		for (int i = 0; i < WAIT_MAX; i++)
+			parts[i] = txn_waits_known(&t->waits, i);
 		return t->is_in_flight ? 0 : t->end_ns - t->start_ns;
 	}
 	memcpy(parts, row->r.f.waits, sizeof(row->r.f.waits));
