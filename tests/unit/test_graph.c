@@ -67,7 +67,7 @@ static void each_exchange_counts_once(void **state)
 	assert_string_equal(edges[0].client_space, "eu");
 	assert_string_equal(edges[0].type, "");
 	assert_int_equal(edges[0].requests, 1);
-	assert_int_equal(edges[0].row.count, 1);
+	assert_int_equal(edges[0].last.count, 1);
 	graph_free(g);
 	series_store_free(st);
 }

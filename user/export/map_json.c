@@ -14,7 +14,7 @@ static json_t *seconds(uint64_t ns, bool is_known)
 
 static json_t *edge_json(const struct graph_edge *e)
 {
-	const struct live_row *row = &e->row;
+	const struct minute_figures *f = &e->last;
 	json_t *o = json_object();
 
 	json_object_set_new(o, "client", json_string(e->client));
@@ -26,11 +26,11 @@ static json_t *edge_json(const struct graph_edge *e)
 	json_object_set_new(o, "connection_type", json_string(e->type));
 	json_object_set_new(o, "requests", json_integer((json_int_t)e->requests));
 	json_object_set_new(o, "failed", json_integer((json_int_t)e->failed));
-	json_object_set_new(o, "rate", json_real(row->rate));
-	json_object_set_new(o, "error_ratio", json_real(row->error_ratio));
-	json_object_set_new(o, "p50_seconds", seconds(row->p50_ns, row->count));
-	json_object_set_new(o, "p95_seconds", seconds(row->p95_ns, row->count));
-	json_object_set_new(o, "p99_seconds", seconds(row->p99_ns, row->count));
+	json_object_set_new(o, "rate", json_real(f->rate));
+	json_object_set_new(o, "error_ratio", json_real(f->error_ratio));
+	json_object_set_new(o, "p50_seconds", seconds(f->p50_ns, f->count));
+	json_object_set_new(o, "p95_seconds", seconds(f->p95_ns, f->count));
+	json_object_set_new(o, "p99_seconds", seconds(f->p99_ns, f->count));
 	return o;
 }
 

@@ -9,15 +9,13 @@
 #include "util/clock.h"
 #include "util/map.h"
 
-#define WINDOW_NS (60 * NS_PER_S)
-
 struct kept_edge {
-	struct service key; /* its id is what the last minute is counted under */
 	struct graph_edge edge;
+	struct minute last;
 };
 
 struct graph {
-	struct live_stats *live;
+	uint64_t began_ns;
 	struct map by_hash;
 	struct kept_edge *edges[GRAPH_EDGES_MAX]; /* owned */
 	size_t n;
@@ -28,22 +26,19 @@ struct graph *graph_new(uint64_t now_ns)
 {
 	struct graph *g = calloc(1, sizeof(*g));
 
-	if (!g)
-		return NULL;
-	g->live = live_stats_new(now_ns);
-	if (g->live)
-		return g;
-	free(g);
-	return NULL;
+	if (g)
+		g->began_ns = now_ns;
+	return g;
 }
 
 void graph_free(struct graph *g)
 {
 	if (!g)
 		return;
-	for (size_t i = 0; i < g->n; i++)
+	for (size_t i = 0; i < g->n; i++) {
+		minute_free(&g->edges[i]->last);
 		free(g->edges[i]);
-	live_stats_free(g->live);
+	}
 	map_free(&g->by_hash);
 	free(g);
 }
@@ -110,7 +105,6 @@ static struct kept_edge *edge_get(struct graph *g, const struct slice v[LABELS])
 		free(k);
 		return NULL;
 	}
-	k->key.id = (uint32_t)g->n;
 	slice_copy(k->edge.client, sizeof(k->edge.client), v[CLIENT]);
 	slice_copy(k->edge.client_space, sizeof(k->edge.client_space), v[CLIENT_SPACE]);
 	slice_copy(k->edge.server, sizeof(k->edge.server), v[SERVER]);
@@ -134,7 +128,7 @@ static void count_edge(struct graph *g, const struct slice v[LABELS], const stru
 	k->edge.is_server_known = t->role == SONDE_ROLE_SERVER || t->other;
 	k->edge.requests++;
 	k->edge.failed += t->error_type[0] != '\0';
-	live_stats_add(g->live, &k->key, t);
+	minute_add(&k->last, t);
 }
 
 /* --- the series --- */
@@ -176,18 +170,12 @@ void graph_txn(struct graph *g, struct series_store *st, const struct txn *t)
 
 size_t graph_read(const struct graph *g, uint64_t now_ns, struct graph_edge *out, size_t max)
 {
-	struct live_row *rows = calloc(GRAPH_EDGES_MAX, sizeof(*rows));
-	size_t n = g->n < max ? g->n : max, n_rows;
+	size_t n = g->n < max ? g->n : max;
 
-	if (!rows)
-		return 0;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		out[i] = g->edges[i]->edge;
-	n_rows = live_stats_read(g->live, now_ns, WINDOW_NS, rows, GRAPH_EDGES_MAX);
-	for (size_t i = 0; i < n_rows; i++)
-		if (rows[i].service_id < n)
-			out[rows[i].service_id].row = rows[i];
-	free(rows);
+		minute_read(&g->edges[i]->last, g->began_ns, now_ns, &out[i].last);
+	}
 	return n;
 }
 

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "metrics/live_stats.h"
+#include "metrics/minute.h"
 #include "metrics/series.h"
 #include "txn.h"
 
-enum { GRAPH_EDGES_MAX = LIVE_SERVICES_MAX };
+enum { GRAPH_EDGES_MAX = 512 };
 
 struct graph_edge {
 	char client[128], client_space[64];
@@ -23,7 +23,7 @@ struct graph_edge {
 	uint64_t requests; /* since the start */
 	uint64_t failed;
 	bool is_client_known, is_server_known; /* services of this host */
-	struct live_row row; /* of the last minute, by graph_read(); zero: none in it */
+	struct minute_figures last;	       /* minute, by graph_read() */
 };
 
 struct graph;
