@@ -56,9 +56,9 @@ static void each_exchange_counts_once(void **state)
 	struct txn called = txn(SONDE_ROLE_CLIENT, &shop, &cart);
 	struct graph_edge edges[4];
 
-	graph_txn(g, st, &served);
+	graph_txn(g, st, &served, &(struct graph_place){ 0 });
 	strcpy(called.error_type, "500");
-	graph_txn(g, st, &called);
+	graph_txn(g, st, &called, &(struct graph_place){ 0 });
 	assert_int_equal(counted(st, METRIC_GRAPH_REQUESTS, "shop", "cart"), 1);
 	assert_int_equal(counted(st, METRIC_GRAPH_FAILED, "shop", "cart"), 1);
 	assert_int_equal(counted(st, METRIC_GRAPH_CLIENT, "shop", "cart"), 1);
@@ -80,13 +80,13 @@ static void who_is_not_here_has_an_address(void **state)
 	struct txn served = txn(SONDE_ROLE_SERVER, &shop, NULL);
 	char *json;
 
-	graph_txn(g, st, &called);
+	graph_txn(g, st, &called, &(struct graph_place){ 0 });
 	assert_int_equal(counted(st, METRIC_GRAPH_REQUESTS, "shop", "10.0.0.9"), 1);
 	served.trace.parent = TXN_PARENT_NONE;
-	graph_txn(g, st, &served);
+	graph_txn(g, st, &served, &(struct graph_place){ 0 });
 	assert_int_equal(counted(st, METRIC_GRAPH_REQUESTS, "user", "shop"), 1);
 	served.trace.parent = TXN_PARENT_UNKNOWN; /* somebody of here, nobody knows who */
-	graph_txn(g, st, &served);
+	graph_txn(g, st, &served, &(struct graph_place){ 0 });
 	assert_int_equal(counted(st, METRIC_GRAPH_REQUESTS, "user", "shop"), 1);
 	json = map_json(g, 101 * NS_PER_S);
 	assert_non_null(strstr(json, "\"name\":\"user\",\"kind\":\"outside\""));
@@ -108,7 +108,7 @@ static void edges_are_bounded(void **state)
 	for (int i = 0; i < GRAPH_EDGES_MAX + 7; i++) {
 		t.peer.ip[2] = (uint8_t)(i >> 8);
 		t.peer.ip[3] = (uint8_t)i;
-		graph_txn(g, st, &t);
+		graph_txn(g, st, &t, &(struct graph_place){ 0 });
 	}
 	assert_int_equal(graph_read(g, 101 * NS_PER_S, edges, GRAPH_EDGES_MAX + 1),
 			 GRAPH_EDGES_MAX);

@@ -120,8 +120,8 @@ static void test_request_time(void **state)
 			   .unknown_ns = 6 },
 	};
 
-	request_time_add(st, &t);
-	request_time_add(st, &t);
+	request_time_add(st, &t, (struct series *[WAIT_MAX]){ 0 });
+	request_time_add(st, &t, (struct series *[WAIT_MAX]){ 0 });
 	assert_int_equal(spent(st, "http", "/a", "", "receive_queue"), 2);
 	assert_int_equal(spent(st, "http", "/a", "", "runqueue"), 4);
 	assert_int_equal(spent(st, "http", "/a", "", "cpu"), 6);
@@ -131,10 +131,10 @@ static void test_request_time(void **state)
 	assert_int_equal(spent(st, "http", "/a", "", "unknown"), 12);
 	t.proto = PROTO_REDIS;
 	strcpy(t.operation, "GET");
-	request_time_add(st, &t);
+	request_time_add(st, &t, (struct series *[WAIT_MAX]){ 0 });
 	assert_int_equal(spent(st, "redis", "", "GET", "cpu"), 3);
 	t.role = SONDE_ROLE_CLIENT; /* is in its caller's downstream */
-	request_time_add(st, &t);
+	request_time_add(st, &t, (struct series *[WAIT_MAX]){ 0 });
 	assert_int_equal(spent(st, "redis", "", "GET", "cpu"), 3);
 	series_store_free(st);
 }

@@ -305,7 +305,92 @@ static void test_series_go_with_their_service(void **state)
 	e.tick(e.self, 401 * SECOND); /* curl was last seen at 100 s */
 	assert_no(r, METRIC_HTTP_CLIENT_DURATION);
 	assert_int_equal(series_count(red_store(r), METRIC_HTTP_SERVER_DURATION), 1);
+	/* and begin again where it comes back */
+	add(r, http(SONDE_ROLE_CLIENT, 1));
+	add(r, http(SONDE_ROLE_CLIENT, 1));
+	assert_sample(r, CLIENT PLAIN "server_address=\"10.0.0.1\",server_port=\"8080\"} 2");
 	shop.last_seen_ns = 0;
+	red_free(r);
+}
+
+/* Every label tells apart, however often its transactions come, and in whichever order. */
+static void test_same_labels_same_series(void **state)
+{
+	struct red *r = red_new(&(struct red_opts){ .now_ns = 1 });
+	struct txn all[14];
+	const size_t n = sizeof(all) / sizeof(*all);
+	struct series *s = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		all[i] = http(i < 8 ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT, 1);
+	strcpy(all[1].method, "POST");
+	strcpy(all[2].route, "/");
+	all[3].status = 201;
+	all[4].is_tls = true;
+	strcpy(all[5].version, "2");
+	strcpy(all[6].error_type, "timeout");
+	all[7].service = &curl;
+	all[9].peer.port = 1;
+	all[10].peer.ip[0] = 11;
+	all[11].host_port = 2;
+	strcpy(all[12].host, "h");
+	memcpy(all[13].unix_path, "/x", 3);
+	all[13].unix_path_len = 2;
+	all[13].family = SONDE_FAMILY_UNIX;
+	for (int round = 0; round < 3; round++)
+		for (size_t i = 0; i < n; i++)
+			add(r, all[i]);
+	assert_int_equal(series_count(red_store(r), METRIC_HTTP_SERVER_DURATION), 8);
+	assert_int_equal(series_count(red_store(r), METRIC_HTTP_CLIENT_DURATION), n - 8);
+	while ((s = series_after(red_store(r), METRIC_HTTP_SERVER_DURATION, s ? s->serial : 0)))
+		assert_int_equal(s->hist.count, 3);
+	while ((s = series_after(red_store(r), METRIC_HTTP_CLIENT_DURATION, s ? s->serial : 0)))
+		assert_int_equal(s->hist.count, 3);
+	red_free(r);
+}
+
+/* Whose time it was, and on which edge it counts. */
+static void test_parts_of_the_same_route(void **state)
+{
+	struct red *r = red_new(&(struct red_opts){ .now_ns = 1 });
+	struct txn t = http(SONDE_ROLE_SERVER, 1);
+
+#define SPENT \
+	"sonde_request_time_seconds_total{" SHOP ",protocol=\"http\",http_route=\"/cart/{id}\","
+	t.waits.cpu_ns = 1000000;
+	add(r, t);
+	t.waits.cpu_ns = 0;
+	t.waits.blocked_ns = 2000000;
+	add(r, t);
+	t.waits.cpu_ns = TXN_WAIT_UNKNOWN;
+	add(r, t);
+	assert_sample(r, SPENT "state=\"cpu\"} 0.001");
+	assert_sample(r, SPENT "state=\"blocked\"} 0.004");
+	/* who called is not known: nobody, then somebody from outside, then one of here */
+	assert_no(r, METRIC_GRAPH_REQUESTS);
+	t.trace.parent = TXN_PARENT_NONE;
+	add(r, t);
+	add(r, t);
+	t.other = &curl;
+	add(r, t);
+	assert_sample(r, "traces_service_graph_request_total{client=\"user\",server=\"shop\","
+			 "server_service_namespace=\"eu\",connection_type=\"virtual_node\"} 2");
+	assert_sample(r, "traces_service_graph_request_server_seconds_count{client=\"curl\","
+			 "server=\"shop\",server_service_namespace=\"eu\"} 1");
+	red_free(r);
+}
+
+static void test_each_fold_is_told(void **state)
+{
+	struct red *r = red_new(&(struct red_opts){ .now_ns = 1, .max_series = 1 });
+	struct txn t = http(SONDE_ROLE_SERVER, 1);
+
+	add(r, t);
+	strcpy(t.route, "/another");
+	for (int i = 0; i < 3; i++)
+		add(r, t);
+	assert_int_equal(series_overflows(red_store(r), METRIC_HTTP_SERVER_DURATION), 3);
+	assert_sample(r, COUNT "otel_metric_overflow=\"true\"} 3");
 	red_free(r);
 }
 
@@ -320,6 +405,9 @@ int main(void)
 		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_gauges),
 		cmocka_unit_test(test_series_go_with_their_service),
+		cmocka_unit_test(test_same_labels_same_series),
+		cmocka_unit_test(test_parts_of_the_same_route),
+		cmocka_unit_test(test_each_fold_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

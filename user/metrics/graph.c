@@ -116,10 +116,8 @@ static struct kept_edge *edge_get(struct graph *g, const struct slice v[LABELS])
 	return k;
 }
 
-static void count_edge(struct graph *g, const struct slice v[LABELS], const struct txn *t)
+static void count_edge(struct graph *g, struct kept_edge *k, const struct txn *t)
 {
-	struct kept_edge *k = edge_get(g, v);
-
 	if (!k) {
 		g->left_out++;
 		return;
@@ -133,39 +131,58 @@ static void count_edge(struct graph *g, const struct slice v[LABELS], const stru
 
 /* --- the series --- */
 
-static void count(struct series_store *st, enum metric_id id, const struct slice v[LABELS],
-		  const struct txn *t)
+static struct series *series_of(struct series_store *st, enum metric_id id,
+				const struct slice v[LABELS], const struct txn *t,
+				struct graph_place *at)
 {
 	struct series *s = series_get(st, id, NULL, v, t->end_ns);
 
-	if (s)
-		s->value++;
+	at->is_found &= s && !s->is_overflow; /* each one that overflows is told */
+	return s;
 }
 
-static void measure(struct series_store *st, enum metric_id id, const struct slice v[LABELS],
-		    const struct txn *t)
-{
-	struct series *s = series_get(st, id, NULL, v, t->end_ns);
-
-	if (s)
-		hist_record(&s->hist, txn_duration_ns(t));
-}
-
-void graph_txn(struct graph *g, struct series_store *st, const struct txn *t)
+static void find(struct graph *g, struct series_store *st, const struct txn *t,
+		 struct graph_place *at)
 {
 	bool is_client = t->role == SONDE_ROLE_CLIENT;
 	struct slice v[LABELS] = { 0 };
 	struct red_text text;
 
+	*at = (struct graph_place){ .is_found = true };
 	if (!edge_of(t, &text, v))
 		return;
-	measure(st, is_client ? METRIC_GRAPH_CLIENT : METRIC_GRAPH_SERVER, v, t);
+	at->duration =
+		series_of(st, is_client ? METRIC_GRAPH_CLIENT : METRIC_GRAPH_SERVER, v, t, at);
 	if (!is_client && t->other)
 		return; /* its client has been counted, or will be */
-	count(st, METRIC_GRAPH_REQUESTS, v, t);
+	at->is_counted = true;
+	at->requests = series_of(st, METRIC_GRAPH_REQUESTS, v, t, at);
 	if (t->error_type[0])
-		count(st, METRIC_GRAPH_FAILED, v, t);
-	count_edge(g, v, t);
+		at->failed = series_of(st, METRIC_GRAPH_FAILED, v, t, at);
+	at->edge = edge_get(g, v);
+}
+
+static void count(struct series *s, const struct txn *t)
+{
+	if (!s)
+		return;
+	series_touch(s, t->end_ns);
+	s->value++;
+}
+
+void graph_txn(struct graph *g, struct series_store *st, const struct txn *t,
+	       struct graph_place *at)
+{
+	if (!at->is_found)
+		find(g, st, t, at);
+	if (at->duration) {
+		series_touch(at->duration, t->end_ns);
+		hist_record(&at->duration->hist, txn_duration_ns(t));
+	}
+	count(at->requests, t);
+	count(at->failed, t);
+	if (at->is_counted)
+		count_edge(g, at->edge, t);
 }
 
 size_t graph_read(const struct graph *g, uint64_t now_ns, struct graph_edge *out, size_t max)

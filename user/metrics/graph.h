@@ -27,12 +27,25 @@ struct graph_edge {
 };
 
 struct graph;
+struct kept_edge;
+
+/* Where the transactions of one edge and role count. All zero: to be found. Borrowed. */
+struct graph_place {
+	bool is_found;
+	bool is_counted; /* as an exchange of the edge: the other end's is not */
+	struct series *duration, *requests, *failed;
+	struct kept_edge *edge; /* NULL: there are too many */
+};
 
 struct graph *graph_new(uint64_t now_ns); /* NULL: out of memory */
 void graph_free(struct graph *g);
 
-/* Counts a transaction at its end, in the graph and in the traces_service_graph_ series. */
-void graph_txn(struct graph *g, struct series_store *st, const struct txn *t);
+/* Counts a transaction at its end, in the graph and in the traces_service_graph_ series. `at` is
+ * filled where that is not yet known, and good for all with the same services, server address,
+ * kind of protocol, role, and whether it has an error and a known parent: until series are
+ * dropped. */
+void graph_txn(struct graph *g, struct series_store *st, const struct txn *t,
+	       struct graph_place *at);
 
 /* The edges, in the order they were first seen: how many of at most `max` were written. */
 size_t graph_read(const struct graph *g, uint64_t now_ns, struct graph_edge *out, size_t max);

@@ -15,25 +15,35 @@ static struct slice operation_of(const struct txn *t, const struct proto *proto)
 	return SLICE("");
 }
 
-void request_time_add(struct series_store *st, const struct txn *t)
+static struct series *series_of(struct series_store *st, const struct txn *t, enum txn_wait which)
 {
 	const struct proto *proto = proto_get(t->proto);
-	const struct txn_waits *w = &t->waits;
-	struct slice route = slice_str(t->route);
+	const struct slice v[] = {
+		slice_str(proto->name),
+		slice_str(proto->kind == KIND_WEB ? t->route : ""),
+		operation_of(t, proto),
+		slice_str(txn_wait_name(which)),
+	};
 
-	if (!proto || t->role != SONDE_ROLE_SERVER)
+	return series_get(st, METRIC_REQUEST_TIME, t->service, v, t->end_ns);
+}
+
+void request_time_add(struct series_store *st, const struct txn *t, struct series *held[WAIT_MAX])
+{
+	if (t->proto == PROTO_UNKNOWN || t->role != SONDE_ROLE_SERVER)
 		return;
-	if (proto->kind != KIND_WEB)
-		route.n = 0;
 	for (int i = 0; i < WAIT_MAX; i++) {
-		struct slice v[] = { slice_str(proto->name), route, operation_of(t, proto),
-				     slice_str(txn_wait_name(i)) };
-		struct series *s;
+		uint64_t ns = txn_waits_known(&t->waits, i);
+		struct series *s = held[i];
 
-		if (!txn_waits_known(w, i))
+		if (!ns)
 			continue;
-		s = series_get(st, METRIC_REQUEST_TIME, t->service, v, t->end_ns);
-		if (s)
-			s->value += w->ns[i];
+		if (!s)
+			s = series_of(st, t, i);
+		if (!s)
+			continue;
+		held[i] = s->is_overflow ? NULL : s; /* each one that overflows is told */
+		series_touch(s, t->end_ns);
+		s->value += ns;
 	}
 }

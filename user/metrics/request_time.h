@@ -7,7 +7,8 @@
 #include "txn.h"
 
 /* Adds the known parts of a server's transaction, and what is unknown of it. Of a client's nothing:
- * its time is downstream of the request it was made for. */
-void request_time_add(struct series_store *st, const struct txn *t);
+ * its time is downstream of the request it was made for. `held`: the parts' series, filled as they
+ * are found, NULL before; good for all of one service, protocol, and route or operation. */
+void request_time_add(struct series_store *st, const struct txn *t, struct series *held[WAIT_MAX]);
 
 #endif

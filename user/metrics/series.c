@@ -25,6 +25,7 @@ struct series_store {
 	size_t max;
 	uint64_t seed; /* label values come from the wire: their hashes shall not be foreseen */
 	uint64_t last_serial;
+	uint64_t generation;
 	struct series_list lists[METRIC_MAX];
 	struct series_entry *table; /* open addressing over all metrics; owned */
 	size_t n, cap;
@@ -404,6 +405,11 @@ struct series *series_after(const struct series_store *st, enum metric_id id, ui
 	return low < list->n ? list->v[low] : NULL;
 }
 
+uint64_t series_generation(const struct series_store *st)
+{
+	return st->generation;
+}
+
 size_t series_count(const struct series_store *st, enum metric_id id)
 {
 	return st->lists[id].n;
@@ -474,6 +480,7 @@ void series_expire(struct series_store *st, uint64_t now_ns)
 		}
 		list->n = n;
 	}
+	st->generation++;
 	series_table_fill(st);
 	for (size_t i = st->n_services; i-- > 0;)
 		if (series_is_gone(st->services[i], now_ns))

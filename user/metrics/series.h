@@ -77,6 +77,18 @@ struct series *series_get_known(struct series_store *st, enum metric_id id,
 				struct series_service *service, const struct slice *values,
 				uint64_t now_ns);
 
+/* Of one that was found before: what series_get() with its labels would do. */
+static inline void series_touch(struct series *s, uint64_t now_ns)
+{
+	s->updated_ns = now_ns;
+	if (s->service && now_ns > s->service->seen_ns)
+		s->service->seen_ns = now_ns;
+}
+
+/* Another one once series_expire() has dropped any: what was found before may be gone. What
+ * series_drop_older() drops is not told: it is of metrics that nobody holds. */
+uint64_t series_generation(const struct series_store *st);
+
 /* Remembers it with the bucket of its value. Out of memory: not. */
 void series_exemplar(struct series *s, const struct exemplar *e);
 
