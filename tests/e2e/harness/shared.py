@@ -5,6 +5,7 @@ import re
 import time
 from collections import Counter
 
+from .agree import HISTOGRAMS, spans_and_metrics_agree
 from .case import bounded
 from .expect import KNOWN_METHODS, difference
 from .pairs import client_contains_server
@@ -14,7 +15,8 @@ from .sonde import Sonde, get
 
 
 CHECKS = ("run-and-tail-agree", "nothing-lost", "ready-and-summary", "sigterm-ends-in-time",
-          "replay-identical", "replay-prefix", "client-contains-server")
+          "replay-identical", "replay-prefix", "client-contains-server",
+          "spans-and-metrics-agree")
 
 
 class Shared:
@@ -45,7 +47,7 @@ class Shared:
             runner.report(c.name, c.failed or problem or self.judge(c))
         runner.at = "shared", time.monotonic()
         checks = (self.agree, self.lost, self.summary, self.ended, self.replay, self.prefix,
-                  self.pairs)
+                  self.pairs, self.spans)
         for name, check in zip(CHECKS, checks):
             if runner.wants(name):
                 of_run = self.run_problem if check in checks[:3] else None
@@ -129,6 +131,12 @@ class Shared:
 
     def pairs(self):
         client_contains_server(self.tail.transactions)
+
+    def spans(self):
+        """Of all that was recorded, whatever it was."""
+        expected = {HISTOGRAMS[e.kind].get(role) for c in self.cases for e in c.expects
+                    for role, service in e.services.items() if service and e.counts(role)}
+        spans_and_metrics_agree(self.env, self.recording, expected - {None})
 
     def ended(self):
         if self.end_problem:
