@@ -126,6 +126,8 @@ for s; do
 	"stage_$s" >"$logs/$s.log" 2>&1 </dev/null
 	count "$s" $?
 	[ "$s" != unit-confusion ] || sed -n '/^ *http/,/^$/p' "$logs/$s.log"
+	# precision and recall of the links between spans
+	[ "$s" != e2e ] || grep '^|' "$logs/$s.log"
 done
 
 [ "$failed" = 0 ] || printf 'failed:\n%s' "$wrong"
