@@ -19,6 +19,8 @@ struct world {
 	uint64_t now_ns;
 	char log[8192];
 	unsigned n_ignored;
+	char told[256]; /* a word for each request as it is told of, and as it is done with */
+	size_t n_units;
 };
 
 static struct world w;
@@ -39,11 +41,31 @@ static void on_verdict(void *ctx, uint32_t slot, const struct sonde_verdict *v)
 	w.n_ignored++;
 }
 
+/* The unit is the number of the request. */
+static struct unit *on_request(void *ctx, const struct conn_request *r)
+{
+	size_t n = strlen(w.told);
+
+	snprintf(w.told + n, sizeof(w.told) - n, "%c%c%u@%u ",
+		 r->role == SONDE_ROLE_SERVER ? 's' : 'c', 'a' + (char)w.n_units, r->tid,
+		 r->peer->port);
+	return (struct unit *)++w.n_units;
+}
+
+static void on_request_gone(void *ctx, struct unit *u)
+{
+	size_t n = strlen(w.told);
+
+	snprintf(w.told + n, sizeof(w.told) - n, "-%c ", 'a' + (char)(size_t)u - 1);
+}
+
 static int setup(void **state)
 {
 	w = (struct world){ .now_ns = NS_PER_S };
 	w.conns = conns_new(&(struct conns_opts){
 		.on_txn = on_txn,
+		.on_request = on_request,
+		.on_request_gone = on_request_gone,
 		.on_verdict = on_verdict,
 	});
 	return w.conns ? 0 : -1;
@@ -369,6 +391,23 @@ static void a_message_cut_off_is_still_one(void **state)
 	assert_string_equal(w.log, "ca.A=FORMERR@53/1!FORMERR");
 }
 
+/* For whom a name is asked is known while it is asked. */
+static void questions_are_told_of_when_they_are_asked(void **state)
+{
+	names((struct way){ 1, SONDE_TX, 53, 71, 0, 0 }, 1, 'a', 1, -1);
+	names((struct way){ 2, SONDE_RX, 1000, 72, 0, 53 }, 1, 'a', 1, -1);
+	assert_string_equal(w.told, "ca71@53 sb72@1000 ");
+	wait_ms(1);
+	names((struct way){ 1, SONDE_RX, 53, 73, 0, 0 }, 1, 'a', 1, 0);
+	assert_string_equal(w.told, "ca71@53 sb72@1000 -a ");
+	tick(15000);
+	assert_string_equal(w.told, "ca71@53 sb72@1000 -a -b ");
+	/* the answer is read before the send is over */
+	names((struct way){ 1, SONDE_RX, 53, 74, 0, 0 }, 2, 'a', 1, 0);
+	names((struct way){ 1, SONDE_TX, 53, 75, 0, 0 }, 2, 'a', 1, -1);
+	assert_string_equal(w.told, "ca71@53 sb72@1000 -a -b cc75@53 -c ");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -390,6 +429,7 @@ int main(void)
 		TEST(what_is_for_many_is_no_question),
 		TEST(tables_are_bounded),
 		TEST(a_message_cut_off_is_still_one),
+		TEST(questions_are_told_of_when_they_are_asked),
 	};
 
 	return cmocka_run_group_tests_name("datagram", tests, NULL, NULL);

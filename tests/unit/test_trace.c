@@ -222,6 +222,33 @@ static void a_late_call_is_nobodys(void **state)
 	assert_how(&c, TXN_PARENT_UNKNOWN);
 }
 
+/* A connection that is refused at last: by then somebody else may be alone at work. */
+static struct play refused(uint64_t since_ns)
+{
+	struct play p = { .txn = { .cookie = 9,
+				   .role = SONDE_ROLE_CLIENT,
+				   .start_ns = since_ns,
+				   .tgid = 10,
+				   .tid = 11 } };
+
+	end(&p);
+	return p;
+}
+
+static void what_is_told_of_when_it_is_over_was_begun_before(void **state)
+{
+	struct play a = serve(1, 10, 11), b = serve(2, 10, 11), c;
+	uint64_t begun_ns = now_ns += 1000;
+
+	end(&a);
+	c = refused(begun_ns); /* there were two */
+	assert_how(&c, TXN_PARENT_UNKNOWN);
+	n_delivered = 0;
+	c = refused(now_ns);
+	end(&b);
+	assert_child(&c, &b, TXN_PARENT_THREAD);
+}
+
 static void who_serves_nothing_calls_by_itself(void **state)
 {
 	struct play c = call(1, 10, 11), s;
@@ -592,6 +619,7 @@ int main(void)
 		TEST(nobody_is_waited_for_for_long),
 		TEST(a_context_is_joined),
 		TEST(a_context_of_the_clients_own_stands),
+		TEST(what_is_told_of_when_it_is_over_was_begun_before),
 		TEST(bounds_are_kept),
 		TEST(nothing_is_left_behind),
 		TEST(what_fails_or_is_slow_is_kept),

@@ -30,6 +30,7 @@ struct conn_request {
 	bool is_by_id; /* several at once on a connection */
 	bool is_go;    /* its process is: not known to the stream */
 	bool is_late;  /* further operations have been seen since its head's last */
+	bool is_past;  /* it is told of after it is over: from start_ns to now */
 	struct slice request_id;
 	const struct context *context;
 	const struct service *service; /* as is_go; NULL: not known */

@@ -209,7 +209,7 @@ static void tell_request(struct conns *cs, const struct conn *c, struct request 
 		.tid = r->tid,
 		.role = c->role,
 		.family = c->family,
-		.is_tcp = c->family != SONDE_FAMILY_UNIX && !c->proto->datagram,
+		.is_tcp = c->family != SONDE_FAMILY_UNIX,
 		.is_by_id = c->proto->match == MATCH_BY_ID,
 		.is_late = end->ts_ns != cs->now_ns,
 		.request_id = request_text(r, REQUEST_ID),

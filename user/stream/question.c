@@ -68,6 +68,8 @@ static void question_free(struct conns *cs, struct question *q)
 {
 	if (q->req)
 		waits_leave(&cs->waits, &q->req->waits);
+	if (q->req && q->req->unit)
+		cs->opts.on_request_gone(cs->opts.ctx, q->req->unit);
 	request_free(&cs->pools, q->req);
 	response_free(&cs->pools, q->resp);
 	free(q);
@@ -259,6 +261,29 @@ static void answered(struct conns *cs, struct question *q, const struct response
 	emit_question(cs, q, resp, "", resp->end_ns);
 }
 
+/* Who works on it, or for whom it is asked, is known now, and not when it is answered. */
+static void tell(struct conns *cs, struct question *q)
+{
+	struct request *r = q->req;
+	struct conn_request told = {
+		.cookie = q->cookie,
+		.goroutine = r->goroutine,
+		.start_ns = r->start_ns,
+		.request_seq = (uint32_t)r->begin_pos,
+		.tgid = r->tgid,
+		.tid = r->tid,
+		.role = q->role,
+		.family = q->family,
+		.is_by_id = true,
+		.context = &r->context,
+		.local = &q->local,
+		.peer = &q->peer,
+	};
+
+	if (cs->opts.on_request)
+		r->unit = cs->opts.on_request(cs->opts.ctx, &told);
+}
+
 void question_ask(struct conns *cs, struct dsock *s, const struct sonde_ev_datagram *ev,
 		  const struct msg *msg)
 {
@@ -274,6 +299,7 @@ void question_ask(struct conns *cs, struct dsock *s, const struct sonde_ev_datag
 	fill_request(q->req, ev);
 	a = find_early(&cs->datagrams, q);
 	if (a) {
+		tell(cs, q);
 		answered(cs, q, a->resp, &a->peer);
 		forget(cs, a);
 		question_free(cs, q);
@@ -292,6 +318,7 @@ void question_ask(struct conns *cs, struct dsock *s, const struct sonde_ev_datag
 	if (table_add(&cs->datagrams, q) < 0)
 		goto fail;
 	list_push(&s->asked, &q->of_socket);
+	tell(cs, q);
 	op = op_of(ev);
 	waits_enter(&cs->waits, &q->req->waits, q->role, &op, &op);
 	return;

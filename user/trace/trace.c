@@ -150,8 +150,8 @@ static void lonely(struct trace *tr, struct txn *t)
 	tr->opts.deliver(tr->opts.ctx, t);
 }
 
-/* What was no request of a stream, a connection that was never made or a datagram, is still a call
- * of one who may be at work on something. */
+/* What was no request, a connection that was never made, is still a call of one who may be at work
+ * on something. */
 static struct unit *late_call(struct trace *tr, const struct txn *t, bool is_go)
 {
 	struct context none = { 0 };
@@ -159,7 +159,9 @@ static struct unit *late_call(struct trace *tr, const struct txn *t, bool is_go)
 		.tgid = t->tgid,
 		.tid = t->tid,
 		.goroutine = t->goroutine,
+		.start_ns = t->start_ns,
 		.is_go = is_go,
+		.is_past = true,
 		.context = &none,
 	};
 	struct unit *u = unit_new(tr);

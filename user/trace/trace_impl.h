@@ -63,6 +63,7 @@ struct held {
 /* A thread or goroutine with unfinished requests. */
 struct worker {
 	uint64_t key;
+	uint64_t since_ns; /* with just these */
 	struct list units;
 	uint32_t n;
 };
@@ -70,6 +71,7 @@ struct worker {
 struct proc {
 	struct list units;   /* unfinished requests to it */
 	struct unit *origin; /* what the process was forked for; counted */
+	uint64_t since_ns;   /* with just these */
 	uint32_t tgid;
 	uint32_t n;
 	bool is_gone;

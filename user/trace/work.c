@@ -95,6 +95,7 @@ void work_begin(struct trace *tr, struct unit *u, const struct conn_request *r)
 		return;
 	u->proc = p;
 	p->n++;
+	p->since_ns = tr->now_ns;
 	p->has_served = true;
 	list_push(&p->units, &u->open);
 	if (r->is_go && !r->goroutine) /* threads say nothing there */
@@ -108,6 +109,7 @@ void work_begin(struct trace *tr, struct unit *u, const struct conn_request *r)
 			       LIST_ENTRY(u->worker->units.next, struct unit, at_work)->cookie !=
 				       r->cookie;
 	u->worker->n++;
+	u->worker->since_ns = tr->now_ns;
 	list_push(&u->worker->units, &u->at_work);
 }
 
@@ -118,6 +120,7 @@ void work_end(struct trace *tr, struct unit *u)
 
 	if (w) {
 		list_del(&u->at_work);
+		w->since_ns = tr->now_ns;
 		if (--w->n == 0) {
 			map_del(&tr->workers, w->key);
 			free(w);
@@ -125,6 +128,7 @@ void work_end(struct trace *tr, struct unit *u)
 	}
 	if (p) {
 		list_del(&u->open);
+		p->since_ns = tr->now_ns;
 		if (--p->n == 0 && p->is_gone)
 			proc_free(tr, p);
 	}
@@ -166,16 +170,26 @@ static struct unit *only_one(const struct worker *w)
 	return w && w->n == 1 ? LIST_ENTRY(w->units.next, struct unit, at_work) : NULL;
 }
 
+/* What is told of when it is over was begun for another, should there have been one. */
+static bool is_still(uint64_t since_ns, const struct conn_request *r)
+{
+	return !r->is_past || since_ns <= r->start_ns;
+}
+
 static struct unit *at_work(struct trace *tr, const struct proc *p, const struct conn_request *r)
 {
+	const struct worker *w;
 	bool is_thread = !r->goroutine;
 
 	if (r->is_late || (r->is_go && is_thread))
 		return NULL;
 	/* others may be at work there whom nobody sees; a goroutine has one connection to serve */
-	if (is_thread && (p->is_opaque || tr->is_blind || (p->is_mixed && p->n != 1)))
+	if (is_thread && (p->is_opaque || tr->is_blind))
 		return NULL;
-	return only_one(map_get(&tr->workers, worker_key(r->tgid, r->tid, r->goroutine)));
+	if (is_thread && p->is_mixed && (p->n != 1 || !is_still(p->since_ns, r)))
+		return NULL;
+	w = map_get(&tr->workers, worker_key(r->tgid, r->tid, r->goroutine));
+	return w && is_still(w->since_ns, r) ? only_one(w) : NULL;
 }
 
 static struct unit *handed(struct trace *tr, struct end *e)
