@@ -92,7 +92,8 @@ def upload_starts_with_its_first_byte(e):
         for role in ("client", "server"):
             mine = sorted(t["time_unix_nano"] for t in seen if t["role"] == role)
             for (began, sent, _), start in zip(took, mine):
-                if not -2 * MS <= start - began <= 10 * MS:
+                # on a busy machine it may lose its CPU before the call
+                if not -2 * MS <= start - began <= max(10 * MS, (sent - began) // 10):
                     found.append(f"{role} starts {(start - began) / MS:.1f} ms after its "
                                  f"first byte; the send took {(sent - began) / MS:.0f} ms")
         return found

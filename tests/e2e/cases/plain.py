@@ -6,7 +6,7 @@ from collections import Counter
 from harness.case import case
 from harness.env import PROGS, PYTHON, quiet, tool
 from harness.expect import Expect, key_of
-from harness.proc import Failure
+from harness.proc import Failure, until
 from harness.raw import Raw
 
 
@@ -141,7 +141,11 @@ def unix_socket(e):
         truth[("GET", what, p.status[0])] += 1
     name = "@sonde-e2e-" + str(os.getpid())
     e.serve([PYTHON, os.path.join(PROGS, "raw.py"), name, "plain"], "/proc/self")
-    quiet(0.4)
+
+    def listens():
+        with open("/proc/net/unix") as f:
+            return any(line.endswith(" " + name + "\n") for line in f)
+    until(listens, 5, "listener of " + name)
     with Raw("\0" + name[1:]) as c:
         for _ in range(7):
             c.ask("GET", "/abstract")

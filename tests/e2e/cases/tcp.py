@@ -3,6 +3,7 @@
 to them."""
 import os
 import re
+import time
 
 from harness.case import case
 from harness.env import PROGS, PYTHON, quiet, tool
@@ -28,8 +29,10 @@ while not os.path.exists(until): time.sleep(0.05)
 """
 PUMP = """
 import os, socket, sys, time
-host, port, until = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+host, port, until, took = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+began = time.monotonic()
 c = socket.create_connection((host, port))
+with open(took, "w") as f: f.write(str(time.monotonic() - began))
 c.sendall(b"x" * 400000)
 c.recv(4)
 while not os.path.exists(until): time.sleep(0.05)
@@ -44,6 +47,14 @@ def total(m, name, service, **labels):
 def same(what, got, truth):
     if got != truth:
         raise Failure(f"{what}: {got}, in truth {truth}")
+
+
+def same_when_walked(s, what, figure, truth):
+    """figure(metrics) is the truth; on a busy host a walk may come late."""
+    end = time.monotonic() + 3 * WALK
+    while (got := figure(s.metrics())) != truth and time.monotonic() < end:
+        quiet(0.3)
+    same(what, got, truth)
 
 
 def ss(prefix, port):
@@ -86,42 +97,49 @@ def tcp_over_a_wire_that_loses(e):
     port, told, end = free_port(), e.path("told"), e.path("end")
     s = Sonde(e, "run", "--port", port).wait_ready()
     e.serve([PYTHON, e.write("sink.py", SINK), port, told, end], port, within(server))
-    e.procs.start([*within(client), PYTHON, e.write("pump.py", PUMP), "198.51.100.1", port, end])
+    e.procs.start([*within(client), PYTHON, e.write("pump.py", PUMP), "198.51.100.1", port, end,
+                   e.path("took")])
     until(lambda: os.path.exists(told), 25, "end of the transfer")
     quiet(WALK)
-    before = s.metrics()
-    quiet(WALK)
-    m = s.metrics()
-    for service, name, peer in (("pump", client, port), ("sink", server, None)):
-        truth = ss(within(name), port)
-        same(f"{service}'s segments sent again", total(m, "sonde_tcp_retransmits_total", service),
-             truth["retransmits"])
+    ends = (("pump", client, port), ("sink", server, None))
+    for service, name, _ in ends:
+        truth = e.figures[service] = ss(within(name), port)
+        same_when_walked(s, f"{service}'s segments sent again",
+                         lambda m: total(m, "sonde_tcp_retransmits_total", service),
+                         truth["retransmits"])
         for way in ("transmit", "receive"):
-            same(f"{service}'s bytes, {way}",
-                 total(m, "sonde_tcp_bytes_total", service, direction=way), truth[way])
+            same_when_walked(s, f"{service}'s bytes, {way}", lambda m: total(
+                m, "sonde_tcp_bytes_total", service, direction=way), truth[way])
+    before = s.metrics()
+    until(lambda: all(round_trips(s.metrics(), service, peer)[1] >
+                      round_trips(before, service, peer)[1] for service, _, peer in ends), WALK, "walk")
+    m = s.metrics()
+    for service, _, peer in ends:
+        truth = e.figures[service]
         a, b = round_trips(before, service, peer), round_trips(m, service, peer)
         rtt = (b[0] - a[0]) / (b[1] - a[1])
-        if abs(rtt - truth["rtt"]) > 2e-6 or not 0.04 <= rtt <= 0.08:
+        if abs(rtt - truth["rtt"]) > 2e-6 or rtt < 0.04:
             raise Failure(f"{service}'s round trip: {rtt}, in truth {truth['rtt']} of at least 40 ms")
-        e.figures[service] = truth
     if not e.figures["pump"]["retransmits"] >= 10:
         raise Failure("every 25th segment was lost, and none was sent again")
     where = {"server_address": "198.51.100.1", "server_port": port}
     same("handshakes", total(m, "sonde_tcp_connect_duration_seconds_count", "pump", **where), 1)
     took = total(m, "sonde_tcp_connect_duration_seconds_sum", "pump", **where)
-    if not 0.04 <= took <= 0.1:  # the hardware address is asked for first, on the same wire
-        raise Failure(f"a handshake over 40 ms took {took}")
+    with open(e.path("took"), encoding="ascii") as f:
+        most = float(f.read())  # the hardware address is asked for first, on the same wire
+    if not 0.04 <= took <= most:
+        raise Failure(f"a handshake over 40 ms took {took}, for the client {most}")
     for service, role in (("pump", "client"), ("sink", "server")):
         same(f"{service}'s connections", total(m, "sonde_tcp_active_connections", service, role=role), 1)
     e.write("end", "")
     quiet(WALK)
-    m = s.metrics()
     for service, role in (("pump", "client"), ("sink", "server")):
+        same_when_walked(s, f"{service}'s connections once closed", lambda m: total(
+            m, "sonde_tcp_active_connections", service, role=role), 0)
         for way in ("transmit", "receive"):
             same(f"{service}'s bytes once closed, {way}",
-                 total(m, "sonde_tcp_bytes_total", service, direction=way), e.figures[service][way])
-        same(f"{service}'s connections once closed",
-             total(m, "sonde_tcp_active_connections", service, role=role), 0)
+                 total(s.metrics(), "sonde_tcp_bytes_total", service, direction=way),
+                 e.figures[service][way])
     s.end()
 
 
@@ -202,13 +220,12 @@ def tcp_accept_queue_that_overflows(e):
             names, values = [line.split() for line in f][:2]
         return int(values[names.index("ListenOverflows")])
     quiet(WALK)
-    m = s.metrics()
     truth = overflows()
     if truth < 8:
         raise Failure(f"only {truth} overflows")
     e.figures["overflows"] = truth
-    same("let go", total(m, "sonde_tcp_accept_overflows_total", "lazy"), truth)
-    same("waiting", total(m, "sonde_tcp_accept_queue_length", "lazy", role="server"), 2)
+    same_when_walked(s, "let go", lambda m: total(m, "sonde_tcp_accept_overflows_total", "lazy"), truth)
+    same("waiting", total(s.metrics(), "sonde_tcp_accept_queue_length", "lazy", role="server"), 2)
     s.end()
 
 
@@ -248,11 +265,10 @@ def tcp_resets_both_ways(e):
     e.serve([PYTHON, e.write("slammer.py", RESETTER), port], port)
     e.procs.run([PYTHON, e.write("visitor.py", VISITOR), port])
     quiet(0.3)
-    m = s.metrics()
     for service, way, n in (("slammer", "transmit", 3), ("slammer", "receive", 2),
                             ("visitor", "transmit", 2), ("visitor", "receive", 3)):
-        same(f"{service}'s resets, {way}",
-             total(m, "sonde_tcp_resets_total", service, direction=way), n)
+        same_when_walked(s, f"{service}'s resets, {way}", lambda m: total(
+            m, "sonde_tcp_resets_total", service, direction=way), n)
     s.end()
 
 
@@ -283,11 +299,10 @@ def tcp_windows_that_close(e):
     e.serve([PYTHON, e.write("deaf.py", DEAF), port], port)
     e.procs.start([PYTHON, e.write("talker.py", TALKER), port])
     quiet(2 * WALK)
-    m = s.metrics()
     for service, way, n in (("deaf", "transmit", 1), ("deaf", "receive", 0),
                             ("talker", "transmit", 0), ("talker", "receive", 1)):
-        same(f"{service}'s windows closed, {way}",
-             total(m, "sonde_tcp_zero_windows_total", service, direction=way), n)
+        same_when_walked(s, f"{service}'s windows closed, {way}", lambda m: total(
+            m, "sonde_tcp_zero_windows_total", service, direction=way), n)
     s.end()
 
 
@@ -320,26 +335,26 @@ def tcp_connections_that_are_idle(e):
     e.serve([PYTHON, e.write("host.py", HOST), port], port)
     old = visit(5, "old")
     s = Sonde(e, "run", "--port", port).wait_ready()
+    since = time.monotonic()
     other = Sonde(e, "run", "--pid", old.pid).wait_ready()
     quiet(WALK)
+    since = since if known else time.monotonic()
     young = visit(2, "young")
     quiet(WALK)
-    m = s.metrics()
     for service, role in (("guest", "client"), ("host", "server")):
-        same(f"{service}'s connections", total(m, "sonde_tcp_active_connections", service, role=role),
-             2 + known)
-        age = total(m, "sonde_tcp_oldest_connection_seconds", service, role=role)
-        seen = 2 * WALK if known else WALK
+        same_when_walked(s, f"{service}'s connections", lambda m: total(
+            m, "sonde_tcp_active_connections", service, role=role), 2 + known)
+        age = total(s.metrics(), "sonde_tcp_oldest_connection_seconds", service, role=role)
+        seen = time.monotonic() - since
         if not seen - 2 <= age <= seen + 4:
             raise Failure(f"the oldest of {service}'s is {age} s old, seen for {seen} s")
-    m = other.metrics()
-    same("connections of one process", total(m, "sonde_tcp_active_connections", "guest"), known)
-    same("and of its server", total(m, "sonde_tcp_active_connections", "host"), 0)
+    same_when_walked(other, "connections of one process",
+                     lambda m: total(m, "sonde_tcp_active_connections", "guest"), known)
+    same("and of its server", total(other.metrics(), "sonde_tcp_active_connections", "host"), 0)
     old.stop()
     young.stop()
     quiet(WALK)
-    m = s.metrics()
     for service in ("guest", "host"):
-        same(f"{service}'s connections once closed",
-             total(m, "sonde_tcp_active_connections", service), 0)
+        same_when_walked(s, f"{service}'s connections once closed",
+                         lambda m: total(m, "sonde_tcp_active_connections", service), 0)
     s.end()
