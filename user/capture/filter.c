@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/filter.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "util/procs.h"
 
 bool filter_glob(const char *glob, const char *text)
 {
@@ -118,23 +118,24 @@ bool filter_asks(const struct sonde_filter *f, uint32_t tgid)
 	return is_named && asks(f, pid);
 }
 
+struct seed {
+	const struct sonde_filter *filter;
+	struct probe *probe;
+	int (*set)(struct probe *p, uint32_t tgid, uint32_t flags);
+};
+
+static void decide(void *ctx, uint32_t tgid)
+{
+	const struct seed *s = ctx;
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%u", tgid);
+	s->set(s->probe, tgid, SONDE_P_DECIDED | (asks(s->filter, pid) ? SONDE_P_OBSERVED : 0));
+}
+
 void filter_seed(const struct sonde_filter *f, struct probe *p,
 		 int (*set)(struct probe *p, uint32_t tgid, uint32_t flags))
 {
-	struct dirent *entry;
-	DIR *proc;
-
-	if (!f->n_comms && !f->n_not_comms && !f->n_exes && !f->n_cgroups)
-		return;
-	proc = opendir("/proc");
-	if (!proc)
-		return;
-	while ((entry = readdir(proc))) {
-		unsigned long tgid = strtoul(entry->d_name, NULL, 10);
-
-		if (tgid)
-			set(p, (uint32_t)tgid,
-			    SONDE_P_DECIDED | (asks(f, entry->d_name) ? SONDE_P_OBSERVED : 0));
-	}
-	closedir(proc);
+	if (f->n_comms || f->n_not_comms || f->n_exes || f->n_cgroups)
+		procs_each(decide, &(struct seed){ f, p, set });
 }

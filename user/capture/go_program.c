@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture/elf_code.h"
 #include "capture/uprobe_place.h"
 #include "identity/gopclntab.h"
 #include "sonde_abi.h"
@@ -23,7 +24,6 @@ static const char *const names[FUNCTIONS] = {
 };
 
 enum {
-	SEGMENTS_MAX = 64,
 	TEXT_START = 8 + 2 * 8, /* in the table's head */
 	LOAD_MAX = 256 << 20,
 };
@@ -35,25 +35,12 @@ enum {
 struct reader {
 	int fd;
 	Elf *elf;
-	GElf_Phdr segments[SEGMENTS_MAX];
-	size_t n_segments;
+	struct elf_code code;
 	GElf_Shdr symbols, table, relro, text; /* sh_size 0: there is no such section */
 	Elf_Scn *symbols_at;
 	bool is_go;
 	struct gopclntab_function functions[FUNCTIONS];
 };
-
-static void read_segments(struct reader *r)
-{
-	size_t n = 0;
-	GElf_Phdr ph;
-
-	if (elf_getphdrnum(r->elf, &n))
-		return;
-	for (size_t i = 0; i < n && r->n_segments < SEGMENTS_MAX; i++)
-		if (gelf_getphdr(r->elf, (int)i, &ph) && ph.p_type == PT_LOAD && ph.p_flags & PF_X)
-			r->segments[r->n_segments++] = ph;
-}
 
 static bool ends_with(const char *s, const char *end)
 {
@@ -193,14 +180,7 @@ static int by_table(struct reader *r)
 /* Of a function. 0: it does not lie in code. */
 static uint64_t offset_of(const struct reader *r, const struct gopclntab_function *f)
 {
-	for (size_t i = 0; i < r->n_segments; i++) {
-		const GElf_Phdr *ph = &r->segments[i];
-
-		if (f->start >= ph->p_vaddr && f->start - ph->p_vaddr < ph->p_filesz &&
-		    f->end > f->start)
-			return f->start - ph->p_vaddr + ph->p_offset;
-	}
-	return 0;
+	return f->end > f->start ? elf_code_offset(&r->code, f->start) : 0;
 }
 
 static struct slice code_of(const struct reader *r, const struct gopclntab_function *f)
@@ -273,7 +253,7 @@ int go_program_read(int fd, struct go_program *out)
 	err = read_sections(&r);
 	if (err)
 		goto out;
-	read_segments(&r);
+	elf_code_read(r.elf, &r.code);
 	for (size_t i = 0; i < FUNCTIONS; i++)
 		r.functions[i].name = names[i];
 	if (r.symbols.sh_size)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture/elf_code.h"
 #include "capture/uprobe_place.h"
 
 static const struct {
@@ -33,38 +34,11 @@ static const struct {
 	{ "PR_Close", TLS_LIB_NSS, SONDE_TLS_FREE },
 };
 
-enum { SEGMENTS_MAX = 64 };
-
 struct reader {
 	Elf *elf;
-	GElf_Phdr segments[SEGMENTS_MAX];
-	size_t n_segments;
+	struct elf_code code;
 	struct tls_symbols found;
 };
-
-static void read_segments(struct reader *r)
-{
-	size_t n = 0;
-	GElf_Phdr ph;
-
-	if (elf_getphdrnum(r->elf, &n))
-		return;
-	for (size_t i = 0; i < n && r->n_segments < SEGMENTS_MAX; i++)
-		if (gelf_getphdr(r->elf, (int)i, &ph) && ph.p_type == PT_LOAD && ph.p_flags & PF_X)
-			r->segments[r->n_segments++] = ph;
-}
-
-/* Uprobes are put at offsets in the file, symbols say addresses. 0: in no segment of code. */
-static uint64_t file_offset(const struct reader *r, uint64_t address)
-{
-	for (size_t i = 0; i < r->n_segments; i++) {
-		const GElf_Phdr *ph = &r->segments[i];
-
-		if (address >= ph->p_vaddr && address - ph->p_vaddr < ph->p_filesz)
-			return address - ph->p_vaddr + ph->p_offset;
-	}
-	return 0;
-}
 
 static void take_symbol(struct reader *r, const char *name, const GElf_Sym *sym)
 {
@@ -73,7 +47,7 @@ static void take_symbol(struct reader *r, const char *name, const GElf_Sym *sym)
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
 		if (strcmp(name, functions[i].name) != 0)
 			continue;
-		at = file_offset(r, sym->st_value);
+		at = elf_code_offset(&r->code, sym->st_value);
 		/* of one library only: a program can have two within */
 		if (!at || (r->found.library && r->found.library != functions[i].library))
 			return;
@@ -190,7 +164,7 @@ int tls_symbols_read(const char *path, struct tls_symbols *out)
 		err = -ENOEXEC;
 		goto out;
 	}
-	read_segments(&r);
+	elf_code_read(r.elf, &r.code);
 	read_tables(&r);
 	if (!is_whole(&r.found))
 		r.found = (struct tls_symbols){ 0 };
