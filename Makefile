@@ -68,7 +68,7 @@ $(O)/sonde.skel.h: $(BPF_OBJ)
 	$(Q)$(BPFTOOL) gen object $(O)/sonde.bpf.o $(BPF_OBJ)
 	$(Q)$(BPFTOOL) gen skeleton $(O)/sonde.bpf.o name sonde_bpf > $@.tmp && mv $@.tmp $@
 
-$(O)/user/capture/probe.o: $(O)/sonde.skel.h
+$(patsubst %.c,$(O)/%.o,$(wildcard user/capture/probe*.c)): $(O)/sonde.skel.h
 
 # the one file that knows version and commit is rebuilt when they change
 $(O)/version.h: FORCE

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <bpf/btf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "capture/probe_parts.h"
+
+/* enum bpf_attach_type of Linux 6.6 and 6.13; the build's own headers may be older */
+#define TRACE_UPROBE_MULTI   ((enum bpf_attach_type)48)
+#define TRACE_UPROBE_SESSION ((enum bpf_attach_type)57)
+
+/* libbpf speaks through a callback without context: the last complaint is kept for the reason. */
+static char last_complaint[160];
+
+static int on_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char line[512];
+	size_t n;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	n = strcspn(line, "\n");
+	line[n] = '\0';
+	if (!last_complaint[0])
+		snprintf(last_complaint, sizeof(last_complaint), "%.150s", line);
+	return 0;
+}
+
+const char *probe_complaint(void)
+{
+	return last_complaint;
+}
+
+static void set_autoload(const struct sonde_bpf *skel, size_t i, bool is_on)
+{
+	struct bpf_program *second = probe_second_of(skel, i);
+
+	bpf_program__set_autoload(probe_program_of(skel, i), is_on);
+	if (second)
+		bpf_program__set_autoload(second, is_on);
+}
+
+static struct sonde_bpf *configured(const struct probe *p, const struct probe_opts *opts)
+{
+	struct sonde_bpf *skel = sonde_bpf__open();
+
+	if (!skel)
+		return NULL;
+	skel->rodata->filter = opts->filter;
+	skel->rodata->ring_bytes = (uint32_t)p->ring_size;
+	skel->rodata->is_syscall_tier = p->tier == PROBE_TIER_SYSCALL;
+	skel->rodata->is_tls_wanted = p->is_tls;
+	bpf_map__set_max_entries(skel->maps.scratches, 2 * (uint32_t)libbpf_num_possible_cpus());
+	bpf_map__set_max_entries(skel->maps.tls_scratches,
+				 (p->is_tls ? (uint32_t)libbpf_num_possible_cpus() : 0) + 3);
+	if (!p->is_tls)
+		bpf_map__set_max_entries(skel->maps.tls_goroutines, 1);
+	for (size_t i = 0; i < PROBE_TLS_MAX; i++)
+		bpf_program__set_autoload(probe_tls_program_of(skel, i), false);
+	return skel;
+}
+
+/* Loaded for attaching many at once: a kernel that does not know that takes them for any uprobe. */
+static void load_tls(const struct sonde_bpf *skel)
+{
+	for (size_t i = 0; i < PROBE_TLS_MAX; i++) {
+		struct bpf_program *prog = probe_tls_program_of(skel, i);
+
+		bpf_program__set_expected_attach_type(
+			prog, i == PROBE_TLS_BOTH ? TRACE_UPROBE_SESSION : TRACE_UPROBE_MULTI);
+		bpf_program__set_autoload(prog, true);
+	}
+}
+
+static struct sonde_bpf *open_with(const struct probe *p, const struct probe_opts *opts)
+{
+	struct sonde_bpf *skel = configured(p, opts);
+
+	if (!skel)
+		return NULL;
+	for (size_t i = 0; i < PROBE_FEATURES; i++)
+		set_autoload(skel, i, probe_is_of_tier(p, i) && !p->reasons[i][0]);
+	bpf_program__set_autoload(skel->progs.sonde_self, true);
+	bpf_program__set_autoload(skel->progs.sonde_sweep, p->tier == PROBE_TIER_SOCKET);
+	bpf_program__set_autoload(skel->progs.sonde_sweep_files, p->tier == PROBE_TIER_SYSCALL);
+	bpf_program__set_autoload(skel->progs.sonde_sweep_conns, p->tier == PROBE_TIER_SYSCALL);
+	if (p->is_tls)
+		load_tls(skel);
+	if (p->is_go) {
+		bpf_program__set_expected_attach_type(skel->progs.sonde_go_round_trip,
+						      TRACE_UPROBE_MULTI);
+		bpf_program__set_autoload(skel->progs.sonde_go_round_trip, true);
+	}
+	return skel;
+}
+
+/* Can feature i be loaded by itself? Writes the reason when not. */
+static void try_alone(struct probe *p, const struct probe_opts *opts, size_t i)
+{
+	struct sonde_bpf *skel = configured(p, opts);
+	int err;
+
+	if (!skel)
+		return;
+	for (size_t k = 0; k < PROBE_FEATURES; k++)
+		set_autoload(skel, k, k == i);
+	last_complaint[0] = '\0';
+	err = sonde_bpf__load(skel);
+	if (err)
+		snprintf(p->reasons[i], sizeof(p->reasons[i]), "%s: %.120s", strerror(-err),
+			 last_complaint[0] ? last_complaint : "the kernel refused it");
+	sonde_bpf__destroy(skel);
+}
+
+/* The hooks that this kernel's description of itself lacks. False: one that is required. */
+static bool find_absent(struct probe *p)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has_required = true;
+	char type[64];
+
+	for (size_t i = 0; i < PROBE_FEATURES && btf; i++) {
+		if (!probe_is_of_tier(p, i) || strncmp(probe_features[i].hook, "tp_btf/", 7) != 0)
+			continue;
+		snprintf(type, sizeof(type), "btf_trace_%s", probe_features[i].hook + 7);
+		p->is_absent[i] = btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) < 0;
+		if (!p->is_absent[i])
+			continue;
+		snprintf(p->reasons[i], sizeof(p->reasons[i]), "this kernel has no %s",
+			 probe_features[i].hook);
+		has_required = has_required && !probe_features[i].is_required;
+	}
+	btf__free(btf);
+	return has_required;
+}
+
+/* Finds those of the other programs that are not for this kernel. How many there are. */
+static size_t try_each(struct probe *p, const struct probe_opts *opts)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < PROBE_FEATURES; i++) {
+		if (!probe_is_of_tier(p, i) || p->is_absent[i])
+			continue;
+		try_alone(p, opts, i);
+		n += p->reasons[i][0] != '\0';
+	}
+	return n;
+}
+
+static int load_once(struct probe *p, const struct probe_opts *opts)
+{
+	int err;
+
+	p->skel = open_with(p, opts);
+	if (!p->skel)
+		return -errno;
+	last_complaint[0] = '\0';
+	err = sonde_bpf__load(p->skel);
+	if (err) {
+		sonde_bpf__destroy(p->skel);
+		p->skel = NULL;
+	}
+	return err;
+}
+
+static int load(struct probe *p, const struct probe_opts *opts)
+{
+	int err = load_once(p, opts);
+
+	if (!err)
+		return 0;
+	/* some are not for this kernel: go on without them, and without those for libraries and
+	 * runtimes when that is not enough. What it lacks is known without a load for each. */
+	if (!find_absent(p))
+		return err;
+	err = load_once(p, opts);
+	if (err && try_each(p, opts))
+		err = load_once(p, opts);
+	if (err && p->is_go) {
+		p->is_go = false;
+		err = load_once(p, opts);
+	}
+	if (err && p->is_tls) {
+		snprintf(p->tls_off, sizeof(p->tls_off), "%s: %.120s", strerror(-err),
+			 last_complaint[0] ? last_complaint : "the kernel refused it");
+		p->is_tls = false;
+		err = load_once(p, opts);
+	}
+	return err;
+}
+
+static enum probe_error missing_hook(const struct probe *p, char *err, size_t size)
+{
+	for (size_t i = 0; i < PROBE_FEATURES; i++) {
+		if (!probe_features[i].is_required || !probe_is_of_tier(p, i) || !p->reasons[i][0])
+			continue;
+		if (p->is_absent[i]) {
+			snprintf(err, size, "%s, which Linux 6.3 and later have", p->reasons[i]);
+			return PROBE_TOO_OLD;
+		}
+		snprintf(err, size, "this kernel refuses %s (%s)", probe_features[i].name,
+			 p->reasons[i]);
+		return PROBE_FAILED;
+	}
+	return PROBE_OK;
+}
+
+static enum probe_error load_tier(struct probe *p, const struct probe_opts *opts,
+				  enum probe_tier tier, char *err, size_t size)
+{
+	enum probe_error verdict;
+	int rc;
+
+	p->tier = tier;
+	p->is_tls = opts->tls;
+	/* which socket is meant is told by its cookie, which is no identity in the other tier */
+	p->is_go = tier == PROBE_TIER_SOCKET;
+	snprintf(p->tls_off, sizeof(p->tls_off), "not asked for");
+	rc = load(p, opts);
+	verdict = missing_hook(p, err, size);
+	if (!verdict && rc) {
+		snprintf(err, size, "the BPF programs do not load: %s%s%s", strerror(-rc),
+			 last_complaint[0] ? ": " : "", last_complaint);
+		verdict = rc == -EPERM || rc == -EACCES ? PROBE_NO_RIGHTS : PROBE_FAILED;
+	}
+	if (!verdict)
+		return PROBE_OK;
+	sonde_bpf__destroy(p->skel);
+	p->skel = NULL;
+	return verdict;
+}
+
+enum probe_error probe_load(struct probe *p, const struct probe_opts *opts, char *err, size_t size)
+{
+	enum probe_error first = PROBE_OK, second;
+	char why[256], also[256];
+
+	libbpf_set_print(on_libbpf);
+	if (opts->tier != PROBE_TIER_SYSCALL) {
+		first = load_tier(p, opts, PROBE_TIER_SOCKET, why, sizeof(why));
+		if (first == PROBE_OK)
+			return first;
+		if (first == PROBE_NO_RIGHTS || opts->tier == PROBE_TIER_SOCKET) {
+			snprintf(err, size, "cannot observe: %s", why);
+			return first;
+		}
+		for (size_t i = 0; i < PROBE_FEATURES; i++)
+			if (probe_features[i].tiers ==
+			    (1U << PROBE_TIER_SOCKET | 1U << PROBE_TIER_SYSCALL))
+				p->reasons[i][0] = '\0';
+	}
+	second = load_tier(p, opts, PROBE_TIER_SYSCALL, also, sizeof(also));
+	if (second == PROBE_OK)
+		return second;
+	snprintf(err, size, "cannot observe: Linux 5.17 is the oldest that can work, and %s%s%s",
+		 first ? why : "", first ? ", and " : "", also);
+	return first == PROBE_TOO_OLD ? first : second;
+}
