@@ -1,34 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/go_files.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "capture/go_program.h"
+#include "capture/real_file.h"
 #include "capture/uprobe.h"
 #include "util/clock.h"
 #include "util/map.h"
+#include "util/procs.h"
 
 #define LINGER_NS (10 * NS_PER_S)
 #define ATTACH_NS                                                                      \
 	(20 * NS_PER_MS) /* a program watched while a connection begins is not watched \
 			  * from its first byte */
 
-/* A file by what it is, not by where: overlay file systems show one under several device numbers,
- * and probes are put on what lies below. */
-struct identity {
-	uint64_t inode, size, changed_ns;
-};
-
 struct file {
-	struct identity id; /* inode 0: the place is free */
+	struct real_file id; /* inode 0: the place is free */
 	struct uprobe_links links;
 	uint64_t unused_since_ns; /* 0: it is used */
 	uint32_t users;
@@ -47,11 +40,10 @@ struct go_files {
 	struct go_stats stats;
 };
 
-static struct file *file_find(struct go_files *g, const struct identity *id)
+static struct file *file_find(struct go_files *g, const struct real_file *id)
 {
 	for (size_t i = 0; i < g->n_files; i++)
-		if (g->files[i].id.inode == id->inode && g->files[i].id.size == id->size &&
-		    g->files[i].id.changed_ns == id->changed_ns)
+		if (real_file_is(&g->files[i].id, id))
 			return &g->files[i];
 	return NULL;
 }
@@ -62,13 +54,6 @@ static struct file *file_place(struct go_files *g)
 		if (!g->files[i].id.inode)
 			return &g->files[i];
 	return g->n_files < GO_FILES_MAX ? &g->files[g->n_files++] : NULL;
-}
-
-static uint64_t hash(const struct identity *id)
-{
-	uint64_t h = id->inode * 0x9e3779b97f4a7c15ULL ^ id->size;
-
-	return h * 0xff51afd7ed558ccdULL ^ id->changed_ns;
 }
 
 /* --- attaching --- */
@@ -115,7 +100,7 @@ static int attach_tls(struct go_files *g, const char *path, const struct go_prog
 }
 
 /* A program that cannot be attached to is remembered without links. */
-static struct file *file_add(struct go_files *g, const struct identity *id, const char *path,
+static struct file *file_add(struct go_files *g, const struct real_file *id, const char *path,
 			     const struct go_program *p)
 {
 	struct file *f = file_place(g);
@@ -167,25 +152,20 @@ static void user_add(struct go_files *g, uint32_t tgid, struct file *f)
 
 static struct file *look_into(struct go_files *g, int fd, const char *path)
 {
-	struct identity id;
+	struct real_file id;
 	struct go_program p;
-	struct stat st;
 	struct file *f;
 
-	if (fstat(fd, &st) < 0)
+	if (real_file_of(g->probe, fd, &id) < 0)
 		return NULL;
-	id = (struct identity){ .inode = st.st_ino,
-				.size = (uint64_t)st.st_size,
-				.changed_ns = (uint64_t)st.st_ctim.tv_sec * NS_PER_S +
-					      (uint64_t)st.st_ctim.tv_nsec };
 	f = file_find(g, &id);
-	if (f || map_get(&g->others, hash(&id)))
+	if (f || map_get(&g->others, real_file_hash(&id)))
 		return f;
 	if (go_program_read(fd, &p) == 0)
 		return file_add(g, &id, path, &p);
 	if (g->others.n >= GO_OTHERS_MAX)
 		map_free(&g->others);
-	map_put(&g->others, hash(&id), g); /* out of memory: it is read again */
+	map_put(&g->others, real_file_hash(&id), g); /* out of memory: it is read again */
 	return NULL;
 }
 
@@ -260,17 +240,9 @@ void go_files_tick(struct go_files *g, uint64_t now_ns)
 	}
 }
 
-static void look_at_all(struct go_files *g)
+static void on_process(void *ctx, uint32_t tgid)
 {
-	DIR *d = opendir("/proc");
-	struct dirent *e;
-
-	if (!d)
-		return;
-	while ((e = readdir(d)))
-		if (isdigit((unsigned char)e->d_name[0]))
-			look_at(g, (uint32_t)strtoul(e->d_name, NULL, 10));
-	closedir(d);
+	look_at(ctx, tgid);
 }
 
 struct go_files *go_files_open(struct probe *p)
@@ -283,7 +255,7 @@ struct go_files *go_files_open(struct probe *p)
 	if (!g)
 		return NULL;
 	g->probe = p;
-	look_at_all(g);
+	procs_each(on_process, g);
 	return g;
 }
 

@@ -81,6 +81,8 @@ enum probe_tls {
 
 int probe_tls_program(const struct probe *p, enum probe_tls which); /* its descriptor */
 int probe_go_program(const struct probe *p); /* of go_files.c; -ENOENT: not loaded */
+/* Of real_file.c, an iterator that tells which file this process has mapped at `at`, from now on. */
+int probe_mapped_program(struct probe *p, const void *at);
 /* NULL: loaded. Else why they are not: not asked for, or what the kernel said. */
 const char *probe_tls_off(const struct probe *p);
 int probe_tls_sessions(const struct probe *p); /* descriptor of the map */

@@ -87,6 +87,7 @@ static struct sonde_bpf *open_with(const struct probe *p, const struct probe_opt
 	bpf_program__set_autoload(skel->progs.sonde_sweep, p->tier == PROBE_TIER_SOCKET);
 	bpf_program__set_autoload(skel->progs.sonde_sweep_files, p->tier == PROBE_TIER_SYSCALL);
 	bpf_program__set_autoload(skel->progs.sonde_sweep_conns, p->tier == PROBE_TIER_SYSCALL);
+	bpf_program__set_autoload(skel->progs.sonde_mapped, p->is_tls || p->is_go);
 	if (p->is_tls)
 		load_tls(skel);
 	if (p->is_go) {

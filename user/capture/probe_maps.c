@@ -19,6 +19,12 @@ int probe_go_program(const struct probe *p)
 	return p->is_go ? bpf_program__fd(p->skel->progs.sonde_go_round_trip) : -ENOENT;
 }
 
+int probe_mapped_program(struct probe *p, const void *at)
+{
+	p->skel->bss->mapped_at = (uintptr_t)at;
+	return bpf_program__fd(p->skel->progs.sonde_mapped);
+}
+
 const char *probe_tls_off(const struct probe *p)
 {
 	return p->is_tls ? NULL : p->tls_off;

@@ -137,6 +137,21 @@ def go_tls_server_after_sonde(e):
 
 
 @case(group=None, limit=90)
+def go_tls_one_image_in_containers(e):
+    """One program that overlay file systems show under several numbers is watched once."""
+    path = program(e, "plain")
+    mount = tls.image(e, path)
+    programs = [os.path.join(mount(), os.path.basename(path)) for _ in range(2)]
+    ports = [serve(e, own) for own in programs]
+    w = tls.Watched(e, f"{ports[0]},{ports[1]}")
+    for own, port in zip(programs, ports):
+        if e.procs.run(ask(own, port, 5, 20), seconds=25).code:
+            raise Failure("a client failed")
+    name = os.path.basename(path)
+    tls.judge_of_both_ends(w, ports, 100, name, name)
+
+
+@case(group=None, limit=90)
 def go_tls_older_than_sonde(e):
     """Connections that were there before: from where they were joined on, both ends alike."""
     path = program(e, "stripped")
