@@ -31,7 +31,7 @@ VERSION := 0.1.0
 # root may build in somebody else's clone
 COMMIT  := $(shell git -c safe.directory='*' rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
-LIBS_PC := libseccomp libbpf libelf zlib libmicrohttpd yaml-0.1 jansson libpcap libnghttp2 libcrypt
+LIBS_PC := libseccomp libbpf libelf zlib libmicrohttpd gnutls yaml-0.1 jansson libpcap libnghttp2 libcrypt
 # without libcurl nothing is exported over OTLP, without capstone TLS of Go programs is not read,
 # without ncurses `top` prints tables only; `sonde version` says so
 LIBS_PC_OPTIONAL := libcurl capstone ncursesw

@@ -142,7 +142,7 @@ int serve_open(struct serve *s, const struct config *c, struct stats *stats)
 		return EXIT_CANNOT;
 	}
 	snprintf(s->url, sizeof(s->url), "http%s://%s%s%s:%u",
-		 s->web && web_config_certificate(s->web) ? "s" : "", bracket, c->listen_addr,
+		 s->web && web_config_tls(s->web) ? "s" : "", bracket, c->listen_addr,
 		 *bracket ? "]" : "", server_port(s->server));
 	return 0;
 }
@@ -159,6 +159,30 @@ static void on_ready(void *ctx)
 					     : SERVE_SOON_NS);
 }
 
+/* Certificates are renewed while we run: the files are looked at each second. What cannot be used
+ * is told once, and what was there before goes on. */
+static void on_second(void *ctx)
+{
+	struct serve *s = ctx;
+	struct web_config *web;
+	char err[512];
+
+	if (!web_config_is_changed(s->web))
+		return;
+	web = web_config_open(s->stats->config->web_config, err, sizeof(err));
+	if (web && server_renew(s->server, web, err, sizeof(err)) == 0) {
+		web_config_close(s->web);
+		s->web = web;
+		s->told[0] = '\0';
+		log_info("--web-config has been read again");
+		return;
+	}
+	web_config_close(web);
+	if (strcmp(s->told, err) != 0)
+		log_error("%s; what --web-config said before goes on", err);
+	snprintf(s->told, sizeof(s->told), "%s", err);
+}
+
 int serve_join(struct serve *s, struct loop *loop)
 {
 	struct exporter e;
@@ -170,6 +194,12 @@ int serve_join(struct serve *s, struct loop *loop)
 		return -ENOMEM;
 	traces_exporter(s->traces, &e);
 	pipeline_add(s->stats->pipeline, &e);
+	if (s->web) {
+		int timer = loop_timer(loop, NS_PER_S, on_second, s);
+
+		if (timer < 0)
+			return timer;
+	}
 	s->timer = loop_timer(loop, NS_PER_S, on_ready, s);
 	if (s->timer < 0)
 		return s->timer;

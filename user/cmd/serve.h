@@ -17,7 +17,8 @@ struct serve {
 	struct traces *traces;	/* owned; of late, for the API */
 	bool is_ready;		/* what /readyz says; set by the owner */
 	int timer;
-	char url[128]; /* "http://127.0.0.1:9464"; empty: serves nowhere */
+	char told[512]; /* what was wrong with a changed web-config; empty: nothing */
+	char url[128];	/* "http://127.0.0.1:9464"; empty: serves nowhere */
 };
 
 /* Listens where the configuration says, and nowhere when it says off. 0, or the exit code after

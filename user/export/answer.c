@@ -13,6 +13,17 @@
 
 enum { SCRAPE_BLOCK = 32 * 1024 };
 
+/* Those that every answer has. */
+static void add_headers(const struct answer_request *r, struct MHD_Response *response)
+{
+	const char *name, *value;
+
+	for (size_t i = 0; r->web && (name = web_config_header(r->web, i, &value)); i++)
+		MHD_add_response_header(response, name, value);
+	if (!MHD_get_response_header(response, "X-Content-Type-Options"))
+		MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+}
+
 static enum MHD_Result queue(const struct answer_request *r, unsigned int code, const char *type,
 			     struct MHD_Response *response)
 {
@@ -21,7 +32,7 @@ static enum MHD_Result queue(const struct answer_request *r, unsigned int code, 
 	if (!response)
 		return MHD_NO;
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	MHD_add_response_header(response, MHD_HTTP_HEADER_X_CONTENT_TYPE_OPTIONS, "nosniff");
+	add_headers(r, response);
 	if (code == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 	res = MHD_queue_response(r->connection, code, response);
@@ -214,13 +225,31 @@ static enum MHD_Result answer_metrics(const struct answer_request *r)
 	return queue(r, MHD_HTTP_OK, negotiate_content_type(kind), response);
 }
 
-/* Who asks is known, or need not be. Else it has been answered, by *res. */
+/* The client has shown a certificate that lets it in, or needs none. */
+static bool is_admitted(const struct answer_request *r)
+{
+	const struct web_tls *tls = r->web ? web_config_tls(r->web) : NULL;
+	const union MHD_ConnectionInfo *info;
+
+	if (!tls || !tls->client_auth)
+		return true;
+	info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	return web_tls_admits(tls, info ? info->tls_session : NULL);
+}
+
+/* Who asks is known by a password, or need not be. Else it has been answered, by *res. */
 static bool is_let_in(const struct answer_request *r, enum MHD_Result *res)
 {
 	struct MHD_Response *response;
 	enum web_answer answer;
 	char *password = NULL, *name;
 
+	if (!is_admitted(r)) {
+		*res = answer_text(
+			r, MHD_HTTP_FORBIDDEN,
+			"a client's certificate that client_ca_file verifies is needed\n");
+		return false;
+	}
 	if (!r->web || !web_config_asks(r->web))
 		return true;
 	name = MHD_basic_auth_get_username_password(r->connection, &password);
@@ -236,6 +265,8 @@ static bool is_let_in(const struct answer_request *r, enum MHD_Result *res)
 	}
 	response = MHD_create_response_from_buffer(13, (void *)(uintptr_t) "Unauthorized\n",
 						   MHD_RESPMEM_PERSISTENT);
+	if (response)
+		add_headers(r, response);
 	*res = response ? MHD_queue_basic_auth_fail_response(r->connection, "sonde", response)
 			: MHD_NO;
 	if (response)
@@ -287,7 +318,7 @@ static bool is_meant(const char *asked, const char *path)
 	return path[n - 1] == '/' ? strncmp(asked, path, n) == 0 : strcmp(asked, path) == 0;
 }
 
-/* Probes have no password, and learn nothing but that it runs. */
+/* Probes have neither certificate nor password, and learn nothing but that it runs. */
 static bool is_open_to_all(const char *path)
 {
 	return strcmp(path, "/healthz") == 0 || strcmp(path, "/livez") == 0 ||

@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 #include "export/answer.h"
 #include "export/web_config.h"
+#include "util/clock.h"
 
 enum {
 	SERVER_BACKLOG = 64,
@@ -20,6 +22,9 @@ enum {
 struct server {
 	struct status_source source;
 	struct MHD_Daemon *daemon;
+	struct MHD_Daemon *old; /* of before server_renew(): has no new connections; NULL: none */
+	uint64_t old_end_ns;	/* not to be kept for longer */
+	int epoll_fd;		/* of the daemons' */
 	struct web_config *web; /* borrowed; NULL: none */
 	bool is_loopback;
 	uint16_t port;
@@ -78,7 +83,9 @@ static bool server_is_body_too_large(struct MHD_Connection *c)
 /* Nobody reads along, and who asks has said who he is. */
 static bool server_is_guarded(const struct server *s)
 {
-	return s->web && web_config_certificate(s->web) && web_config_asks(s->web);
+	const struct web_tls *tls = s->web ? web_config_tls(s->web) : NULL;
+
+	return tls && (web_config_asks(s->web) || tls->client_auth == WEB_CLIENT_REQUIRED);
 }
 
 static enum MHD_Result server_handle(void *cls, struct MHD_Connection *c, const char *url,
@@ -110,30 +117,63 @@ static enum MHD_Result server_handle(void *cls, struct MHD_Connection *c, const 
 	return answer(&r);
 }
 
+/* The library takes texts that it does not change. */
+static struct MHD_OptionItem text_option(enum MHD_OPTION option, const char *text)
+{
+	return (struct MHD_OptionItem){ option, 0, (void *)(uintptr_t)text };
+}
+
+static void tls_options(const struct web_config *web, struct MHD_OptionItem out[5])
+{
+	const struct web_tls *tls = web ? web_config_tls(web) : NULL;
+	size_t n = 0;
+
+	if (tls) {
+		out[n++] = text_option(MHD_OPTION_HTTPS_MEM_CERT, tls->certificate);
+		out[n++] = text_option(MHD_OPTION_HTTPS_MEM_KEY, tls->key);
+		out[n++] = text_option(MHD_OPTION_HTTPS_PRIORITIES, web_config_priorities(web));
+	}
+	if (tls && tls->client_ca)
+		out[n++] = text_option(MHD_OPTION_HTTPS_MEM_TRUST, tls->client_ca);
+	out[n] = (struct MHD_OptionItem){ .option = MHD_OPTION_END };
+}
+
+/* NULL: errno, which is EKEYREJECTED where it is TLS that cannot be had. */
+static struct MHD_Daemon *start_daemon(struct server *s, const struct web_config *web, int fd)
+{
+	bool is_tls = web && web_config_tls(web);
+	struct MHD_OptionItem tls[5];
+	struct MHD_Daemon *daemon;
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	tls_options(web, tls);
+	daemon = MHD_start_daemon(MHD_USE_EPOLL | (is_tls ? MHD_USE_TLS : 0), 0, NULL, NULL,
+				  server_handle, s, MHD_OPTION_LISTEN_SOCKET, fd,
+				  MHD_OPTION_CONNECTION_LIMIT, (unsigned int)SERVER_CONNECTIONS_MAX,
+				  MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)SERVER_TIMEOUT_S,
+				  MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				  (size_t)SERVER_CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+				  MHD_OPTION_UNESCAPE_CALLBACK, server_unescape, NULL,
+				  MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+	if (!daemon) {
+		errno = is_tls ? EKEYREJECTED : ENOMEM;
+		return NULL;
+	}
+	epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD,
+		  MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, &ev);
+	return daemon;
+}
+
 static int server_start(struct server *s, int fd)
 {
-	bool is_tls = s->web && web_config_certificate(s->web);
-	struct MHD_OptionItem tls[] = {
-		{ MHD_OPTION_HTTPS_MEM_CERT, 0,
-		  is_tls ? (void *)(uintptr_t)web_config_certificate(s->web) : NULL },
-		{ MHD_OPTION_HTTPS_MEM_KEY, 0,
-		  is_tls ? (void *)(uintptr_t)web_config_key(s->web) : NULL },
-		{ MHD_OPTION_HTTPS_PRIORITIES, 0,
-		  is_tls ? (void *)(uintptr_t)web_config_priorities(s->web) : NULL },
-		{ MHD_OPTION_END, 0, NULL },
-	};
-
-	s->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | (is_tls ? MHD_USE_TLS : 0), 0, NULL, NULL, server_handle, s,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned int)SERVER_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned int)SERVER_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)SERVER_CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_UNESCAPE_CALLBACK, server_unescape, NULL, MHD_OPTION_ARRAY,
-		is_tls ? tls : &tls[3], MHD_OPTION_END);
+	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (s->epoll_fd < 0)
+		return -errno;
+	s->daemon = start_daemon(s, s->web, fd);
 	if (s->daemon)
 		return 0;
-	return is_tls ? -EKEYREJECTED : -ENOMEM;
+	close(s->epoll_fd);
+	return -errno;
 }
 
 int server_open(struct server **out, const char *addr, uint16_t port,
@@ -170,9 +210,7 @@ out:
 		return 0;
 	}
 	if (res == -EKEYREJECTED)
-		snprintf(err, size,
-			 "--web-config: no TLS with this certificate and key: they do "
-			 "not belong together, or are no PEM");
+		snprintf(err, size, "--web-config: no TLS with this certificate and key");
 	else
 		snprintf(err, size,
 			 "cannot listen on %s port %u: %s; choose another with --listen ADDR:PORT, "
@@ -187,8 +225,43 @@ void server_close(struct server *s)
 {
 	if (!s)
 		return;
+	if (s->old)
+		MHD_stop_daemon(s->old);
 	MHD_stop_daemon(s->daemon);
+	close(s->epoll_fd);
 	free(s);
+}
+
+/* The library has its certificate for life: another daemon takes the socket over, and the one of
+ * before has the time that an answer may take. */
+int server_renew(struct server *s, struct web_config *web, char *err, size_t size)
+{
+	int fd = MHD_quiesce_daemon(s->daemon);
+	struct MHD_Daemon *daemon;
+
+	if (fd == MHD_INVALID_SOCKET) {
+		snprintf(err, size, "the listening socket cannot be taken over");
+		return -EBUSY;
+	}
+	daemon = start_daemon(s, web, fd);
+	if (!daemon) {
+		snprintf(err, size, "no TLS with this certificate and key");
+		daemon = start_daemon(s, s->web, fd); /* as it has been until now */
+		web = s->web;
+	}
+	if (!daemon) {
+		close(fd);
+		return -ENOMEM;
+	}
+	if (s->old)
+		MHD_stop_daemon(s->old);
+	s->old = s->daemon;
+	s->old_end_ns = clock_mono_ns() + SERVER_TIMEOUT_S * NS_PER_S;
+	s->daemon = daemon;
+	if (web == s->web)
+		return -EKEYREJECTED;
+	s->web = web;
+	return 0;
 }
 
 int server_adopt(struct server *s, int fd)
@@ -209,24 +282,44 @@ uint16_t server_port(const struct server *s)
 
 int server_epoll_fd(const struct server *s)
 {
-	return MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	return s->epoll_fd;
 }
 
-int server_timeout_ms(const struct server *s)
+static int timeout_ms(struct MHD_Daemon *daemon)
 {
 	unsigned long long ms;
 
-	if (MHD_get_timeout(s->daemon, &ms) != MHD_YES)
+	if (MHD_get_timeout(daemon, &ms) != MHD_YES)
 		return -1;
 	return ms < 60000 ? (int)ms : 60000;
 }
 
-void server_run(struct server *s)
+int server_timeout_ms(const struct server *s)
+{
+	int ms = timeout_ms(s->daemon), old = s->old ? timeout_ms(s->old) : -1;
+
+	return old < 0 || (ms >= 0 && ms < old) ? ms : old;
+}
+
+static void run_daemon(struct MHD_Daemon *daemon)
 {
 	/* edge triggered inside: what is left to do shows in the timeout, not in the descriptor */
 	for (int i = 0; i < SERVER_RUNS; i++) {
-		MHD_run(s->daemon);
-		if (server_timeout_ms(s) != 0)
+		MHD_run(daemon);
+		if (timeout_ms(daemon) != 0)
 			break;
 	}
+}
+
+void server_run(struct server *s)
+{
+	run_daemon(s->daemon);
+	if (!s->old)
+		return;
+	run_daemon(s->old);
+	if (MHD_get_daemon_info(s->old, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections &&
+	    clock_mono_ns() < s->old_end_ns)
+		return;
+	MHD_stop_daemon(s->old);
+	s->old = NULL;
 }

@@ -54,6 +54,9 @@ struct web_config;
  * that says what to do. *out is set on success only. */
 int server_open(struct server **out, const char *addr, uint16_t port,
 		const struct status_source *source, struct web_config *web, char *err, size_t size);
+/* The same socket with another certificate, other users: for connections from now on, with the users
+ * for all. web: borrowed as above. -errno with one line in err: it goes on with what it had. */
+int server_renew(struct server *s, struct web_config *web, char *err, size_t size);
 void server_close(struct server *s); /* drops connections; NULL accepted */
 
 /* Serves a connection that somebody else accepted: a stream socket, non-blocking, from now on the

@@ -2,8 +2,8 @@
 /*
  * TLS and who may ask, in the file form of the Prometheus exporters:
  * https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md
- * Taken: tls_server_config with cert_file, key_file (paths relative to the file) and min_version;
- * basic_auth_users with hashes by bcrypt. Anything else is refused by name, never ignored.
+ * Paths are relative to the file. What this server does not have (HTTP/2, TLS before 1.2,
+ * certificates of clients that nobody verifies) is refused by name, never ignored.
  */
 #ifndef WEB_CONFIG_H
 #define WEB_CONFIG_H
@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "export/web_tls.h"
+
+enum { WEB_HEADERS_MAX = 5 };
 
 struct web_config;
 
@@ -18,10 +21,14 @@ struct web_config;
 struct web_config *web_config_open(const char *path, char *err, size_t size);
 void web_config_close(struct web_config *w); /* NULL accepted */
 
-/* PEM texts, borrowed; NULL: no TLS. */
-const char *web_config_certificate(const struct web_config *w);
-const char *web_config_key(const struct web_config *w);
-const char *web_config_priorities(const struct web_config *w); /* as GnuTLS takes them */
+/* Is the file, or one that it names, another than the one that was read? */
+bool web_config_is_changed(const struct web_config *w);
+
+const struct web_tls *web_config_tls(const struct web_config *w); /* borrowed; NULL: no TLS */
+const char *web_config_priorities(const struct web_config *w);	  /* as GnuTLS takes them */
+
+/* Headers that every answer is to have: the i-th one's name; NULL: there is none. Borrowed. */
+const char *web_config_header(const struct web_config *w, size_t i, const char **value);
 
 bool web_config_asks(const struct web_config *w); /* for a name and a password */
 

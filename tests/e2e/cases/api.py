@@ -142,27 +142,39 @@ def api_health_has_limits_of_its_own(e):
     s.end()
 
 
-def ask_tls(port, path, cert, user=None, method="GET"):
-    """Status of a request over TLS."""
+def ask_tls(port, path, cert, user=None, method="GET", own=None):
+    """Status of a request over TLS. own: path of the client's certificate and key."""
     request = urllib.request.Request(f"https://localhost:{port}{path}", method=method)
+    context = ssl.create_default_context(cafile=cert)
+    if own:
+        context.load_cert_chain(own)
     if user:
         request.add_header("Authorization", "Basic " + base64.b64encode(user.encode()).decode())
     try:
-        with urllib.request.urlopen(request, timeout=10,
-                                    context=ssl.create_default_context(cafile=cert)) as r:
+        with urllib.request.urlopen(request, timeout=10, context=context) as r:
             return r.status
     except urllib.error.HTTPError as e:
         return e.code
 
 
+def certificate(e, name, san, signer=None):
+    """NAME.pem holds certificate and key, NAME.crt the first, NAME.key the second; by itself, or by
+    NAME of another."""
+    pem, crt, key = e.path(f"{name}.pem"), e.path(f"{name}.crt"), e.path(f"{name}.key")
+    by = ["-CA", e.path(f"{signer}.crt"), "-CAkey", e.path(f"{signer}.key")] if signer else []
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext",
+                    f"subjectAltName={san}", "-keyout", key, "-out", crt, *by], check=True,
+                   capture_output=True, timeout=20)
+    e.write(f"{name}.pem", open(crt, encoding="ascii").read() + open(key, encoding="ascii").read())
+    return pem
+
+
 @case(group=None)
 def api_web_config(e):
     """Beyond loopback: nothing without TLS and a password, with them all."""
-    cert, key = e.path("web.crt"), e.path("web.key")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                    "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
-                    "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert], check=True,
-                   capture_output=True, timeout=20)
+    certificate(e, "web", "DNS:localhost")
+    cert = e.path("web.crt")
     hashed = subprocess.run(["htpasswd", "-nbB", "ann", "secret"], check=True, capture_output=True,
                             text=True, timeout=20).stdout.strip()
     config = e.write("web.yml", "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n"
@@ -189,4 +201,82 @@ def api_web_config(e):
                          timeout=20, check=False, env={**os.environ, "CURL_CA_BUNDLE": cert})
     fail_unless("top --connect", (out.returncode, json.loads(out.stdout or "{}").get("services")),
                 (0, []))
+    s.end()
+
+
+@case(group=None)
+def api_client_certificates(e):
+    """client_ca_file lets in whom it signed, by the names that are allowed; probes need none."""
+    certificate(e, "web", "DNS:localhost")
+    cert = e.path("web.crt")
+    certificate(e, "ca", "DNS:ca")
+    certificate(e, "stranger", "DNS:prometheus.shop")
+    own = {n: certificate(e, n, f"DNS:{n}", "ca") for n in ("prometheus.shop", "other.shop")}
+    own |= {"stranger": e.path("stranger.pem"), None: None}
+
+    def config(more):
+        return e.write("web.yml", "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n"
+                       f"  client_ca_file: ca.crt\n  client_auth_type: {more}\n"
+                       "http_server_config: {headers: {X-Frame-Options: deny}}\n")
+
+    def asked(port, path):
+        return {n: ask_tls(port, path, cert, own=own[n]) for n in own}
+
+    port = free_port()
+    s = Sonde(e, "run", "--port", 1, "--listen", f"0.0.0.0:{port}", "--web-config",
+              config("RequireAndVerifyClientCert\n  client_allowed_sans: [prometheus.shop]"))
+    s.wait_ready()
+    want = {"prometheus.shop": 200, "other.shop": 403, "stranger": 403, None: 403}
+    fail_unless("required", asked(port, "/metrics"), want)
+    fail_unless("the API", asked(port, "/api/v1/status"), want)
+    fail_unless("probes", asked(port, "/readyz"), dict.fromkeys(own, 200))
+    head = subprocess.run(["curl", "-si", "--cacert", cert, f"https://localhost:{port}/readyz"],
+                          capture_output=True, text=True, timeout=10, check=True).stdout
+    fail_unless("header", "x-frame-options: deny" in head.lower(), True)
+    # what one shows has to be right, and it may be none; then the API stays shut
+    config("VerifyClientCertIfGiven")
+    until(lambda: ask_tls(port, "/metrics", cert) == 200, 5, "the new file")
+    fail_unless("if given", asked(port, "/metrics"),
+                {"prometheus.shop": 200, "other.shop": 200, "stranger": 403, None: 200})
+    fail_unless("the API then", ask_tls(port, "/api/v1/status", cert, own=own["other.shop"]), 403)
+    s.end()
+
+
+@case(group=None)
+def api_web_config_renewed(e):
+    """Another certificate and other users, while it runs: connections of before go on, a file that
+    is wrong changes nothing."""
+    certificate(e, "web", "DNS:localhost")
+    config = e.write("web.yml", "tls_server_config: {cert_file: web.crt, key_file: web.key}\n")
+    port = free_port()
+    s = Sonde(e, "run", "--port", 1, "--listen", f"0.0.0.0:{port}", "--web-config", config)
+    s.wait_ready()
+    with open(e.path("web.crt"), encoding="ascii") as f:
+        before = e.write("before.crt", f.read())
+    fail_unless("as it began", ask_tls(port, "/metrics", before), 200)
+    held = ssl.create_default_context(cafile=before).wrap_socket(
+        socket.create_connection(("127.0.0.1", port), timeout=10), server_hostname="localhost")
+
+    certificate(e, "web", "DNS:localhost")
+
+    def is_renewed():
+        try:
+            return ask_tls(port, "/metrics", e.path("web.crt")) == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    until(is_renewed, 10, "the new certificate")
+    held.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    fail_unless("a connection of before", held.recv(4096).split(b"\r\n")[0], b"HTTP/1.1 200 OK")
+    held.close()
+    e.write("web.yml", "tls_server_config: {cert_file: nowhere.crt, key_file: web.key}\n")
+    until(lambda: "nowhere.crt" in s.proc.stderr(), 10, "what is wrong is said")
+    fail_unless("meanwhile", is_renewed(), True)
+    hashed = subprocess.run(["htpasswd", "-nbB", "ann", "secret"], check=True, capture_output=True,
+                            text=True, timeout=20).stdout.strip().split(":", 1)[1]
+    e.write("web.yml", "tls_server_config: {cert_file: web.crt, key_file: web.key}\n"
+            f"basic_auth_users: {{ann: {hashed}}}\n")
+    until(lambda: ask_tls(port, "/metrics", e.path("web.crt")) == 401, 10, "users")
+    fail_unless("ann", ask_tls(port, "/metrics", e.path("web.crt"), "ann:secret"), 200)
+    fail_unless("said once", s.proc.stderr().count("nowhere.crt"), 1)
     s.end()
