@@ -118,6 +118,7 @@ build-fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/feed.* in
 	$(Q)$(CLANG) -std=gnu11 $(WARN) -g -O1 -D_GNU_SOURCE -Iinclude -Iuser -Itests/unit $(PC_CFLAGS) \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $< $(FUZZ_PARTS) $(LIBS) -o $@
 
+fuzz-build: $(FUZZ_TARGETS)
 fuzz: $(FUZZ_TARGETS)
 	$(Q)printf '%s\n' $^ | xargs -P $(JOBS) -I{} sh -c 't={}; mkdir -p $$t.found && \
 		$$t -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=5 -verbosity=0 \
@@ -275,7 +276,7 @@ clean:
 	$(call msg,CLEAN)
 	$(Q)rm -rf build build-*
 
-.PHONY: all docs fuzz fuzz-parts bench-parse bench-span bench-recent tests unit format-check deps run check need-root \
+.PHONY: all docs fuzz fuzz-build fuzz-parts bench-parse bench-span bench-recent tests unit format-check deps run check need-root \
 	demo load chaos soak bench fresh-check vm-check vm-check-short install uninstall deb dist clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -193,7 +193,9 @@ def go_tls_whose_call(e):
              if t["role"] == "client" and t["peer"].endswith(f":{behind}")]
     parents = Counter(t["parent_span_id"] for t in calls)
     found = Counter(t["parent"] for t in calls)
-    if len(served) != 200 or len(calls) != 200 or set(parents) != set(served):
+    # nobody says in the syscall tier on which socket a goroutine's request goes out
+    right = set(parents) == set(served) or (e.tier == "syscall" and set(parents) <= {None, *served})
+    if len(served) != 200 or len(calls) != 200 or not right:
         raise Failure(f"{len(served)} served, {len(calls)} calls, parents {dict(found)}")
 
 
