@@ -166,7 +166,8 @@ __weak __noinline int conn_decide(struct conn *c, u32 tgid)
 	if (!c)
 		return 0;
 	flags = c->flags & ~CONN_OBSERVED;
-	flags |= CONN_DECIDED;
+	if (!filter_is_open(tgid))
+		flags |= CONN_DECIDED;
 	if (!(flags & CONN_PORT_OFF) && filter_wants(tgid, bpf_get_current_task_btf(), NULL))
 		flags |= CONN_OBSERVED;
 	c->tgid = tgid;

@@ -209,12 +209,51 @@ static __always_inline bool filter_has_pid(u32 tgid)
 	return false;
 }
 
+/* Has nobody said yet where the process is? Then it is not observed, and soon asked for again. */
+static __always_inline bool filter_is_open(u32 tgid)
+{
+	u32 *known = filter.asks_where ? bpf_map_lookup_elem(&processes, &tgid) : NULL;
+
+	return filter.asks_where && !(known && *known & (SONDE_P_INSIDE | SONDE_P_OUTSIDE));
+}
+
+/* Lets user space say where a process is: once, until it moves or begins another program. */
+static __noinline int filter_ask(u32 tgid)
+{
+	u32 *known = bpf_map_lookup_elem(&processes, &tgid), flags = known ? *known : 0;
+	struct sonde_ev_met *ev;
+
+	if (flags & SONDE_P_WHERE)
+		return 0;
+	ev = control_new(0, SONDE_EV_MET, sizeof(*ev), sizeof(*ev));
+	if (!ev)
+		return 0; /* counted; the next operation asks again */
+	ev->tgid = tgid;
+	control_submit(ev);
+	flags |= SONDE_P_MET;
+	bpf_map_update_elem(&processes, &tgid, &flags, BPF_ANY);
+	return 0;
+}
+
+static __always_inline bool filter_is_inside(u32 tgid)
+{
+	u32 *known;
+
+	if (!filter.asks_where)
+		return true;
+	known = bpf_map_lookup_elem(&processes, &tgid);
+	if (known && *known & SONDE_P_INSIDE)
+		return true;
+	filter_ask(tgid);
+	return false;
+}
+
 /* Is this process observed? Remembers what the lists said; cheap where there are none. */
 static __always_inline bool filter_wants(u32 tgid, struct task_struct *task, const char *exe)
 {
 	u32 *known, flags;
 
-	if (tgid == self_tgid || !filter_has_pid(tgid))
+	if (tgid == self_tgid || !filter_has_pid(tgid) || !filter_is_inside(tgid))
 		return false;
 	if (!filter_has_globs())
 		return true;
@@ -223,7 +262,7 @@ static __always_inline bool filter_wants(u32 tgid, struct task_struct *task, con
 		return *known & SONDE_P_OBSERVED;
 	if (!exe)
 		exe = (const char *)BPF_CORE_READ(task, mm, exe_file, f_path.dentry, d_name.name);
-	flags = SONDE_P_DECIDED | (known ? *known & SONDE_P_GO : 0);
+	flags = SONDE_P_DECIDED | (known ? *known & (SONDE_P_GO | SONDE_P_WHERE) : 0);
 	if (filter_asks(task, exe))
 		flags |= SONDE_P_OBSERVED;
 	bpf_map_update_elem(&processes, &tgid, &flags, BPF_ANY);

@@ -98,7 +98,7 @@ static __always_inline void count_unseen(struct sock *sk, struct conn *c)
 	if (!tp || c->generation || c->flags & CONN_PORT_OFF)
 		return;
 	if (c->flags & CONN_DECIDED ? !(c->flags & CONN_OBSERVED)
-				    : filter.n_pids || filter_has_globs())
+				    : filter.n_pids || filter.asks_where || filter_has_globs())
 		return;
 	unread = tp->rcv_nxt - tp->copied_seq;
 	if (tp->bytes_received > unread)

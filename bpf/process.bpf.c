@@ -3,6 +3,19 @@
  * milliseconds still has both; the filter speaks here, before the process has done anything. */
 #include "filter.bpf.h"
 
+/* Of a process that begins another program is kept where it is: should it be put elsewhere,
+ * sonde_moved is told. */
+static __always_inline void exec_forget(u32 tgid)
+{
+	u32 *known = filter.asks_where ? bpf_map_lookup_elem(&processes, &tgid) : NULL;
+	u32 flags = known ? *known & (SONDE_P_INSIDE | SONDE_P_OUTSIDE) : 0;
+
+	if (flags)
+		bpf_map_update_elem(&processes, &tgid, &flags, BPF_ANY);
+	else
+		bpf_map_delete_elem(&processes, &tgid);
+}
+
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
@@ -11,7 +24,7 @@ int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_b
 	struct mm_struct *mm = task->mm; /* read once: see task_at() */
 	struct sonde_ev_exec *ev;
 
-	bpf_map_delete_elem(&processes, &tgid);
+	exec_forget(tgid);
 	if (!filter_wants(tgid, task, filename))
 		return 0;
 	/* everything behind the head is written below */
@@ -36,23 +49,29 @@ int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_b
 	return 0;
 }
 
+/* Is a child or a process that ends told of? By what is known of it. */
+static __always_inline bool life_is_told(u32 flags)
+{
+	if (flags & SONDE_P_DECIDED && !(flags & SONDE_P_OBSERVED))
+		return false;
+	return !filter.asks_where || flags & SONDE_P_INSIDE;
+}
+
 SEC("?tp_btf/sched_process_fork")
 int BPF_PROG(sonde_fork, struct task_struct *parent, struct task_struct *child)
 {
-	u32 tgid = child->tgid, ppid = parent->tgid, *known;
+	u32 tgid = child->tgid, ppid = parent->tgid, *known, flags;
 	struct sonde_ev_fork *ev;
 
 	if (child->pid != child->tgid)
 		return 0; /* a thread */
 	known = bpf_map_lookup_elem(&processes, &ppid);
-	if (known) {
-		u32 flags = *known;
-
+	flags = known ? *known : 0;
+	/* made in another control group than its parent's, it may be elsewhere */
+	flags &= child->cgroups == parent->cgroups ? ~SONDE_P_MET : ~SONDE_P_WHERE;
+	if (known)
 		bpf_map_update_elem(&processes, &tgid, &flags, BPF_ANY);
-		if (flags & SONDE_P_DECIDED && !(flags & SONDE_P_OBSERVED))
-			return 0;
-	}
-	if (!filter_has_pid(tgid))
+	if (!life_is_told(flags) || !filter_has_pid(tgid))
 		return 0;
 	ev = control_new(0, SONDE_EV_FORK, sizeof(*ev), sizeof(*ev));
 	if (!ev)
@@ -68,7 +87,7 @@ int BPF_PROG(sonde_fork, struct task_struct *parent, struct task_struct *child)
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(sonde_exit, struct task_struct *task)
 {
-	u32 tgid = task->tgid, *known;
+	u32 tgid = task->tgid, *known, flags;
 	struct signal_struct *all = task->signal;
 	struct sonde_ev_exit *ev;
 
@@ -76,14 +95,10 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 	if (all->live.counter != 0 || task->flags & PF_KTHREAD)
 		return 0;
 	known = bpf_map_lookup_elem(&processes, &tgid);
-	if (known) {
-		u32 flags = *known;
-
+	flags = known ? *known : 0;
+	if (known)
 		bpf_map_delete_elem(&processes, &tgid);
-		if (flags & SONDE_P_DECIDED && !(flags & SONDE_P_OBSERVED))
-			return 0;
-	}
-	if (!filter_has_pid(tgid))
+	if (!life_is_told(flags) || !filter_has_pid(tgid))
 		return 0;
 	ev = control_new(0, SONDE_EV_EXIT, sizeof(*ev), sizeof(*ev));
 	if (!ev)
@@ -102,6 +117,21 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 		ev->written_bytes = task->ioac.write_bytes + all->ioac.write_bytes;
 	}
 	control_submit(ev);
+	return 0;
+}
+
+/* Put into another control group: what was said of where it is holds no more. Attached only where
+ * that is asked for. */
+SEC("?tp_btf/cgroup_attach_task")
+int BPF_PROG(sonde_moved, struct cgroup *to, const char *path, struct task_struct *task)
+{
+	u32 tgid = task->tgid, *known = bpf_map_lookup_elem(&processes, &tgid), flags;
+
+	if (!known || !(*known & SONDE_P_WHERE))
+		return 0;
+	flags = *known & ~SONDE_P_WHERE;
+	bpf_map_update_elem(&processes, &tgid, &flags, BPF_ANY);
+	filter_ask(tgid);
 	return 0;
 }
 

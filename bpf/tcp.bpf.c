@@ -155,10 +155,12 @@ static __always_inline bool walk_wants(u32 tgid)
 
 	if (tgid == self_tgid || !filter_has_pid(tgid))
 		return false;
-	if (!filter_has_globs())
+	if (!filter_has_globs() && !filter.asks_where)
 		return true;
 	known = bpf_map_lookup_elem(&processes, &tgid);
-	return known && *known & SONDE_P_OBSERVED;
+	if (filter.asks_where && !(known && *known & SONDE_P_INSIDE))
+		return false;
+	return !filter_has_globs() || (known && *known & SONDE_P_OBSERVED);
 }
 
 /* Something to read, so that the reader gets its turn. */

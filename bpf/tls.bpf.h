@@ -559,6 +559,8 @@ static __always_inline bool tls_is_left_out(u32 tgid)
 	if (tgid == self_tgid || !filter_has_pid(tgid))
 		return true;
 	known = bpf_map_lookup_elem(&processes, &tgid);
+	if (known && *known & SONDE_P_OUTSIDE)
+		return true;
 	return known && (*known & (SONDE_P_DECIDED | SONDE_P_OBSERVED)) == SONDE_P_DECIDED;
 }
 

@@ -43,6 +43,7 @@ enum sonde_ev_kind {
 	SONDE_EV_EXIT = 7,
 	SONDE_EV_DATAGRAM = 8, /* one datagram sent or received */
 	SONDE_EV_HANDOVER = 9, /* a goroutine hands a request over to be sent */
+	SONDE_EV_MET = 10,     /* a process of which it must be said whether it is asked for */
 	SONDE_EV_KERNEL_MAX,   /* behind the last that the kernel makes */
 	/* made by user space, found in recordings only, so that replay sees what the live run knew */
 	SONDE_EV_PROCESS = 64, /* who a process is: struct sonde_ev_process */
@@ -290,6 +291,13 @@ struct sonde_ev_exit {
 	__u64 written_bytes;
 };
 
+/* Live only, and no part of a recording. */
+struct sonde_ev_met {
+	struct sonde_ev_hdr h;
+	__u32 tgid;
+	__u32 reserved;
+};
+
 /* The next request that is sent on the connection is that goroutine's. */
 struct sonde_ev_handover {
 	struct sonde_ev_hdr h;
@@ -408,6 +416,7 @@ struct sonde_filter {
 	struct sonde_glob exes[SONDE_GLOBS];
 	struct sonde_glob cgroups[SONDE_GLOBS];
 	struct sonde_glob not_comms[SONDE_GLOBS];
+	__u32 asks_where; /* besides: only processes that are SONDE_P_INSIDE */
 };
 
 /* Value of the map `processes`, key tgid: what is known of a process that is alive. */
@@ -415,6 +424,11 @@ enum {
 	SONDE_P_DECIDED = 1 << 0, /* the filter has spoken */
 	SONDE_P_OBSERVED = 1 << 1,
 	SONDE_P_GO = 1 << 2, /* set by user space */
+	/* where processes are asked for by what user space alone knows, as their pod: its word */
+	SONDE_P_INSIDE = 1 << 3,
+	SONDE_P_OUTSIDE = 1 << 4,
+	SONDE_P_MET = 1 << 5, /* it has been asked */
+	SONDE_P_WHERE = SONDE_P_INSIDE | SONDE_P_OUTSIDE | SONDE_P_MET,
 };
 
 /* Value of the map `offcpus`, key tgid: what the observed threads of a process waited for, in all. */

@@ -247,6 +247,18 @@ int check_socket(const char *s, char *expected, size_t size)
 }
 
 /* RFC 1123, as Kubernetes has it */
+/* A DNS label: RFC 1123, 2.1, and Kubernetes' own limit. */
+int check_namespace(const char *s, char *expected, size_t size)
+{
+	size_t n = strlen(s);
+
+	if (n && n < 64 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == n && s[0] != '-' &&
+	    s[n - 1] != '-')
+		return 0;
+	snprintf(expected, size, "the name of a namespace: at most 63 of a-z, 0-9 and -");
+	return -EINVAL;
+}
+
 int check_node_name(const char *s, char *expected, size_t size)
 {
 	if (*s && strlen(s) < 254 &&

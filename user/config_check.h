@@ -24,6 +24,7 @@ int check_protocol(const char *s, char *expected, size_t size);
 /* auto, off, or what it says. */
 int check_kubernetes(const char *s, char *expected, size_t size);
 int check_socket(const char *s, char *expected, size_t size);
+int check_namespace(const char *s, char *expected, size_t size);
 int check_node_name(const char *s, char *expected, size_t size);
 int check_url(const char *s, char *expected, size_t size); /* http or https */
 

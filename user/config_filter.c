@@ -70,6 +70,7 @@ int config_filter(struct config *c, char *err, size_t size)
 	if (!res)
 		res = set_globs(f->not_comms, &f->n_not_comms, &c->not_comms, "exclude-comm", err,
 				size);
+	f->asks_where = c->namespaces.n > 0;
 	set_protocols(c);
 	return res;
 }

@@ -279,6 +279,12 @@ static bool is_life(const struct sonde_ev_hdr *h)
 	return h->kind == SONDE_EV_EXEC || h->kind == SONDE_EV_FORK || h->kind == SONDE_EV_EXIT;
 }
 
+static void tell_life(const struct pipeline *p, const struct sonde_ev_hdr *h)
+{
+	if (p->opts.on_life)
+		p->opts.on_life(p->opts.ctx, h);
+}
+
 int pipeline_record(struct pipeline *p, const void *rec, size_t size)
 {
 	union decoded d;
@@ -293,6 +299,10 @@ int pipeline_record(struct pipeline *p, const void *rec, size_t size)
 	if (d.h->kind < SONDE_EV_KERNEL_MAX)
 		p->by_kind[d.h->kind]++;
 	p->now_ns = d.h->ts_ns;
+	if (d.h->kind == SONDE_EV_MET) { /* nothing of it may be kept before it is known whose */
+		tell_life(p, d.h);
+		return 0;
+	}
 	tgid = tgid_of(d);
 	if (tgid)
 		process_get(p->procs, tgid, p->now_ns);
@@ -300,8 +310,8 @@ int pipeline_record(struct pipeline *p, const void *rec, size_t size)
 		recorder_write(p->opts.recorder, rec, d.h->size);
 	trace_time(p->trace, p->now_ns);
 	dispatch(p, d);
-	if (p->opts.on_life && is_life(d.h))
-		p->opts.on_life(p->opts.ctx, d.h);
+	if (is_life(d.h))
+		tell_life(p, d.h);
 	return 0;
 }
 

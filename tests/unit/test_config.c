@@ -209,6 +209,8 @@ static void flag_mistakes_name_form_and_word(void **state)
 	REFUSED("--sizes: given twice", "", ARGS("--sizes", "on", "--sizes", "off"));
 	REFUSED("-j: no such flag", "", ARGS("-j"));
 	REFUSED("--once: not a flag of tail", "but of top", ARGS("tail", "--once"));
+	REFUSED("--namespace: 'Shop' is not valid", "at most 63", ARGS("--namespace", "Shop"));
+	REFUSED("--namespace: 'shop-' is not valid", "at most 63", ARGS("--namespace", "shop-"));
 	REFUSED("--port: at most 16", "",
 		ARGS("--port", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17"));
 }
@@ -231,7 +233,6 @@ static void what_is_not_built_is_refused_when_asked_for(void **state)
 	struct config c;
 
 	REFUSED("--propagate: this build does not", "", ARGS("--propagate", "http"));
-	REFUSED("--namespace: this build does not", "", ARGS("--namespace", "x"));
 	REFUSED("--spans: not together", "", ARGS("replay", "f", "--spans", "--json"));
 	/* said in a shared environment, it is not asked of a command that has no use for it */
 	assert_int_equal(ASK(&c, ARGS("check"), ENV("SONDE_PROPAGATE=http")), 0);

@@ -78,6 +78,7 @@ static size_t least(uint16_t kind)
 	case SONDE_EV_EXIT: return offsetof(struct sonde_ev_exit, run_ns);
 	case SONDE_EV_DATAGRAM: return sizeof(struct sonde_ev_datagram);
 	case SONDE_EV_HANDOVER: return sizeof(struct sonde_ev_handover);
+	case SONDE_EV_MET: return sizeof(struct sonde_ev_met);
 	/* and the facts */
 	case SONDE_EV_PROCESS: return offsetof(struct sonde_ev_process, facts_len);
 	case SONDE_EV_TICK: return sizeof(struct sonde_ev_tick);

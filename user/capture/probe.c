@@ -87,12 +87,16 @@ struct bpf_link *probe_link_of(const struct probe *p, const char *name)
 
 static int attach(struct probe *p, const struct sonde_filter *f)
 {
-	bool is_narrow = f->n_pids || f->n_comms || f->n_exes || f->n_cgroups;
+	bool is_narrow = f->n_pids || f->n_comms || f->n_exes || f->n_cgroups || f->asks_where;
 	int err = 0;
 
 	for (size_t i = 0; i < PROBE_FEATURES && !err; i++)
 		if (!is_narrow || probe_features[i].need == ALWAYS)
 			err = attach_one(p, i);
+	if (f->asks_where && !err) {
+		p->moved = bpf_program__attach(p->skel->progs.sonde_moved);
+		err = p->moved ? 0 : -errno;
+	}
 	p->skel->bss->switches_seen = probe_link_of(p, "sonde_switch") != NULL;
 	return err;
 }
@@ -175,6 +179,7 @@ void probe_close(struct probe *p)
 		bpf_link__destroy(p->seconds[i]);
 		bpf_link__destroy(p->links[i]);
 	}
+	bpf_link__destroy(p->moved);
 	if (p->verdicts)
 		munmap(p->verdicts, SONDE_SLOTS * sizeof(struct sonde_verdict));
 	if (p->stats_fd >= 0)

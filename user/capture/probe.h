@@ -94,6 +94,11 @@ void probe_verdict(struct probe *p, uint32_t slot, const struct sonde_verdict *v
  * the Go runtime. */
 int probe_set_process(struct probe *p, uint32_t tgid, uint32_t flags);
 
+/* Where processes are asked for by what the kernel does not know (sonde_filter.asks_where): is this
+ * one? 0 or -errno. */
+int probe_say_where(struct probe *p, uint32_t tgid, bool is_inside);
+bool probe_is_inside(const struct probe *p, uint32_t tgid); /* true where that is not asked for */
+
 /* Calls fn for every process whose threads' waits are counted, with what they have come to. */
 void probe_each_offcpu(struct probe *p,
 		       void (*fn)(void *ctx, uint32_t tgid, const struct sonde_offcpu *o),

@@ -84,6 +84,7 @@ static struct sonde_bpf *open_with(const struct probe *p, const struct probe_opt
 	for (size_t i = 0; i < PROBE_FEATURES; i++)
 		set_autoload(skel, i, probe_is_of_tier(p, i) && !p->reasons[i][0]);
 	bpf_program__set_autoload(skel->progs.sonde_self, true);
+	bpf_program__set_autoload(skel->progs.sonde_moved, opts->filter.asks_where);
 	bpf_program__set_autoload(skel->progs.sonde_sweep, p->tier == PROBE_TIER_SOCKET);
 	bpf_program__set_autoload(skel->progs.sonde_sweep_files, p->tier == PROBE_TIER_SYSCALL);
 	bpf_program__set_autoload(skel->progs.sonde_sweep_conns, p->tier == PROBE_TIER_SYSCALL);

@@ -109,6 +109,27 @@ void probe_verdict(struct probe *p, uint32_t slot, const struct sonde_verdict *v
 	__atomic_store_n(&shared->cookie, v->cookie, __ATOMIC_RELEASE);
 }
 
+int probe_say_where(struct probe *p, uint32_t tgid, bool is_inside)
+{
+	int fd = bpf_map__fd(p->skel->maps.processes);
+	uint32_t known = 0;
+
+	bpf_map_lookup_elem(fd, &tgid, &known);
+	known &= ~(uint32_t)SONDE_P_WHERE;
+	known |= is_inside ? SONDE_P_INSIDE : SONDE_P_OUTSIDE;
+	return bpf_map_update_elem(fd, &tgid, &known, BPF_ANY) < 0 ? -errno : 0;
+}
+
+bool probe_is_inside(const struct probe *p, uint32_t tgid)
+{
+	uint32_t known = 0;
+
+	if (!p->skel->rodata->filter.asks_where)
+		return true;
+	bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.processes), &tgid, &known);
+	return known & SONDE_P_INSIDE;
+}
+
 int probe_set_process(struct probe *p, uint32_t tgid, uint32_t flags)
 {
 	int fd = bpf_map__fd(p->skel->maps.processes);

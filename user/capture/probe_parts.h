@@ -42,8 +42,9 @@ struct probe {
 	int stats_fd;
 	size_t ring_size;
 	bool is_tls;
-	bool is_go;	   /* the program for handovers is loaded */
-	char tls_off[160]; /* why not */
+	bool is_go;		/* the program for handovers is loaded */
+	char tls_off[160];	/* why not */
+	struct bpf_link *moved; /* where processes are asked for by where they are */
 };
 
 /* --- probe_features.c --- */

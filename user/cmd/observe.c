@@ -14,6 +14,7 @@
 #include "capture/tls.h"
 #include "cmd/inquiry.h"
 #include "cmd/sweep.h"
+#include "identity/namespaces.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -156,6 +157,8 @@ static void on_second(void *ctx)
 
 	turn_clock(o, now_ns);
 	probe_tick(o->probe);
+	if (o->namespaces)
+		namespaces_tick(o->namespaces);
 	tls_tick(o->tls, now_ns);
 	watch_go(o, now_ns);
 	watch_cpu(o, now_ns);
@@ -209,6 +212,13 @@ static const char *library_of(void *ctx, uint32_t tgid)
 	return tls_library_of_process(o->tls, tgid);
 }
 
+static void on_where(void *ctx, uint32_t tgid, bool is_inside)
+{
+	struct observer *o = ctx;
+
+	probe_say_where(o->probe, tgid, is_inside);
+}
+
 static void process_ends(struct observer *o, uint32_t tgid)
 {
 	tls_exited(o->tls, tgid);
@@ -230,6 +240,8 @@ static void on_life(void *ctx, const struct sonde_ev_hdr *h)
 			   ((const struct sonde_ev_fork *)h)->tgid);
 	else if (h->kind == SONDE_EV_EXIT)
 		process_ends(o, ((const struct sonde_ev_exit *)h)->tgid);
+	else if (h->kind == SONDE_EV_MET)
+		namespaces_met(o->namespaces, ((const struct sonde_ev_met *)h)->tgid);
 	else
 		process_begins(o, (const struct sonde_ev_exec *)h);
 }
@@ -333,9 +345,33 @@ static int open_inquiry(struct observer *o)
 	return 0;
 }
 
+/* Which processes are in pods of the namespaces asked for. Those that are there are looked at when
+ * their containers are known. */
+static int open_namespaces(struct observer *o)
+{
+	const struct asked *asked[INQUIRY_MAX];
+	const struct config *c = o->config;
+
+	if (!c->namespaces.n)
+		return 0;
+	if (!inquiry_asked(o->inquiry, asked))
+		log_warn("--namespace: there is nobody to ask which pods are of it (--kubernetes, "
+			 "--cri, --docker), and so nothing is observed");
+	o->namespaces = namespaces_new(&(struct namespaces_opts){
+		.names = c->namespaces.v,
+		.n_names = c->namespaces.n,
+		.containers = inquiry_containers(o->inquiry),
+		.on_known = on_where,
+		.ctx = o,
+	});
+	return o->namespaces ? 0 : -ENOMEM;
+}
+
 static int join_inquiry(struct observer *o)
 {
 	inquiry_settle(o->inquiry, SETTLE_NS);
+	if (o->namespaces)
+		namespaces_walk(o->namespaces);
 	return inquiry_join(o->inquiry, o->loop);
 }
 
@@ -379,6 +415,8 @@ int observer_open(struct observer *o, const struct cmd_args *args, const char *r
 	if (err)
 		return err;
 	err = open_pipeline(o);
+	if (!err)
+		err = open_namespaces(o);
 	if (!err)
 		err = open_timers(o, duration_ns);
 	if (!err)
@@ -492,6 +530,7 @@ void observer_close(struct observer *o)
 	go_files_close(o->go_files);
 	tls_close(o->tls);
 	probe_close(o->probe);
+	namespaces_free(o->namespaces);
 	inquiry_close(o->inquiry);
 	loop_free(o->loop);
 }

@@ -26,7 +26,8 @@ struct observer {
 	struct source *source;
 	struct recorder *recorder;
 	struct sweeper *sweeper;
-	struct inquiry *inquiry; /* who is asked about containers */
+	struct inquiry *inquiry;       /* who is asked about containers */
+	struct namespaces *namespaces; /* NULL: not asked for */
 	struct go_files *go_files;
 	bool is_go_told; /* that some cannot be watched */
 	struct tls *tls; /* NULL: no plaintext of TLS */

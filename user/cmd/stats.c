@@ -112,7 +112,7 @@ static bool is_asked_for(void *ctx, uint32_t tgid)
 {
 	const struct stats *s = ctx;
 
-	return filter_asks(s->filter, tgid);
+	return filter_asks(s->filter, tgid) && probe_is_inside(s->probe, tgid);
 }
 
 static int open_procwalk(struct stats *s, const struct config *c)

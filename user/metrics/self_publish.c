@@ -10,7 +10,7 @@ const char *self_event_kind(enum sonde_ev_kind kind)
 		[SONDE_EV_CLOSE] = "close",	  [SONDE_EV_CONNECT] = "connect",
 		[SONDE_EV_EXEC] = "exec",	  [SONDE_EV_FORK] = "fork",
 		[SONDE_EV_EXIT] = "exit",	  [SONDE_EV_DATAGRAM] = "datagram",
-		[SONDE_EV_HANDOVER] = "handover",
+		[SONDE_EV_HANDOVER] = "handover", [SONDE_EV_MET] = "met",
 	};
 
 	return kinds[kind];

@@ -12,6 +12,7 @@ from harness.cgroup import unified
 from harness.env import PROGS, PYTHON, tool
 from harness.holdings import anonymous_kib
 from harness.proc import Failure, free_port, until
+from harness.raw import Raw
 from harness.sonde import Sonde, get
 
 from .tls import certificate
@@ -64,8 +65,8 @@ def docker(e):
     return d
 
 
-def ask(e, port, n):
-    e.curl(*[f"http://127.0.0.1:{port}/who"] * n)
+def ask(e, port, n, path="/who"):
+    e.curl(*[f"http://127.0.0.1:{port}{path}"] * n)
 
 
 def served(s, port):
@@ -231,6 +232,84 @@ def identity_of_a_pod(e):
     if any(q.get("fieldSelector") != f"spec.nodeName={NODE}" for _, q in k.log):
         raise Failure(f"asked for others' pods: {k.log}")
     s.end()
+
+
+SECRET = "of-another-namespace"
+
+# asks in vain until somebody sees it, then twenty times in processes of their own
+POD_CLIENT = """
+while [ ! -e {go} ]; do {curl} -s -o /dev/null {url}/try; sleep 0.1; done
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do {curl} -s -o /dev/null {url}/exact; done
+"""
+
+
+def nothing_of_others(s, record, e):
+    """Neither name nor path of what is in another namespace, wherever sonde tells of anything."""
+    for path in ("/metrics", "/api/v1/services", "/api/v1/requests", "/api/v1/map"):
+        body = get(s.port, path)[2]
+        for word in (SECRET, "elsewhere", "raw"):
+            if word in body:
+                raise Failure(f"{path} tells of {word}")
+    with open(record, "rb") as f:
+        if SECRET.encode() in f.read():
+            raise Failure(f"{SECRET} is in the recording")
+
+
+@case(group=None, limit=60)
+def identity_by_namespace(e):
+    """
+    --namespace: pods of it alone, decided before anything is copied; of another's nothing is told
+    or recorded. One whose pod becomes known late is observed from then on, on the connections it
+    has already.
+    """
+    ours, late, others = container_id(), container_id(), container_id()
+    k = kubernetes(e, pod("web-0", ours, owner=("StatefulSet", "web")),
+                   pod("api-0", others, namespace=SECRET, owner=("StatefulSet", "elsewhere")))
+    uid = "{}a6f1c3e-9d2b-4c7f-8e01-23456789abcd".format
+    web, api = in_pod(e, ours), in_pod(e, others, uid(6))
+    web_group = os.path.join(group(e), f"kubepods-burstable-pod{uid(5).replace('-', '_')}.slice",
+                             f"cri-containerd-{ours}.scope")
+    newer, host, record = in_pod(e, late, uid(7)), server(e, ()), e.path("pods.rec")
+    s = Sonde(e, "run", *k.args, "--namespace", "shop", "--record", record).wait_ready()
+    before = Raw(newer)
+    for path in (f"/{SECRET}/1", f"/{SECRET}/2"):
+        before.ask("GET", path)
+        for port in (api, newer, host):
+            ask(e, port, 10, path)
+    ask(e, web, 40)
+    until(lambda: served(s, web)["web"] == 40, 4, "requests of its own namespace")
+    s.settled_metrics()
+    if served(s, web) != {"web": 40}:
+        raise Failure(f"served {dict(served(s, web))}")
+    nothing_of_others(s, record, e)
+    # a pod's programs that come and go: each from its first byte
+    go = e.path("go")
+    script = POD_CLIENT.format(go=go, curl=tool("curl"), url=f"http://127.0.0.1:{host}")
+    p = e.procs.start([*into(web_group), "/bin/sh", "-c", script])
+
+    def asked(route):
+        return sum(n for key, n in s.metrics().requests("client").items() if key[2] == route)
+    until(lambda: asked("/try"), 8, "a client in the pod")
+    e.write("go", "")
+    p.wait(10)
+    until(lambda: asked("/exact") == 20, 4, "each of twenty programs")
+    k.put(pod("late-0", late, owner=("StatefulSet", "late")))
+    n = named(s, e, newer, "late")
+    s.settled_metrics()
+    seen = served(s, newer)["late"]
+    if seen > n:
+        raise Failure(f"of {n} requests saw {seen}")
+    for _ in range(10):
+        before.ask("GET", "/who")
+    until(lambda: served(s, newer)["late"] == seen + 10, 4, "requests on the connection it had")
+    before.sock.close()
+    nothing_of_others(s, record, e)
+    s.end()
+    lines = e.procs.run([e.sonde, "replay", record, "--metrics"]).stdout()
+    names = {l.split('service_name="')[1].split('"')[0] for l in lines.splitlines()
+             if 'service_name="' in l}
+    if names != {"web", "late"}:
+        raise Failure(f"the recording knows {names}")
 
 
 @case(group=None, limit=60)
