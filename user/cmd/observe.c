@@ -217,6 +217,9 @@ static void on_where(void *ctx, uint32_t tgid, bool is_inside)
 	struct observer *o = ctx;
 
 	probe_say_where(o->probe, tgid, is_inside);
+	/* its beginning was not told, and it may be gone when it is needed: who it is, now */
+	if (is_inside)
+		process_get(o->pipeline.procs, tgid, clock_mono_ns());
 }
 
 static void process_ends(struct observer *o, uint32_t tgid)
