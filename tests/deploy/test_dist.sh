@@ -24,6 +24,11 @@ says_its_version() { [ "$("$tar_tree/sonde" version | head -n 1 | cut -d' ' -f2)
 
 exports_over_tls() { "$tar_tree/sonde" version | grep -i otlp | grep -qvi 'not in this build'; }
 
+counts() { # METRICS
+	awk -v want=$requests '/^http_server_request_duration_seconds_count/ { n += $NF }
+		END { print n + 0, "requests"; exit n != want }' <<<"$1"
+}
+
 # so many requests to a server of this host are so many in its metrics
 observes_in() { # TREE
 	local log=$dir/run.log metrics= pid
@@ -36,12 +41,14 @@ observes_in() { # TREE
 		sleep 0.1
 	done
 	for _ in $(seq $requests); do fetch $web / >/dev/null; done
-	sleep 1.5
-	metrics=$(fetch $port /metrics) || true
+	for _ in $(seq 20); do
+		sleep 0.5
+		metrics=$(fetch $port /metrics) || true
+		! counts "$metrics" >/dev/null || break
+	done
 	kill $pid
 	wait $pid || { cat "$log"; return 1; }
-	awk -v want=$requests '/^http_server_request_duration_seconds_count/ { n += $NF }
-		END { print n + 0, "requests"; exit n != want }' <<<"$metrics"
+	counts "$metrics"
 }
 
 bare_open

@@ -25,7 +25,7 @@ runs() {
 	inside "exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all,$caps \
 		--ambient-caps=-all,$caps --bounding-set=-all,$caps --no-new-privs \
 		$start --listen 127.0.0.1:$port --duration 4s" >"$dir/run.log" 2>&1 &
-	for _ in $(seq 40); do
+	for _ in $(seq 300); do
 		grep -q '^sonde: observing' "$dir/run.log" && break
 		sleep 0.1
 	done

@@ -9,7 +9,7 @@ from collections import Counter
 from harness.case import case
 from harness.env import quiet, tool
 from harness.expect import Expect, difference
-from harness.proc import Failure, until
+from harness.proc import PATIENCE, Failure, until
 from harness.raw import Raw
 from harness.replay import replay_is_identical
 from harness.sonde import Sonde
@@ -224,7 +224,7 @@ def cpu_limit_leaves_out_whole_connections(e):
     recording = e.path("shed.rec")
     s = Sonde(e, "tail", "--json", "--cpu-limit", "0.05", "--port", ng.port,
               "--record", recording).wait_ready()
-    end = time.monotonic() + 20
+    end = time.monotonic() + 20 * PATIENCE
     while "--cpu-limit 0.05" not in s.proc.stderr():
         if time.monotonic() > end:
             raise Failure("used more than allowed, and did not say so")
