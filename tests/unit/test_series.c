@@ -207,6 +207,30 @@ static void test_walk_survives_changes(void **state)
 	series_store_free(st);
 }
 
+static void test_walk_from_where_it_was(void **state)
+{
+	struct series_store *st = series_store_new(CAP);
+	struct service a = service(1, "a"), b = service(2, "b");
+	uint64_t serial = 0;
+	size_t at = 0;
+
+	for (int i = 0; i < 5; i++) {
+		char text[2] = { (char)('0' + i), 0 };
+
+		get(st, i < 2 ? &a : &b, "refused", text, i < 2 ? 0 : 9 * minute_ns);
+	}
+	for (int i = 0; i < 5; i++) {
+		struct series *s = series_next(st, METRIC_TCP_CONNECTS, serial, &at);
+
+		assert_int_equal(series_label(s, 1).p[0], '0' + i);
+		serial = s->serial;
+		if (i == 2) /* what was before it goes: it is at another place now */
+			series_expire(st, 9 * minute_ns);
+	}
+	assert_null(series_next(st, METRIC_TCP_CONNECTS, serial, &at));
+	series_store_free(st);
+}
+
 /* 5,000 histograms of routes that each spread over a decade and a half. */
 static void test_memory(void **state)
 {
@@ -240,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_expiry),
 		cmocka_unit_test(test_same_words_are_one_service),
 		cmocka_unit_test(test_walk_survives_changes),
+		cmocka_unit_test(test_walk_from_where_it_was),
 		cmocka_unit_test(test_memory),
 	};
 

@@ -205,6 +205,7 @@ static struct recent_leaf *leaf_new(struct recent *r, uint64_t hash, struct rece
 	}
 	leaf->hash = hash;
 	leaf->endpoint = e;
+	leaf->role = e->role;
 	e->n_leaves++;
 	return leaf;
 }

@@ -30,6 +30,7 @@ struct recent_endpoint {
 struct recent_leaf {
 	uint64_t hash;
 	struct recent_endpoint *endpoint;
+	enum sonde_role role; /* the endpoint's: who asks all leaves need not look further */
 	bool is_service, is_tls;
 	uint64_t last_ns;
 	uint64_t second; /* the last one of `seconds` */

@@ -140,21 +140,21 @@ static void add_slots(struct maker *m, struct making *k, const struct recent_lea
 static void add_seconds(const struct maker *m, struct making *k, const struct recent_leaf *leaf)
 {
 	uint64_t now = m->q->now_ns / NS_PER_S;
+	uint64_t second = now > RECENT_SPARK ? now - RECENT_SPARK : 0;
+	uint64_t end = leaf->second < now ? leaf->second + 1 : now;
 
-	for (uint64_t i = 0; i < RECENT_SPARK && i < now; i++) {
-		uint64_t second = now - 1 - i;
-
-		if (second <= leaf->second && second + RECENT_SECONDS > leaf->second)
-			k->row.f.spark[RECENT_SPARK - 1 - i] +=
-				leaf->seconds[second % RECENT_SECONDS];
-	}
+	if (second + RECENT_SECONDS <= leaf->second)
+		second = leaf->second - RECENT_SECONDS + 1;
+	for (; second < end; second++)
+		k->row.f.spark[second + RECENT_SPARK - now] +=
+			leaf->seconds[second % RECENT_SECONDS];
 }
 
 static bool is_wanted(const struct recent_leaf *leaf, const struct recent_query *q)
 {
 	const struct recent_endpoint *e = leaf->endpoint;
 
-	return (!q->role || e->role == q->role) &&
+	return (!q->role || leaf->role == q->role) &&
 	       (!q->service || strcmp(e->service->name, q->service) == 0) &&
 	       (!q->endpoint || strcmp(e->name, q->endpoint) == 0) &&
 	       (!q->peer || strcmp(leaf->peer, q->peer) == 0);
@@ -174,6 +174,8 @@ static void add_leaves(struct maker *m)
 		k->row.is_service |= leaf->is_service;
 		k->row.is_tls |= leaf->is_tls;
 		k->last_ns = leaf->last_ns > k->last_ns ? leaf->last_ns : k->last_ns;
+		if (leaf->last_ns < m->first * RECENT_SLOT_NS)
+			continue;
 		add_slots(m, k, leaf);
 		add_seconds(m, k, leaf);
 	}

@@ -389,9 +389,9 @@ struct slice series_label(const struct series *s, size_t i)
 			       (size_t)(s->begins[i + 1] - s->begins[i]) };
 }
 
-struct series *series_after(const struct series_store *st, enum metric_id id, uint64_t serial)
+/* Of the first series whose serial is greater. */
+static size_t series_place(const struct series_list *list, uint64_t serial)
 {
-	const struct series_list *list = &st->lists[id];
 	size_t low = 0, high = list->n;
 
 	while (low < high) {
@@ -402,7 +402,28 @@ struct series *series_after(const struct series_store *st, enum metric_id id, ui
 		else
 			low = mid + 1;
 	}
-	return low < list->n ? list->v[low] : NULL;
+	return low;
+}
+
+struct series *series_after(const struct series_store *st, enum metric_id id, uint64_t serial)
+{
+	const struct series_list *list = &st->lists[id];
+	size_t at = series_place(list, serial);
+
+	return at < list->n ? list->v[at] : NULL;
+}
+
+struct series *series_next(const struct series_store *st, enum metric_id id, uint64_t serial,
+			   size_t *at)
+{
+	const struct series_list *list = &st->lists[id];
+	size_t before = *at;
+
+	(*at)++;
+	if (before && before < list->n && list->v[before - 1]->serial == serial)
+		return list->v[before];
+	*at = series_place(list, serial) + 1;
+	return *at <= list->n ? list->v[*at - 1] : NULL;
 }
 
 uint64_t series_generation(const struct series_store *st)

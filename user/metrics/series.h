@@ -99,6 +99,10 @@ struct slice series_label(const struct series *s, size_t i);
  * (0: from the start), NULL at the end. Safe against changes between two calls. */
 struct series *series_after(const struct series_store *st, enum metric_id id, uint64_t serial);
 
+/* The same for who walks on: *at is where the walk was, 0 at its start. */
+struct series *series_next(const struct series_store *st, enum metric_id id, uint64_t serial,
+			   size_t *at);
+
 size_t series_count(const struct series_store *st, enum metric_id id);
 uint64_t series_overflows(const struct series_store *st,
 			  enum metric_id id); /* measurements folded */
