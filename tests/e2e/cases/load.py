@@ -217,40 +217,58 @@ def spliced_requests(e):
         raise Failure(f"wrong transactions of the server: {dict(seen)}")
 
 
-@case(group=None, limit=60)
-def cpu_limit_leaves_out_whole_connections(e):
-    """Over --cpu-limit: of each connection all or nothing, at both ends alike; replay agrees."""
-    ng = e.nginx()
-    recording = e.path("shed.rec")
-    s = Sonde(e, "tail", "--json", "--cpu-limit", "0.05", "--port", ng.port,
-              "--record", recording).wait_ready()
+def exceed(e, s, port):
+    """Load until sonde has used more than it may."""
     end = time.monotonic() + 20 * PATIENCE
     while "--cpu-limit 0.05" not in s.proc.stderr():
         if time.monotonic() > end:
             raise Failure("used more than allowed, and did not say so")
-        ab(e, f"http://127.0.0.1:{ng.port}/ok", 20000, 8)
-    quiet(2.5)  # the window that saw the end of the load
+        ab(e, f"http://127.0.0.1:{port}/ok", 20000, 8)
+    ab(e, f"http://127.0.0.1:{port}/ok", 20000, 8)
+    quiet(1.2)  # the window that saw the end of the load
     s.settle()
+
+
+def whole_and_none(s, port, clients=300, each=4):
+    """Of so many connections those seen whole and those left out, by the client's port."""
     s.transactions.clear()
-    clients, each = 300, 4
     ports = []
     for _ in range(clients):
-        with Raw(ng.port) as c:
+        with Raw(port) as c:
             ports.append(c.sock.getsockname()[1])
             for _ in range(each):
                 c.ask("GET", "/ok")
         quiet(0.005)
     s.settle()
-    s.end()
     seen = Counter()
     for t in s.transactions:
         end = t["peer"] if t["role"] == "server" else t["local"]
         seen[t["role"], int(end.rsplit(":", 1)[1])] += 1
     whole = {p for p in ports if seen["server", p] == seen["client", p] == each}
     none = {p for p in ports if seen["server", p] == seen["client", p] == 0}
-    e.figures.update(whole=len(whole), none=len(none))
     if len(whole) + len(none) != clients:
         raise Failure(f"{clients - len(whole) - len(none)} connections seen in part")
+    return whole, none
+
+
+@case(group=None, limit=60)
+def cpu_limit_leaves_out_whole_connections(e):
+    """
+    Over --cpu-limit: of each connection all or nothing, at both ends alike; replay agrees. Some are
+    left out while the share is below all; where others leave sonde hardly a CPU it is soon all again.
+    """
+    ng = e.nginx()
+    recording = e.path("shed.rec")
+    s = Sonde(e, "tail", "--json", "--cpu-limit", "0.05", "--port", ng.port,
+              "--record", recording).wait_ready()
+    whole, none = set(), set()
+    for _ in range(5):
+        exceed(e, s, ng.port)
+        whole, none = whole_and_none(s, ng.port)
+        if none:
+            break
+    s.end()
+    e.figures.update(whole=len(whole), none=len(none))
     if not whole or not none:
         raise Failure(f"{len(whole)} connections seen, {len(none)} left out")
     replay_is_identical(e, recording, s.proc.out)

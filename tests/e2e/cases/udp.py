@@ -299,17 +299,20 @@ def udp_no_answer(e):
 def udp_others_are_ignored(e):
     """What is nothing known is turned away in the kernel after a few datagrams."""
     s = Sonde(e, "run", "--pid", os.getpid()).wait_ready()
+
+    def records():
+        return sum(v for labels, v in s.metrics().of("sonde_events_total") if labels["kind"] == "datagram")
     with udp_socket() as a, udp_socket() as b:
         a.bind(("127.0.0.1", 0))
         for n in range(3000):
             b.sendto(b"<13>not a question at all %d" % n, a.getsockname())
             a.recv(512)
             if n in (10, 20, 30):
+                until(lambda: records() >= 8, 5, "record of datagrams")
                 time.sleep(0.2)  # for the verdict to arrive
     time.sleep(0.3)
-    m = s.metrics()
+    m, seen = s.metrics(), records()
     s.end()
-    seen = sum(v for labels, v in m.of("sonde_events_total") if labels["kind"] == "datagram")
     lost = {k: v for k, v in m.lost().items() if v}
     if not 8 <= seen <= 100 or lost:
         raise Failure(f"{seen:g} records of 6,000 datagrams, lost {lost}")

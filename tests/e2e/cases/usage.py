@@ -59,9 +59,14 @@ def usage_of_processes_that_end(e):
             raise Failure(f"the burner ended with {status}")
         cpu += used.ru_utime + used.ru_stime
         written += used.ru_oublock * 512
+    who = {"service_name": "burnt"}
+
+    def all_told():
+        return sum(v for labels, v in s.metrics().of("sonde_process_exits_total")
+                   if labels["service_name"] == "burnt")
+    until(lambda: all_told() >= len(runs), 5, "ends of the burners")
     quiet(1.2)
     m = s.metrics()
-    who = {"service_name": "burnt"}
     told = sum(v for labels, v in m.of("sonde_service_cpu_seconds_total")
                if labels["service_name"] == "burnt")
     e.figures.update(cpu=cpu, told=told)
@@ -158,9 +163,12 @@ def usage_of_a_process_killed_for_memory(e):
         f.write(str(p.pid))
     if p.wait(15) != -signal.SIGKILL:
         raise Failure("it was not killed")
+
+    def killed_so():
+        return {labels["service_name"]: v for labels, v in s.metrics().of("sonde_oom_kills_total")}
+    until(lambda: killed_so().get("eater"), 5, "count of what was killed")
     quiet(1.2)
-    m = s.metrics()
-    killed = {labels["service_name"]: v for labels, v in m.of("sonde_oom_kills_total")}
+    m, killed = s.metrics(), killed_so()
     if killed != {"eater": 1}:
         raise Failure(f"killed for want of memory: {killed}")
     ended = value(m, "sonde_process_exits_total", service_name="eater", reason="oom", code="9")
