@@ -159,7 +159,9 @@ if [ "${RUN_ONLY-}" ]; then
 	! [ -e /proc/self/autogroup ] || echo 19 >/proc/self/autogroup
 	for s; do run "$s"; done
 	exit
-elif [ $# -gt 0 ]; then
+fi
+rm -f "$logs"/*.end
+if [ $# -gt 0 ]; then
 	all "$@"
 else
 	all gcc format unit unit-confusion

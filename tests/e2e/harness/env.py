@@ -175,7 +175,7 @@ class Env:
         """Runs curl; the Proc, with the statuses it saw in .status."""
         drop = ["-o", "/dev/null"] * sum("://" in str(a) for a in args)
         p = self.procs.run([*prefix, tool("curl"), "-sS", *drop, "-w", "%{http_code}\\n",
-                            "--max-time", "15", *args])
+                            "--max-time", "45", *args])
         p.status = [int(s) for s in p.stdout().split()]
         return p
 

@@ -9,7 +9,7 @@ class Response:
 
 
 class Raw:
-    def __init__(self, where, timeout=10, before=None):
+    def __init__(self, where, timeout=30, before=None):
         """where: a port of 127.0.0.1, an (address, port) pair or a unix socket's path."""
         if isinstance(where, int):
             where = ("127.0.0.1", where)

@@ -92,7 +92,7 @@ class Metrics:
         return out
 
 
-def get(port, path, headers=None, timeout=5):
+def get(port, path, headers=None, timeout=20):
     """GET from a local port: status, headers, body; errors are answers too."""
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers or {})
     try:
