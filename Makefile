@@ -182,7 +182,7 @@ soak: need-root all
 need-root:
 	$(Q)test "$$(id -u)" = 0 || { echo 'eBPF needs root: sudo make $(MAKECMDGOALS)' >&2; exit 1; }
 
-bench: need-root all $(O)/bench/pace $(O)/bench/bench_proto $(O)/bench/bench_otlp $(O)/bench/hook $(O)/tests/bench/hook.bpf.o
+bench: need-root all $(O)/bench/pace $(O)/bench/bench_proto $(O)/bench/bench_otlp $(O)/bench/bench_recent $(O)/bench/hook $(O)/tests/bench/hook.bpf.o
 	$(Q)python3 tests/bench/bench.py --sonde $(O)/sonde --pace $(O)/bench/pace --write $(ARGS)
 
 # the parser alone, no root: ns for each message

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "top/bar.h"
 #include "top/view.h"
+#include "util/clock.h"
 
 enum { LINE = 2048 };
 
@@ -417,6 +418,33 @@ static void test_footer(void **state)
 	view_free(&v);
 }
 
+/* Turns come once a second, more or less late; each picture costs as much. */
+static double share_of_a_core(uint64_t cost_ns, uint64_t *pictures)
+{
+	uint64_t now_ns = 7 * NS_PER_S, due_ns = 0;
+
+	*pictures = 0;
+	for (uint64_t turn = 0; turn < 600; turn++, now_ns += NS_PER_S) {
+		uint64_t at_ns = now_ns + turn % 7 * 20 * NS_PER_MS;
+
+		if (at_ns < due_ns)
+			continue;
+		due_ns = view_due_ns(at_ns, cost_ns);
+		++*pictures;
+	}
+	return (double)(*pictures * cost_ns) / (600.0 * NS_PER_S);
+}
+
+static void test_pictures_cost_little(void **state)
+{
+	uint64_t pictures;
+
+	assert_true(share_of_a_core(20 * NS_PER_MS, &pictures) < 0.03);
+	assert_int_equal(pictures, 600);
+	for (uint64_t ms = 10; ms < 2000; ms += 7)
+		assert_true(share_of_a_core(ms * NS_PER_MS, &pictures) <= 0.033 && pictures > 5);
+}
+
 static void test_bar_is_full(void **state)
 {
 	uint64_t parts[WAIT_MAX] = { 1, 1, 1, 0, 0, 0, 0 };
@@ -451,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_footer),
+		cmocka_unit_test(test_pictures_cost_little),
 		cmocka_unit_test(test_bar_is_full),
 	};
 

@@ -41,10 +41,16 @@ static void ask(struct top_ui *ui)
 static void on_second(void *ctx)
 {
 	struct top_ui *ui = ctx;
+	uint64_t now_ns = clock_mono_ns(), begin_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 
+	if (now_ns < ui->due_ns)
+		return;
 	if (!ui->view.is_paused)
 		ask(ui);
 	paint(ui);
+	/* a recording is read in between: that is no picture */
+	if (!ui->view.is_replay)
+		ui->due_ns = view_due_ns(now_ns, clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin_ns);
 }
 
 /* --- keys --- */

@@ -24,6 +24,7 @@ struct top_ui {
 	struct top_source source;
 	struct screen *screen;
 	struct view view;
+	uint64_t due_ns; /* the next picture that nobody asks for */
 	struct canvas canvas;
 	struct top_frame frame;
 	char *copied; /* owned; for stdout, once the terminal is given back */

@@ -6,8 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "util/clock.h"
 
-enum { LINES_AROUND = 7 }; /* of the screen, that are not the table's rows */
+enum {
+	LINES_AROUND = 7, /* of the screen, that are not the table's rows */
+	CORE_PERCENT = 3, /* for pictures, at most */
+};
 
 static void sort_as_at_first(struct view *v)
 {
@@ -30,6 +34,14 @@ void view_free(struct view *v)
 int view_table_height(int height)
 {
 	return height > LINES_AROUND ? height - LINES_AROUND : 0;
+}
+
+uint64_t view_due_ns(uint64_t now_ns, uint64_t cost_ns)
+{
+	uint64_t pause_ns = cost_ns * 100 / CORE_PERCENT;
+
+	/* turns come once a second, give or take: the one a second away is not to be missed */
+	return now_ns + (pause_ns > NS_PER_S ? pause_ns : NS_PER_S - NS_PER_S / 4);
 }
 
 /* --- what is shown, in which order --- */

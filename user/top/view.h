@@ -66,6 +66,11 @@ const struct recent_request *view_request(const struct view *v, const struct top
 /* Paints all of it. */
 void view_draw(const struct view *v, const struct top_frame *f, struct canvas *c);
 
+/* When the next picture is due, after one that was begun at now_ns and cost so much CPU: in a
+ * second, or later where there is so much to show that all pictures would take over 3 % of a core.
+ */
+uint64_t view_due_ns(uint64_t now_ns, uint64_t cost_ns);
+
 /* Rows of the table that a screen of that height has. */
 int view_table_height(int height);
 
