@@ -182,7 +182,7 @@ soak: need-root all
 need-root:
 	$(Q)test "$$(id -u)" = 0 || { echo 'eBPF needs root: sudo make $(MAKECMDGOALS)' >&2; exit 1; }
 
-bench: need-root all $(O)/bench/pace $(O)/bench/bench_proto $(O)/bench/bench_otlp $(O)/bench/bench_recent $(O)/bench/hook $(O)/tests/bench/hook.bpf.o
+bench: need-root all $(O)/bench/pace $(O)/bench/bench_proto $(O)/bench/bench_otlp $(O)/bench/bench_recent $(O)/bench/collector $(O)/bench/hook $(O)/tests/bench/hook.bpf.o
 	$(Q)python3 tests/bench/bench.py --sonde $(O)/sonde --pace $(O)/bench/pace --write $(ARGS)
 
 # the parser alone, no root: ns for each message
@@ -204,10 +204,12 @@ $(BENCHES:%=$(O)/bench/bench_%): $(O)/bench/bench_%: $(O)/tests/bench/bench_%.o 
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
+$(O)/bench/hook: BENCH_LIBS := -lbpf
+$(O)/bench/collector: BENCH_LIBS := -lnghttp2
 $(O)/bench/%: tests/bench/%.c Makefile
 	$(call msg,CC)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE $< -lbpf -o $@
+	$(Q)$(CC) -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE $< $(BENCH_LIBS) -o $@
 
 # the two commands in a bare Debian 12 tree; not part of check: it downloads the tree
 fresh-check: need-root

@@ -20,11 +20,12 @@ import go
 import host
 import kernel
 import live
+import otlp
 import own
 import pressure
 import tls
 
-ROOMS = (cost, databases, tls, go, kernel, pressure, own, live)
+ROOMS = (cost, databases, tls, go, kernel, pressure, own, live, otlp)
 MEASURES = {f.__name__: f for room in ROOMS for f in room.MEASURES}
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 DOC = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "performance.md")

@@ -203,6 +203,18 @@ def node_server():
     return script_server([shutil.which("node") or "nodejs", "-e"], NODE)
 
 
+@contextlib.contextmanager
+def environment(variables):
+    """What is started within has them as well."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 class Sonde:
     """A running sonde: `with Sonde(binary, ["--pid", "1"]) as s`. Ready when entered."""
 
