@@ -79,6 +79,8 @@ int BPF_PROG(sonde_fork, struct task_struct *parent, struct task_struct *child)
 	ev->start_ns = child->start_boottime;
 	ev->tgid = tgid;
 	ev->ppid = ppid;
+	ev->ptid = parent->pid;
+	ev->reserved = 0;
 	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), child->comm);
 	control_submit(ev);
 	return 0;

@@ -271,6 +271,8 @@ struct sonde_ev_fork {
 	__u32 tgid;
 	__u32 ppid;
 	char comm[SONDE_COMM_LEN];
+	__u32 ptid; /* the thread that forked */
+	__u32 reserved;
 };
 
 enum {

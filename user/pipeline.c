@@ -260,7 +260,8 @@ static void dispatch(struct pipeline *p, union decoded d)
 	case SONDE_EV_EXEC: process_exec(p->procs, d.exec); break;
 	case SONDE_EV_FORK:
 		process_fork(p->procs, d.fork);
-		trace_fork(p->trace, d.fork->ppid, d.fork->tgid);
+		trace_fork(p->trace, d.fork->ppid,
+			   d.fork->h.size < sizeof(*d.fork) ? 0 : d.fork->ptid, d.fork->tgid);
 		break;
 	case SONDE_EV_EXIT:
 		process_exit(p->procs, d.exit);

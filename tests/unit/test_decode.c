@@ -34,7 +34,7 @@ static const struct {
 	{ SONDE_EV_CLOSE, sizeof(struct sonde_ev_close) },
 	{ SONDE_EV_CONNECT, sizeof(struct sonde_ev_connect) },
 	{ SONDE_EV_EXEC, sizeof(struct sonde_ev_exec) },
-	{ SONDE_EV_FORK, sizeof(struct sonde_ev_fork) },
+	{ SONDE_EV_FORK, offsetof(struct sonde_ev_fork, ptid) },
 	{ SONDE_EV_EXIT, offsetof(struct sonde_ev_exit, run_ns) },
 	{ SONDE_EV_PROCESS, offsetof(struct sonde_ev_process, facts_len) },
 	{ SONDE_EV_TICK, sizeof(struct sonde_ev_tick) },

@@ -73,8 +73,8 @@ static size_t least(uint16_t kind)
 	case SONDE_EV_CLOSE: return sizeof(struct sonde_ev_close);
 	case SONDE_EV_CONNECT: return sizeof(struct sonde_ev_connect);
 	case SONDE_EV_EXEC: return sizeof(struct sonde_ev_exec);
-	case SONDE_EV_FORK: return sizeof(struct sonde_ev_fork);
-	/* what it used was appended */
+	/* which thread forked was appended, and what a process used */
+	case SONDE_EV_FORK: return offsetof(struct sonde_ev_fork, ptid);
 	case SONDE_EV_EXIT: return offsetof(struct sonde_ev_exit, run_ns);
 	case SONDE_EV_DATAGRAM: return sizeof(struct sonde_ev_datagram);
 	case SONDE_EV_HANDOVER: return sizeof(struct sonde_ev_handover);

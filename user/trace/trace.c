@@ -212,9 +212,9 @@ void trace_blind(struct trace *tr)
 	tr->is_blind = true;
 }
 
-void trace_fork(struct trace *tr, uint32_t parent_tgid, uint32_t tgid)
+void trace_fork(struct trace *tr, uint32_t parent_tgid, uint32_t parent_tid, uint32_t tgid)
 {
-	work_fork(tr, parent_tgid, tgid);
+	work_fork(tr, parent_tgid, parent_tid, tgid);
 }
 
 void trace_exit(struct trace *tr, uint32_t tgid)

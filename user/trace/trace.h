@@ -61,7 +61,8 @@ void trace_conn_gone(struct trace *tr, uint64_t cookie);
  * threads are at work on is not known any more. */
 void trace_opaque(struct trace *tr, uint32_t tgid);
 void trace_blind(struct trace *tr); /* the same of every process, from now on */
-void trace_fork(struct trace *tr, uint32_t parent_tgid, uint32_t tgid);
+/* parent_tid: the thread that forked; 0 not known. */
+void trace_fork(struct trace *tr, uint32_t parent_tgid, uint32_t parent_tid, uint32_t tgid);
 void trace_exit(struct trace *tr, uint32_t tgid);
 
 /*

@@ -76,8 +76,9 @@ struct proc {
 	uint32_t n;
 	bool is_gone;
 	bool has_served;
-	bool is_mixed;	/* a thread of it has been at work on several requests at once */
-	bool is_opaque; /* it gets requests that cannot be seen */
+	bool is_offspring; /* of one that has */
+	bool is_mixed;	   /* a thread of it has been at work on several requests at once */
+	bool is_opaque;	   /* it gets requests that cannot be seen */
 };
 
 /* One end of a connection. */
@@ -133,7 +134,7 @@ void work_end(struct trace *tr, struct unit *u);
 /* Finds out for whom a call is made. `e` may be NULL. */
 void work_call(struct trace *tr, struct unit *u, struct end *e, const struct conn_request *r);
 void work_hand(struct trace *tr, uint32_t tgid, uint64_t goroutine, struct end *e);
-void work_fork(struct trace *tr, uint32_t parent_tgid, uint32_t tgid);
+void work_fork(struct trace *tr, uint32_t parent_tgid, uint32_t parent_tid, uint32_t tgid);
 void work_exit(struct trace *tr, uint32_t tgid);
 void work_free(struct trace *tr);
 

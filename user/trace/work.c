@@ -48,17 +48,6 @@ static void proc_free(struct trace *tr, struct proc *p)
 	free(p);
 }
 
-void work_fork(struct trace *tr, uint32_t parent_tgid, uint32_t tgid)
-{
-	struct proc *parent = map_get(&tr->procs, parent_tgid), *p;
-
-	if (!parent || parent->n != 1 || parent->is_opaque || tr->is_blind)
-		return;
-	p = work_proc(tr, tgid);
-	if (p && !p->origin && !p->has_served)
-		p->origin = unit_get(LIST_ENTRY(parent->units.next, struct unit, open));
-}
-
 void work_exit(struct trace *tr, uint32_t tgid)
 {
 	struct proc *p = map_del(&tr->procs, tgid);
@@ -192,6 +181,24 @@ static struct unit *at_work(struct trace *tr, const struct proc *p, const struct
 	return w && is_still(w->since_ns, r) ? only_one(w) : NULL;
 }
 
+/* For the request that the thread is at work on. One that was itself forked by a server, and serves
+ * nothing of its own, goes on with what it was forked for. */
+void work_fork(struct trace *tr, uint32_t parent_tgid, uint32_t parent_tid, uint32_t tgid)
+{
+	const struct conn_request by = { .tgid = parent_tgid, .tid = parent_tid };
+	struct proc *parent = map_get(&tr->procs, parent_tgid), *p;
+	struct unit *origin;
+
+	if (!parent || !(parent->has_served || parent->is_offspring))
+		return;
+	p = work_proc(tr, tgid);
+	if (!p || p->origin || p->has_served)
+		return;
+	origin = parent->has_served ? at_work(tr, parent, &by) : parent->origin;
+	p->is_offspring = true;
+	p->origin = origin ? unit_get(origin) : NULL;
+}
+
 static struct unit *handed(struct trace *tr, struct end *e)
 {
 	struct unit *u = e ? e->handed : NULL;
@@ -217,7 +224,7 @@ void work_hand(struct trace *tr, uint32_t tgid, uint64_t goroutine, struct end *
 
 static void without_parent(struct trace *tr, struct unit *u, const struct proc *p)
 {
-	bool may_have = !p || p->has_served || p->is_opaque || tr->is_blind;
+	bool may_have = !p || p->has_served || p->is_offspring || p->is_opaque || tr->is_blind;
 
 	unit_begin_trace(tr, u, may_have ? TXN_PARENT_UNKNOWN : TXN_PARENT_NONE);
 }
