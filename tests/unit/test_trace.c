@@ -340,17 +340,43 @@ static void a_request_id_is_passed_on(void **state)
 
 static void a_process_is_forked_for_a_request(void **state)
 {
-	struct play s = serve(1, 10, 11), c;
+	struct play s = serve(1, 10, 11), other = serve(2, 10, 12), c, deep;
 
-	trace_fork(tr, 10, 30);
-	c = call(2, 30, 30);
+	trace_fork(tr, 10, 11, 30);
+	trace_fork(tr, 30, 30, 40); /* a shell's */
+	c = call(3, 30, 30);
 	end(&c);
+	deep = call(4, 40, 40);
+	end(&deep);
 	end(&s);
 	assert_child(&c, &s, TXN_PARENT_HANDOVER);
+	assert_child(&deep, &s, TXN_PARENT_HANDOVER);
+	c = call(3, 30, 30); /* on whose behalf, after its answer? */
+	end(&c);
+	assert_how(&c, TXN_PARENT_UNKNOWN);
+	trace_exit(tr, 30);
+	trace_exit(tr, 40);
+	end(&other);
+}
+
+/* By a thread that serves nobody, or by an old recording's word. */
+static void who_forked_is_not_guessed(void **state)
+{
+	struct play s = serve(1, 10, 11), c;
+
+	trace_fork(tr, 10, 12, 30);
 	c = call(2, 30, 30);
 	end(&c);
+	assert_how(&c, TXN_PARENT_UNKNOWN);
+	trace_fork(tr, 10, 0, 40);
+	c = call(3, 40, 40);
+	end(&c);
+	assert_how(&c, TXN_PARENT_UNKNOWN);
+	trace_fork(tr, 50, 50, 60); /* nor is the child of one that serves nothing in doubt */
+	c = call(4, 60, 60);
+	end(&c);
 	assert_how(&c, TXN_PARENT_NONE);
-	trace_exit(tr, 30);
+	end(&s);
 }
 
 static struct conn_request other_end(const struct conn_request *client, uint64_t cookie,
@@ -385,6 +411,32 @@ static void two_ends_are_one_connection(void **state)
 	end(&s);
 	end(&c);
 	assert_child(&s, &c, TXN_PARENT_CONNECTION);
+}
+
+/* All in one write; the server reads some, answers them, and reads on. */
+static void a_pipeline_is_met_by_its_first(void **state)
+{
+	struct play c[6], s[6];
+
+	for (uint32_t i = 0; i < 6; i++) {
+		struct conn_request r = request(SONDE_ROLE_CLIENT, 1, 10, 11);
+
+		r.request_seq = 100 + i;
+		c[i] = begin(&r);
+	}
+	for (uint32_t i = 0; i < 6; i++) {
+		struct conn_request o = request(SONDE_ROLE_SERVER, 2, 20, 21);
+
+		o.request_seq = 100 + i;
+		o.after_seq = i < 3 ? 1 : 500;
+		o.peer = &loopback;
+		s[i] = begin(&o);
+		end(&s[i]);
+	}
+	for (uint32_t i = 0; i < 6; i++) {
+		end(&c[i]);
+		assert_child(&s[i], &c[i], TXN_PARENT_CONNECTION);
+	}
 }
 
 /* The server's record came first: what hangs on it waits, and is told in one trace. */
@@ -614,7 +666,9 @@ int main(void)
 		TEST(a_goroutine_hands_its_request_over),
 		TEST(a_request_id_is_passed_on),
 		TEST(a_process_is_forked_for_a_request),
+		TEST(who_forked_is_not_guessed),
 		TEST(two_ends_are_one_connection),
+		TEST(a_pipeline_is_met_by_its_first),
 		TEST(a_late_client_is_waited_for),
 		TEST(nobody_is_waited_for_for_long),
 		TEST(a_context_is_joined),

@@ -120,11 +120,13 @@ void pair_leave(struct trace *tr, struct unit *u)
 	unit_put(tr, u);
 }
 
+/* Of requests sent ahead of answers the first is what both ends have alike: by the others a server
+ * may have begun to answer. */
 static void meet(struct trace *tr, struct end *e, const struct conn_request *r)
 {
 	struct end *other;
 
-	if (e->peer || e->is_gone)
+	if (e->peer || e->is_gone || (e->is_waiting && (uint32_t)e->key == r->after_seq))
 		return;
 	stop_waiting(tr, e);
 	e->key = key_of(r);
