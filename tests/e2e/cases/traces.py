@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 
+from cases.dns import Dnsmasq
 from cases.postgres import Server
 from harness.case import case
 from harness.env import PROGS, PYTHON, tool
@@ -21,23 +22,52 @@ REQUESTS = 200
 FLIGHTS = (1, 10, 50)
 
 
-class Chain:
-    """Three services of a kind, the last one asking PostgreSQL, perhaps with nginx before them."""
+HAPROXY = """
+global
+    nbthread 2
+defaults
+    mode http
+    timeout connect 9s
+    timeout client 9s
+    timeout server 9s
+frontend f
+    bind 127.0.0.1:{port}
+    default_backend b
+backend b
+    server one 127.0.0.1:{to}
+"""
 
-    def __init__(self, e, kind, database, passes=(), front=False):
+
+def nginx(e, to):
+    return e.nginx("""location / { proxy_pass http://backs;
+        proxy_http_version 1.1; proxy_set_header Connection ""; }""", f"""
+        upstream backs {{ server 127.0.0.1:{to}; keepalive 64; }}""").port
+
+
+def haproxy(e, to):
+    port = free_port()
+    e.serve([tool("haproxy"), "-db", "-f",
+             e.write("haproxy.cfg", HAPROXY.format(port=port, to=to))], port)
+    return port
+
+
+class Chain:
+    """Three services of a kind, the last one asking a database, perhaps with a proxy before them."""
+
+    def __init__(self, e, kind, database, passes=(), front=None):
         self.e = e
         # as they are spelt by the client; nginx passes on what it was given
         self.passes = {"x-request-id": {"X-Request-ID"}, "traceparent": {"traceparent"}}[
             passes[0]] if passes else set()
         self.front = front
+        # both ends of a datagram are not known to be each other's
+        self.is_datagram = isinstance(database, Dnsmasq)
         self.ports = [free_port() for _ in range(3)]
-        onward = [*map(str, self.ports[1:]), f"pg{database.port}"]
+        onward = [*map(str, self.ports[1:]), f"{'dns' if self.is_datagram else 'pg'}{database.port}"]
         self.procs = [e.serve([*self.command(kind), port, to, *passes], port)
                       for port, to in zip(self.ports, onward)]
         if front:
-            self.ports.insert(0, e.nginx(f"""location / {{ proxy_pass http://backs;
-                proxy_http_version 1.1; proxy_set_header Connection ""; }}""", f"""
-                upstream backs {{ server 127.0.0.1:{self.ports[0]}; keepalive 64; }}""").port)
+            self.ports.insert(0, front(e, self.ports[0]))
         self.hops = [*self.ports, database.port]
 
     def command(self, kind):
@@ -90,6 +120,9 @@ def load(port, name, flight, headers, requests=REQUESTS):
     return sent
 
 
+IDENT = re.compile(r"\br_(\w+)|^/r/(\w+)|^(\w+)\.example$")
+
+
 def port_of(address):
     return int(address.rsplit(":", 1)[1])
 
@@ -99,6 +132,7 @@ class Judged:
 
     def __init__(self, transactions, chain, sent):
         self.passes, self.front = chain.passes, chain.front
+        self.is_datagram = chain.is_datagram
         hops = chain.hops
         self.last = len(hops) - 1
         self.right, self.wrong, self.expected = Counter(), Counter(), Counter()
@@ -106,8 +140,8 @@ class Judged:
         self.spans = {t["span_id"]: t for t in transactions}
         self.places = defaultdict(list)
         for t in transactions:
-            found = re.search(r"\br_(\w+)|^/r/(\w+)", t.get("query") or t.get("target") or "")
-            ident = found and (found[1] or found[2])
+            found = IDENT.search(t.get("query") or t.get("target") or t.get("question") or "")
+            ident = found and next(filter(None, found.groups()))
             hop = port_of(t["local"] if t["role"] == "server" else t["peer"])
             if ident in sent and hop in hops:
                 t["ident"], t["hop"] = ident, hops.index(hop)
@@ -128,6 +162,8 @@ class Judged:
         carries = set(headers) if by_front else hop < self.last and set(headers) & self.passes
         kind = "ends" if role == "server" else "headers" if carries else \
             "front" if by_front else "calls"
+        if role == "server" and hop == self.last and self.is_datagram:
+            kind = "unpaired"
         if hop == 0 and (role == "client" or context):
             want = context.split("-")[2] if context else None
             if t["parent_span_id"] != want:
@@ -171,29 +207,31 @@ def request_id(n):
     return {"X-Request-ID": f"id-{n}"}
 
 
-# name, kind, services pass on, headers of the client, nginx in front, least recall of calls. nginx
-# passes on what it is given.
+# name, kind, services pass on, headers of the client, in front, least recall of calls. A proxy passes
+# on what it is given.
 W3C, IDS = ("traceparent",), ("x-request-id",)
 RUNS = [
-    ("python", "python", (), none, False, 0.99),
-    ("node", "node", (), none, False, None),
-    ("go", "go", (), none, False, 0.99),
-    ("python, traceparent not passed on", "python", (), traceparent, False, 0.99),
-    ("node, traceparent", "node", W3C, traceparent, False, None),
-    ("go, traceparent", "go", W3C, traceparent, False, 0.99),
-    ("nginx, python", "python", (), none, True, 0.99),
-    ("nginx, node", "node", (), none, True, None),
-    ("nginx, go", "go", (), none, True, 0.99),
-    ("nginx, python, traceparent not passed on", "python", (), traceparent, True, 0.99),
-    ("nginx, node, traceparent", "node", W3C, traceparent, True, None),
-    ("nginx, node, request id", "node", IDS, request_id, True, None),
-    ("nginx, go, traceparent", "go", W3C, traceparent, True, 0.99),
+    ("python", "python", (), none, None, 0.99),
+    ("node", "node", (), none, None, None),
+    ("go", "go", (), none, None, 0.99),
+    ("python, traceparent not passed on", "python", (), traceparent, None, 0.99),
+    ("node, traceparent", "node", W3C, traceparent, None, None),
+    ("go, traceparent", "go", W3C, traceparent, None, 0.99),
+    ("nginx, python", "python", (), none, nginx, 0.99),
+    ("nginx, node", "node", (), none, nginx, None),
+    ("nginx, go", "go", (), none, nginx, 0.99),
+    ("nginx, python, traceparent not passed on", "python", (), traceparent, nginx, 0.99),
+    ("nginx, node, traceparent", "node", W3C, traceparent, nginx, None),
+    ("nginx, node, request id", "node", IDS, request_id, nginx, None),
+    ("nginx, go, traceparent", "go", W3C, traceparent, nginx, 0.99),
+    ("haproxy, python, request id not passed on", "python", (), request_id, haproxy, 0.99),
+    ("python, names over UDP instead of a database", "python", (), none, None, 0.99),
 ]
 
 
 def table(rows):
     lines = ["| run | in flight | links | precision | recall: both ends here | calls with a header "
-             "| the services' other calls | nginx's | known by |",
+             "| the services' other calls | the proxy's | known by |",
              "|---|---:|---:|---:|---:|---:|---:|---:|---|"]
     for name, flight, j in rows:
         how = ", ".join(f"{k} {n}" for k, n in sorted(j.how.items()))
@@ -204,14 +242,14 @@ def table(rows):
 
 @case(group=None, limit=240)
 def traces_are_true(e):
-    database, rows, problems, runs = Server(e), [], [], []
+    database, names, rows, problems, runs = Server(e), Dnsmasq(e), [], [], []
     if any(kind == "go" for _, kind, *_ in RUNS):
         go_program(e)
     tail = Sonde(e, "tail", "--json").wait_ready()
     for name, kind, passes, headers, front, least in RUNS:
         if kind == "go" and e.tier == "syscall":
             least = None  # nobody says there on which socket a goroutine's request goes out
-        chain = Chain(e, kind, database, passes, front)
+        chain = Chain(e, kind, names if "UDP" in name else database, passes, front)
         # the kernel is told which programs are Go when they are first seen
         load(chain.ports[0], f"w{len(runs)}x", 2, headers, 10)
         time.sleep(0.3)

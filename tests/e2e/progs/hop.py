@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 hop.py PORT NEXT [PASS]: a service of threads that answers GET /r/ID after it has asked the next one
-the same: NEXT is another service's port, or "pg" and a port for a query that bears the id. PASS is
-a header that it passes on. Connections onward are kept in a pool that its threads share. Prints
-each id.
+the same: NEXT is another service's port, or "pg" and a port for a query that bears the id, or "dns"
+and a port for a name that does, over UDP. PASS is a header that it passes on. Connections onward are
+kept in a pool that its threads share. Prints each id.
 """
 import http.client
 import os
@@ -40,6 +40,17 @@ class Postgres:
         self.finish()
 
 
+class Names:
+    def __init__(self, port):
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.connect(("127.0.0.1", port))
+
+    def ask(self, ident, _):
+        name = struct.pack("B", len(ident)) + ident.encode() + b"\7example\0"
+        self.sock.send(os.urandom(2) + b"\1\0\0\1\0\0\0\0\0\0" + name + b"\0\1\0\1")
+        self.sock.recv(512)
+
+
 class Service:
     def __init__(self, port):
         self.conn = http.client.HTTPConnection("127.0.0.1", port)
@@ -58,7 +69,12 @@ def onward(ident, headers):
     try:
         link = idle.get_nowait()
     except queue.Empty:
-        link = Postgres(int(NEXT[2:])) if NEXT.startswith("pg") else Service(int(NEXT))
+        if NEXT.startswith("pg"):
+            link = Postgres(int(NEXT[2:]))
+        elif NEXT.startswith("dns"):
+            link = Names(int(NEXT[3:]))
+        else:
+            link = Service(int(NEXT))
     link.ask(ident, headers)
     idle.put(link)
 
