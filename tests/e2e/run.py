@@ -24,7 +24,8 @@ from harness.shared import CHECKS, Shared  # noqa: E402
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency", "waits",
          "http2", "grpc", "load", "postgres", "mysql", "redis", "memcached", "dns", "udp", "lives", "churn",
          "namespaces", "identity", "filters", "api", "badinput", "rights", "captures", "traces",
-         "causes", "inflight", "host", "usage", "disk", "tcp", "tls", "tlsh2", "otlp", "go")
+         "causes", "inflight", "host", "usage", "disk", "tcp", "tls", "tlsh2", "otlp", "scrapes",
+         "go")
 
 
 # what does not depend on how operations are captured, and why: run in the best tier alone
@@ -35,6 +36,7 @@ TIERLESS = {
     "disk": "reads what block devices did",
     "host": "reads /proc and /sys",
     "otlp": "sends on what became of transactions, whoever made them",
+    "scrapes": "asks for what became of transactions, whoever made them",
     "usage": "reads /proc, and the exits of processes, one program in both tiers",
 }
 

@@ -393,43 +393,91 @@ def otlp_end_delivers_what_is_left(e):
         raise Failure(f"{len(c.spans())} spans, {found}")
 
 
-PROMETHEUS = """
-global: {{ scrape_interval: 1s, scrape_timeout: 1s }}
-scrape_configs:
-  - job_name: sonde
-    static_configs: [ {{ targets: [ "127.0.0.1:{port}" ] }} ]
-"""
+def trace_ids(c):
+    """Trace ids -> kinds of the spans that were exported."""
+    out = defaultdict(list)
+    for _, span in c.spans():
+        out[span["traceId"]].append(span["kind"])
+    return {trace: sorted(kinds) for trace, kinds in out.items()}
 
 
-def ask(port, query):
-    url = f"http://127.0.0.1:{port}/api/v1/query?query={urllib.request.quote(query)}"
-    with urllib.request.urlopen(url, timeout=5) as r:
-        return json.load(r)["data"]["result"]
+def ask_with(e, port, ids, flag):
+    """A request in each of these traces, whose callers have or have not sampled them."""
+    for trace in ids:
+        e.curl("-H", f"traceparent: 00-{trace:032x}-{1:016x}-{flag}", f"http://127.0.0.1:{port}/ok")
 
 
-@case(group=None)
-def prometheus_scrapes_native_histograms(e):
-    """A real one, asking for protobuf: no error, and its quantile is that of the requests."""
-    web = e.nginx().port
-    s = Sonde(e, "run", "--port", web).wait_ready()
-    for features in ("native-histograms", "exemplar-storage"):
-        port = free_port()
-        e.write("prometheus.yml", PROMETHEUS.format(port=s.port).encode())
-        e.serve([tool("prometheus"), "--config.file", e.path("prometheus.yml"),
-                 "--storage.tsdb.path", e.path("tsdb-" + features),
-                 "--web.listen-address", f"127.0.0.1:{port}", "--enable-feature", features], port)
-        drive(e, web, 20)
-        total = 'sum(http_server_request_duration_seconds_count{service_name="nginx"})'
-        of = "http_server_request_duration_seconds"
-        if features == "native-histograms":
-            total = f'histogram_count(sum({of}{{service_name="nginx"}}))'
-        want = sum(s.settled_metrics().requests("server").values())
-        until(lambda: [r["value"][1] for r in ask(port, total)] == [str(want)], 12,
-              f"{want} requests in Prometheus with {features}")
-        if ask(port, 'up{job="sonde"}')[0]["value"][1] != "1":
-            raise Failure("a scrape failed")
-        if features == "native-histograms":
-            median = float(ask(port, f"histogram_quantile(0.5, sum({of}))")[0]["value"][1])
-            if not 0 < median < 1:
-                raise Failure(f"the median is {median} s")
+@case(group=None, limit=LIMIT_S)
+def otlp_samplers_decide(e):
+    """By the id alone; by the parent where there is one; metrics count everything."""
+    port = e.nginx().port
+    # ids on both sides of the half of 2^56, as the specification compares them
+    low, high = [0x11 << 48 | n for n in range(1, 4)], [0xee << 48 | n for n in range(1, 4)]
+    for name, arg, wanted in (("traceidratio", "0.5", [*low, *(n + 8 for n in low)]),
+                              ("parentbased_traceidratio", "0", [*low, *high]),
+                              ("always_off", "", [])):
+        c = Collector(e)
+        s = exporter(e, port, f"http://127.0.0.1:{c.port}", OTEL_TRACES_SAMPLER=name,
+                     OTEL_TRACES_SAMPLER_ARG=arg)
+        ask_with(e, port, [*low, *high], "01")
+        ask_with(e, port, [n + 8 for n in [*low, *high]], "00")
+        drive(e, port, 3 if name != "traceidratio" else 0)  # whose ids nobody knows
+        counted_all = sum(s.settled_metrics().requests("server").values())
+        s.end(limit=END_S)
+        if counted_all != (12 if name == "traceidratio" else 15):
+            raise Failure(f"{name}: counted {counted_all} requests")
+        want = {f"{trace:032x}": [SERVER, CLIENT] for trace in wanted}
+        if trace_ids(c) != want:
+            raise Failure(f"{name} {arg}: exported {trace_ids(c)}, not {want}")
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_keeps_errors_and_slow(e):
+    """What no sampler takes is exported all the same when something happened in it."""
+    c = Collector(e)
+    port = e.nginx(f"""location /slow {{ limit_rate 1000; return 200 "{'x' * 3000}"; }}""").port
+    s = exporter(e, port, f"http://127.0.0.1:{c.port}", "--traces-keep", "errors,slow",
+                 OTEL_TRACES_SAMPLER="always_off")
+    drive(e, port, 9)  # every third is not there, which is the client's error
+    e.curl(f"http://127.0.0.1:{port}/slow")
+    until(lambda: len(c.spans()) >= 8, 8, "four traces that are kept")
+    if sum(s.settled_metrics().requests("server").values()) != 10:
+        raise Failure("metrics do not count everything")
     s.end(limit=END_S)
+    if sorted(trace_ids(c).values()) != [[SERVER, CLIENT]] * 4:
+        raise Failure(f"kept {trace_ids(c)}")
+    for _, span in c.spans():
+        a = attributes(span)
+        if a["http.response.status_code"] != 404 and ns(span) < 1e9:
+            raise Failure(f"kept {span}")
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_deltas_add_up(e):
+    """Each point begins where the last one ended, and together they are what was sent."""
+    c = Collector(e)
+    port = e.nginx().port
+    s = exporter(e, port, f"http://127.0.0.1:{c.port}",
+                 OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE="delta")
+    for n in (4, 0, 7, 5):
+        before = len(c.requests("metrics"))
+        drive(e, port, 3 * n)
+        until(lambda: len(c.requests("metrics")) >= before + 2, 8, "two exports")
+    s.end(limit=END_S)
+    ends, seen = {}, Counter()
+    for x in c.requests("metrics"):
+        for r in x["request"]["resourceMetrics"]:
+            for m in (m for g in r["scopeMetrics"] for m in g["metrics"]):
+                if m["name"] != "http.server.request.duration":
+                    continue
+                if m["histogram"]["aggregationTemporality"] != 1:
+                    raise Failure(f"temporality {m['histogram']['aggregationTemporality']}")
+                for p in m["histogram"]["dataPoints"]:
+                    key = json.dumps(attributes(p), sort_keys=True)
+                    begin, end = int(p["startTimeUnixNano"]), int(p["timeUnixNano"])
+                    if not ends.get(key, 0) <= begin < end:
+                        raise Failure(f"{key}: from {begin} after {ends.get(key)}")
+                    ends[key] = end
+                    seen[attributes(p)["http.response.status_code"]] += int(p["count"])
+    if seen != {200: 32, 404: 16}:
+        raise Failure(f"deltas add up to {dict(seen)}")

@@ -18,7 +18,7 @@ from harness.env import PROGS, PYTHON, tool
 from harness.proc import Failure, free_port
 from harness.sonde import Sonde
 
-REQUESTS = 200
+REQUESTS = 150
 FLIGHTS = (1, 10, 50)
 
 
