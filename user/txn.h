@@ -9,7 +9,9 @@
 #define TXN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include "sonde_abi.h"
 #include "proto/proto.h"
 
@@ -119,7 +121,7 @@ struct txn_trace {
 	bool is_sampled;	   /* its span is to be exported */
 	bool is_deferred;	   /* whoever made the request left open whether it is */
 	enum txn_parent parent;	   /* how the parent is known */
-	char state[TXN_TRACE_STATE_LEN]; /* tracestate as it came, whole entries only */
+	char state[TXN_TRACE_STATE_LEN]; /* tracestate as it came, whole entries only; last */
 };
 
 struct service;
@@ -172,8 +174,7 @@ struct txn {
 	bool is_stream;	      /* text/event-stream or upgraded: duration is to the first byte */
 	bool is_start_known;  /* false: start_ns is the first sight, not the true start */
 	bool is_status_error; /* the protocol's own idea of an error status for this role */
-	struct txn_trace trace;
-	struct unit *unit;	     /* for trace alone; NULL: none */
+	struct unit *unit;    /* for trace alone; NULL: none */
 	const struct service *other; /* at the other end, where that was seen here; else NULL */
 	struct txn_waits waits;
 	const struct service *service; /* borrowed from identity, valid for the call */
@@ -181,9 +182,6 @@ struct txn {
 	char version[8];		   /* "1.0", "1.1", "2" */
 	char method[TXN_METHOD_LEN];	   /* as sent; see http_method_known() for the label */
 	char operation[TXN_OPERATION_LEN]; /* what is no HTTP method: "connect", "SELECT", ... */
-	char route[TXN_ROUTE_LEN];	   /* templated; empty when templating is off */
-	char target[TXN_TARGET_LEN];	   /* as sent, cut, secret-looking query values masked */
-	char host[TXN_HOST_LEN];	   /* Host header without the port; absent: empty */
 	uint16_t host_port;		   /* of the Host header; 0 none */
 	char request_id[TXN_ID_LEN];
 	char error_type[TXN_STATUS_LEN]; /* empty: no error */
@@ -192,8 +190,6 @@ struct txn {
 	char system[TXN_SYSTEM_LEN]; /* db.system.name */
 	char collection[TXN_COLLECTION_LEN];
 	char name_space[TXN_NAME_SPACE_LEN];
-	char query[TXN_QUERY_LEN]; /* without literals; empty: not known */
-	char summary[TXN_SUMMARY_LEN];
 	char status_text[TXN_STATUS_LEN]; /* empty: none was sent */
 	uint64_t rows;
 	/* KIND_RPC: system, target "/package.Service/Method" and status_text are its; and so many
@@ -204,7 +200,21 @@ struct txn {
 	struct sonde_addr peer;
 	char unix_path[SONDE_UNIX_PATH_LEN + 1];
 	uint32_t unix_path_len;
+	/* From its state on these are long texts: of an empty one the first byte alone is set. */
+	struct txn_trace trace;
+	char route[TXN_ROUTE_LEN];   /* templated; empty when templating is off */
+	char target[TXN_TARGET_LEN]; /* as sent, cut, secret-looking query values masked */
+	char host[TXN_HOST_LEN];     /* Host header without the port; absent: empty */
+	char query[TXN_QUERY_LEN];   /* without literals; empty: not known */
+	char summary[TXN_SUMMARY_LEN];
 };
+
+static inline void txn_clear(struct txn *t)
+{
+	memset(t, 0, offsetof(struct txn, trace.state));
+	t->trace.state[0] = t->route[0] = t->target[0] = '\0';
+	t->host[0] = t->query[0] = t->summary[0] = '\0';
+}
 
 /* What of it is known to have gone there; 0 where that is not known. */
 static inline uint64_t txn_waits_known(const struct txn_waits *w, enum txn_wait which)

@@ -13,14 +13,7 @@ static char *address_port(char *p, uint16_t port)
 
 static size_t address_ipv4(const uint8_t ip[4], uint16_t port, char *out)
 {
-	char *p = out;
-
-	for (int i = 0; i < 4; i++) {
-		if (i)
-			*p++ = '.';
-		p += decimal_u64(p, ip[i]);
-	}
-	return (size_t)(address_port(p, port) - out);
+	return (size_t)(address_port(out + decimal_ipv4(out, ip), port) - out);
 }
 
 static size_t address_ipv6(const uint8_t ip[16], uint16_t port, char *out)

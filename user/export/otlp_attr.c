@@ -2,6 +2,8 @@
 #include "export/otlp_attr.h"
 
 #include <string.h>
+#include "export/quote.h"
+#include "util/decimal.h"
 
 /* opentelemetry/proto/common/v1/common.proto: KeyValue, AnyValue */
 static const struct otlp_field f_key = { 1, "key" };
@@ -29,25 +31,58 @@ struct pair {
 };
 
 /* Keys are our own, plain ASCII: in JSON all that stands around a value is copied, unescaped. */
-#define JSON_BEFORE_KEY	  "{\"key\":\""
-#define JSON_BEFORE_VALUE "\",\"value\":{\""
+#define JSON_BEFORE_KEY "{\"key\":\""
 
-static struct pair json_begin(const struct otlp_attrs *a, const char *key)
+/* What stands between a key and its value. A copy of the whole array is faster than of n bytes. */
+struct between {
+	char text[32];
+	size_t n;
+};
+
+#define BETWEEN(literal)                     \
+	{                                    \
+		literal, sizeof(literal) - 1 \
+	}
+
+static const struct between json_any = BETWEEN("\",\"value\":{");
+static const struct between json_text = BETWEEN("\",\"value\":{\"stringValue\":\"");
+static const struct between json_integer = BETWEEN("\",\"value\":{\"intValue\":\"");
+static const struct between json_double = BETWEEN("\",\"value\":{\"doubleValue\":");
+
+/* Where the value begins, with room for `room` bytes of it and a few that end it. NULL: none. */
+static uint8_t *json_begin(const struct otlp_attrs *a, const char *key, const struct between *b,
+			   size_t room)
 {
-	size_t n = strlen(key), all = sizeof(JSON_BEFORE_KEY) + n + sizeof(JSON_BEFORE_VALUE);
-	struct otlp_out *o = a->o;
-	uint8_t *p = otlp_reserve(o, all);
+	size_t n = strlen(key);
+	uint8_t *p = otlp_reserve(a->o, n + room + 64);
 
 	if (!p)
-		return (struct pair){ 0 };
-	if (o->p[o->n - 1] != '[')
+		return NULL;
+	if (p[-1] != '[')
 		*p++ = ',';
 	p = mempcpy(p, JSON_BEFORE_KEY, sizeof(JSON_BEFORE_KEY) - 1);
 	p = mempcpy(p, key, n);
-	/* the quote that the value's kind begins with is the writer's */
-	p = mempcpy(p, JSON_BEFORE_VALUE, sizeof(JSON_BEFORE_VALUE) - 2);
-	o->n = (size_t)(p - o->p);
-	return (struct pair){ 0 };
+	memcpy(p, b->text, sizeof(b->text));
+	return p + b->n;
+}
+
+#define JSON_END(out, at, literal) \
+	((out)->n = (size_t)((uint8_t *)mempcpy((at), literal, sizeof(literal) - 1) - (out)->p))
+
+/* A string that is copied as it is, as most are. */
+static bool json_string(const struct otlp_attrs *a, const char *key, struct slice value)
+{
+	uint8_t *p;
+
+	if (a->o->form != OTLP_JSON || quote_plain(value) < value.n)
+		return false;
+	p = json_begin(a, key, &json_text, value.n);
+	if (!p)
+		return true;
+	if (value.n)
+		p = mempcpy(p, value.p, value.n);
+	JSON_END(a->o, p, "\"}}");
+	return true;
 }
 
 /* A short string of ASCII, which most are: every length is known, and has one byte. */
@@ -79,10 +114,15 @@ static bool short_string(const struct otlp_attrs *a, const char *key, struct sli
 
 static struct pair pair_begin(const struct otlp_attrs *a, const char *key)
 {
-	struct pair p;
+	struct pair p = { 0 };
+	uint8_t *at;
 
-	if (a->o->form == OTLP_JSON)
-		return json_begin(a, key);
+	if (a->o->form == OTLP_JSON) {
+		at = json_begin(a, key, &json_any, 0);
+		if (at)
+			a->o->n = (size_t)(at - a->o->p);
+		return p;
+	}
 	p.element = otlp_element(a->o, a->field);
 	otlp_string(a->o, f_key, slice_str(key));
 	p.value = otlp_begin(a->o, f_value);
@@ -99,7 +139,7 @@ void attr_string(const struct otlp_attrs *a, const char *key, struct slice value
 {
 	struct pair p;
 
-	if (short_string(a, key, value))
+	if (json_string(a, key, value) || short_string(a, key, value))
 		return;
 	p = pair_begin(a, key);
 	otlp_string(a->o, f_string, value);
@@ -114,8 +154,16 @@ void attr_string_if(const struct otlp_attrs *a, const char *key, struct slice va
 
 void attr_int(const struct otlp_attrs *a, const char *key, int64_t value)
 {
-	struct pair p = pair_begin(a, key);
+	struct pair p;
+	uint8_t *at;
 
+	if (a->o->form == OTLP_JSON && value >= 0) {
+		at = json_begin(a, key, &json_integer, DECIMAL_U64_MAX);
+		if (at)
+			JSON_END(a->o, at + decimal_u64((char *)at, (uint64_t)value), "\"}}");
+		return;
+	}
+	p = pair_begin(a, key);
 	otlp_int64(a->o, f_int, value);
 	pair_end(a, p);
 }
@@ -130,8 +178,16 @@ void attr_bool(const struct otlp_attrs *a, const char *key, bool value)
 
 void attr_seconds(const struct otlp_attrs *a, const char *key, uint64_t ns)
 {
-	struct pair p = pair_begin(a, key);
+	struct pair p;
+	uint8_t *at;
 
+	if (a->o->form == OTLP_JSON) {
+		at = json_begin(a, key, &json_double, DECIMAL_SECONDS_MAX);
+		if (at)
+			JSON_END(a->o, at + decimal_seconds((char *)at, ns), "}}");
+		return;
+	}
+	p = pair_begin(a, key);
 	otlp_seconds(a->o, f_double, ns);
 	pair_end(a, p);
 }

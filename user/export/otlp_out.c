@@ -295,6 +295,7 @@ void otlp_string(struct otlp_out *o, struct otlp_field f, struct slice s)
 void otlp_hex(struct otlp_out *o, struct otlp_field f, const uint8_t *id, size_t n)
 {
 	static const char hex[] = "0123456789abcdef";
+	char *out;
 
 	if (o->form == OTLP_PROTOBUF) {
 		tag(o, f, WIRE_BYTES);
@@ -303,12 +304,16 @@ void otlp_hex(struct otlp_out *o, struct otlp_field f, const uint8_t *id, size_t
 		return;
 	}
 	key(o, f);
-	PUT(o, "\"");
-	for (size_t i = 0; room(o, 2) && i < n; i++) {
-		o->p[o->n++] = (uint8_t)hex[id[i] >> 4];
-		o->p[o->n++] = (uint8_t)hex[id[i] & 15];
+	if (!room(o, 2 * n + 2))
+		return;
+	out = (char *)o->p + o->n;
+	*out++ = '"';
+	for (size_t i = 0; i < n; i++) {
+		*out++ = hex[id[i] >> 4];
+		*out++ = hex[id[i] & 15];
 	}
-	PUT(o, "\"");
+	*out = '"';
+	o->n += 2 * n + 2;
 }
 
 void otlp_enum(struct otlp_out *o, struct otlp_field f, uint32_t v)
@@ -420,12 +425,8 @@ void otlp_seconds(struct otlp_out *o, struct otlp_field f, uint64_t ns)
 		return;
 	}
 	key(o, f);
-	put_digits(o, ns / NS_PER_S);
-	if (ns % NS_PER_S == 0 || !room(o, 10))
-		return;
-	o->p[o->n++] = '.';
-	decimal_fixed((char *)o->p + o->n, ns % NS_PER_S, 9);
-	o->n += 9;
+	if (room(o, DECIMAL_SECONDS_MAX))
+		o->n += decimal_seconds((char *)o->p + o->n, ns);
 }
 
 void otlp_fixed64s(struct otlp_out *o, struct otlp_field f, const uint64_t *v, size_t n)

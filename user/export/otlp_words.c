@@ -3,7 +3,9 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <string.h>
 #include "metrics/red.h"
+#include "util/decimal.h"
 
 enum span_kind words_role_kind(const struct txn *t)
 {
@@ -27,19 +29,21 @@ void words_server(const struct otlp_attrs *a, const struct txn *t)
 
 void words_peer(const struct otlp_attrs *a, const struct txn *t)
 {
-	char ip[INET6_ADDRSTRLEN];
+	char text[INET6_ADDRSTRLEN];
+	struct slice ip = { (uint8_t *)text, 0 };
 
 	if (t->family == SONDE_FAMILY_UNIX)
 		attr_string(a, "network.transport", SLICE("unix"));
 	if ((t->family != SONDE_FAMILY_IPV4 && t->family != SONDE_FAMILY_IPV6) || !t->peer.port)
 		return;
-	if (!inet_ntop(t->family == SONDE_FAMILY_IPV4 ? AF_INET : AF_INET6, t->peer.ip, ip,
-		       sizeof(ip)))
-		return;
-	attr_string(a, "network.peer.address", slice_str(ip));
+	if (t->family == SONDE_FAMILY_IPV4)
+		ip.n = decimal_ipv4(text, t->peer.ip);
+	else if (inet_ntop(AF_INET6, t->peer.ip, text, sizeof(text)))
+		ip.n = strlen(text);
+	attr_string(a, "network.peer.address", ip);
 	attr_int(a, "network.peer.port", t->peer.port);
 	if (t->role == SONDE_ROLE_SERVER)
-		attr_string(a, "client.address", slice_str(ip));
+		attr_string(a, "client.address", ip);
 }
 
 /* What snprintf() would have written, cut to what there is room for. */

@@ -98,15 +98,10 @@ static char *prom_put_str(char *out, const char *s)
 	return prom_put(out, s, strlen(s));
 }
 
-/* Nanoseconds as seconds: exact, since a decimal fraction of nine digits is what they are. */
 static char *prom_put_seconds(char *out, uint64_t ns)
 {
-	out += decimal_u64(out, ns / NS_PER_S);
-	if (ns % NS_PER_S == 0)
-		return out;
-	*out++ = '.';
-	decimal_fixed(out, ns % NS_PER_S, 9);
-	for (out += 9; out[-1] == '0';)
+	out += decimal_seconds(out, ns);
+	while (ns % NS_PER_S && out[-1] == '0')
 		out--;
 	return out;
 }
@@ -116,23 +111,14 @@ static char *prom_put_value(char *out, const struct metric *m, uint64_t value)
 	return metric_is_nano(m) ? prom_put_seconds(out, value) : out + decimal_u64(out, value);
 }
 
-/* Every byte that is the pattern's in all eight gets its highest bit set, and maybe such that are
- * followed by one of those: Bit Twiddling Hacks, "haszero". */
-static uint64_t prom_find(uint64_t word, uint64_t pattern)
-{
-	word ^= pattern;
-	return (word - 0x0101010101010101) & ~word & 0x8080808080808080;
-}
-
 static bool prom_is_plain(struct slice s)
 {
-	uint64_t word, found = 0;
+	uint64_t found = 0;
 
-	for (; s.n >= sizeof(word); s.p += sizeof(word), s.n -= sizeof(word)) {
-		memcpy(&word, s.p, sizeof(word));
-		found |= prom_find(word, 0x5c5c5c5c5c5c5c5c) | /* a backslash */
-			 prom_find(word, 0x2222222222222222) | /* a quote */
-			 prom_find(word, 0x0a0a0a0a0a0a0a0a);  /* the end of a line */
+	for (; s.n >= 8; s.p += 8, s.n -= 8) {
+		uint64_t x = octets_load(s.p);
+
+		found |= octets_equal(x, '\\') | octets_equal(x, '"') | octets_equal(x, '\n');
 	}
 	while (s.n--)
 		found |= s.p[s.n] == '\\' || s.p[s.n] == '"' || s.p[s.n] == '\n';

@@ -35,14 +35,28 @@ static size_t quote_escape(struct line *l, struct slice s)
 	return used ? used : 1;
 }
 
+size_t quote_plain(struct slice s)
+{
+	size_t n = 0;
+
+	for (; n + 8 <= s.n; n += 8) {
+		uint64_t x = octets_load(s.p + n);
+
+		if ((x & OCTETS_HIGHS) | octets_below(x, 0x20) | octets_equal(x, 0x7f) |
+		    octets_equal(x, '"') | octets_equal(x, '\\'))
+			break;
+	}
+	while (n < s.n && quote_is_plain(s.p[n]))
+		n++;
+	return n;
+}
+
 void quote_json(struct line *l, struct slice s)
 {
 	LINE_PUT(l, "\"");
 	while (s.n) {
-		size_t n = 0;
+		size_t n = quote_plain(s);
 
-		while (n < s.n && quote_is_plain(s.p[n]))
-			n++;
 		line_put(l, s.p, n);
 		if (n < s.n)
 			n += quote_escape(l, (struct slice){ s.p + n, s.n - n });

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "metrics/red_impl.h"
 #include "proto/http1.h"
+#include "util/decimal.h"
 
 struct slice red_number(char *text, size_t size, unsigned int n)
 {
@@ -32,11 +33,13 @@ struct slice red_ip(enum sonde_family family, const uint8_t ip[16], struct red_t
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	bool is_mapped = family == SONDE_FAMILY_IPV6 && memcmp(ip, mapped, sizeof(mapped)) == 0;
 
-	if (family == SONDE_FAMILY_IPV4 || is_mapped)
-		inet_ntop(AF_INET, is_mapped ? ip + sizeof(mapped) : ip, text->address,
-			  sizeof(text->address));
-	else
-		inet_ntop(AF_INET6, ip, text->address, sizeof(text->address));
+	size_t n;
+
+	if (family == SONDE_FAMILY_IPV4 || is_mapped) {
+		n = decimal_ipv4(text->address, is_mapped ? ip + sizeof(mapped) : ip);
+		return (struct slice){ (const uint8_t *)text->address, n };
+	}
+	inet_ntop(AF_INET6, ip, text->address, sizeof(text->address));
 	return slice_str(text->address);
 }
 

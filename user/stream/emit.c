@@ -132,7 +132,7 @@ void emit_exchange(struct conns *cs, struct conn *c, const struct request *req,
 	struct waits_mark mark;
 	struct txn t;
 
-	memset(&t, 0, sizeof(t));
+	txn_clear(&t);
 	fill_conn(&t, c);
 	fill_request(&t, req);
 	fill_request_sizes(&t, c, req, resp);
@@ -222,7 +222,7 @@ void emit_question(struct conns *cs, const struct question *q, const struct resp
 	const struct waits_mark none = { 0 };
 	struct txn t;
 
-	memset(&t, 0, sizeof(t));
+	txn_clear(&t);
 	fill_question(&t, q);
 	t.end_ns = end_ns;
 	if (resp)
@@ -280,7 +280,7 @@ void emit_connect(struct conns *cs, const struct sonde_ev_connect *ev)
 {
 	struct txn t;
 
-	memset(&t, 0, sizeof(t));
+	txn_clear(&t);
 	t.proto = PROTO_UNKNOWN;
 	t.role = SONDE_ROLE_CLIENT;
 	t.family = ev->family;

@@ -191,7 +191,9 @@ void request_texts(const struct request *r, struct txn *t)
 	const char *at = r->text;
 
 	for (int i = 0; i < REQUEST_TEXTS; i++) {
-		memcpy((char *)t + places[i].txn, at, r->text_len[i]);
+		char *to = (char *)t + places[i].txn;
+
+		*(char *)mempcpy(to, at, r->text_len[i]) = '\0';
 		at += r->text_len[i];
 	}
 }

@@ -93,7 +93,7 @@ struct pools {
 struct request *request_new(struct pools *p, const struct msg *msg); /* NULL: out of memory */
 /* Texts of `msg` that are not empty replace what the request had. 0 or -ENOMEM: it keeps it. */
 int request_describe(struct request *r, const struct msg *msg);
-void request_texts(const struct request *r, struct txn *t); /* t is zeroed */
+void request_texts(const struct request *r, struct txn *t);
 struct slice request_text(const struct request *r, enum request_text which);
 
 struct response *response_new(struct pools *p, const struct msg *msg);

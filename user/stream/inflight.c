@@ -106,7 +106,7 @@ size_t conns_each_oldest(const struct conns *cs, size_t max, uint64_t now_ns,
 	for (size_t i = 0; i < o.n; i++) {
 		const struct inflight *in = &o.of[i];
 
-		memset(&t, 0, sizeof(t));
+		txn_clear(&t);
 		t.end_ns = now_ns;
 		if (in->c)
 			emit_exchange_so_far(in->c, in->req, in->resp, &t);

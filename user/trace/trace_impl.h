@@ -62,6 +62,7 @@ struct held {
 
 /* A thread or goroutine with unfinished requests. */
 struct worker {
+	struct worker *next; /* free */
 	uint64_t key;
 	uint64_t since_ns; /* with just these */
 	struct list units;
@@ -98,12 +99,13 @@ struct end {
 struct trace {
 	struct trace_opts opts;
 	struct trace_stats stats;
-	struct list held, pending; /* oldest first */
-	struct list ready;	   /* units that have just got their place; empty in between */
-	struct unit *free_units;   /* through parent */
-	struct held *free_held;	   /* through unit */
-	struct map ends;	   /* by cookie */
-	struct map apart[2];	   /* by [role - 1]: ends that wait for the other, by its numbers */
+	struct list held, pending;   /* oldest first */
+	struct list ready;	     /* units that have just got their place; empty in between */
+	struct unit *free_units;     /* through parent */
+	struct held *free_held;	     /* through unit */
+	struct worker *free_workers; /* through next */
+	struct map ends;	     /* by cookie */
+	struct map apart[2]; /* by [role - 1]: ends that wait for the other, by its numbers */
 	struct map workers, procs;
 	struct map local; /* hashes of this host's addresses */
 	uint64_t now_ns;

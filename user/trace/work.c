@@ -61,17 +61,29 @@ void work_exit(struct trace *tr, uint32_t tgid)
 
 /* --- requests to it --- */
 
+/* Kept for the next: there were never more than units. */
+static void worker_free(struct trace *tr, struct worker *w)
+{
+	w->next = tr->free_workers;
+	tr->free_workers = w;
+}
+
 static struct worker *worker_new(struct trace *tr, uint64_t key)
 {
 	struct worker *w = map_get(&tr->workers, key);
 
-	if (w || !(w = calloc(1, sizeof(*w))))
+	if (w)
 		return w;
-	w->key = key;
+	w = tr->free_workers;
+	if (w)
+		tr->free_workers = w->next;
+	else if (!(w = malloc(sizeof(*w))))
+		return NULL;
+	*w = (struct worker){ .key = key };
 	list_init(&w->units);
 	if (map_put(&tr->workers, key, w) == 0)
 		return w;
-	free(w);
+	worker_free(tr, w);
 	return NULL;
 }
 
@@ -112,7 +124,7 @@ void work_end(struct trace *tr, struct unit *u)
 		w->since_ns = tr->now_ns;
 		if (--w->n == 0) {
 			map_del(&tr->workers, w->key);
-			free(w);
+			worker_free(tr, w);
 		}
 	}
 	if (p) {
@@ -260,6 +272,7 @@ void work_call(struct trace *tr, struct unit *u, struct end *e, const struct con
 
 void work_free(struct trace *tr)
 {
+	struct worker *w;
 	uint64_t key;
 	void *value;
 
@@ -267,6 +280,10 @@ void work_free(struct trace *tr)
 		proc_free(tr, value);
 	for (size_t i = 0; map_next(&tr->workers, &i, &key, &value);)
 		free(value);
+	while ((w = tr->free_workers)) {
+		tr->free_workers = w->next;
+		free(w);
+	}
 	map_free(&tr->procs);
 	map_free(&tr->workers);
 }

@@ -7,7 +7,11 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { DECIMAL_U64_MAX = 20 }; /* digits of UINT64_MAX */
+enum {
+	DECIMAL_U64_MAX = 20, /* digits of UINT64_MAX */
+	DECIMAL_SECONDS_MAX = 21,
+	DECIMAL_IPV4_MAX = 15,
+};
 
 extern const char decimal_pairs[200]; /* "00" to "99" */
 
@@ -35,6 +39,30 @@ static inline size_t decimal_u64(char *out, uint64_t value)
 	size_t n = decimal_digits(value);
 
 	decimal_fixed(out, value, n);
+	return n;
+}
+
+/* Nanoseconds as seconds, with all nine digits unless they are 0: exact. */
+static inline size_t decimal_seconds(char *out, uint64_t ns)
+{
+	size_t n = decimal_u64(out, ns / 1000000000);
+
+	if (ns % 1000000000 == 0)
+		return n;
+	out[n] = '.';
+	decimal_fixed(out + n + 1, ns % 1000000000, 9);
+	return n + 10;
+}
+
+/* "127.0.0.1" */
+static inline size_t decimal_ipv4(char *out, const uint8_t ip[4])
+{
+	size_t n = decimal_u64(out, ip[0]);
+
+	for (int i = 1; i < 4; i++) {
+		out[n++] = '.';
+		n += decimal_u64(out + n, ip[i]);
+	}
 	return n;
 }
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include "util/octets.h"
 
 struct slice {
 	const uint8_t *p;
@@ -33,9 +34,17 @@ static inline uint8_t slice_lower(uint8_t c)
 
 static inline bool slice_ieq(struct slice a, struct slice b)
 {
+	size_t i = 0;
+
 	if (a.n != b.n)
 		return false;
-	for (size_t i = 0; i < a.n; i++)
+	for (; i + 8 <= a.n; i += 8)
+		if (octets_lower(octets_load(a.p + i)) != octets_lower(octets_load(b.p + i)))
+			return false;
+	if (i < a.n && a.n >= 8) /* the last eight, of which some were looked at */
+		return octets_lower(octets_load(a.p + a.n - 8)) ==
+		       octets_lower(octets_load(b.p + a.n - 8));
+	for (; i < a.n; i++)
 		if (slice_lower(a.p[i]) != slice_lower(b.p[i]))
 			return false;
 	return true;
