@@ -232,6 +232,28 @@ static __always_inline void fill_tx(struct sonde_ev_data *ev, const struct op *o
 		ev->sent_ns = left > ev->start_ns ? left : ev->start_ns;
 }
 
+/* Does the verdict leave out everything up to here, of a connection whose streams are TCP's own?
+ * Whoever is told no asks obey_verdict(), which knows the rest. */
+static __always_inline bool verdict_skips(const struct conn *c, u32 dir, u32 end)
+{
+	u32 slot = c->slot;
+	struct sonde_verdict *v;
+
+	if ((c->flags & (CONN_OPENED | CONN_OWN_SEQ | CONN_TLS)) != CONN_OPENED ||
+	    (is_tls_wanted && c->tls != TLS_NO))
+		return false;
+	v = bpf_map_lookup_elem(&verdicts, &slot);
+	if (!v || v->cookie != c->cookie || v->until[0] & SONDE_SHED)
+		return false;
+	return v->until[dir] & SONDE_UNTIL && (s32)((u32)v->until[dir] - end) > 0;
+}
+
+static __always_inline void leave_out(struct conn *c, u32 dir, u64 now)
+{
+	c->skipped_ns[dir] = now;
+	count(SONDE_CNT_SKIPPED);
+}
+
 /* How much to copy. 0: the operation is left out. */
 static __always_inline bool obey_verdict(struct sonde_ev_data *ev, struct conn *c, u32 *from,
 					 u32 *want, u32 *whole)
@@ -502,8 +524,7 @@ __noinline int capture(struct op *op, struct conn *c)
 	if (!(c->flags & CONN_OPENED))
 		describe(op, &by);
 	if (!obey_verdict(ev, c, &from, &want, &s->whole)) {
-		c->skipped_ns[dir] = ev->h.ts_ns;
-		count(SONDE_CNT_SKIPPED);
+		leave_out(c, dir, ev->h.ts_ns);
 		return 0;
 	}
 

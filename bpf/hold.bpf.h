@@ -19,17 +19,15 @@ extern int bpf_res_spin_lock(struct bpf_res_spin_lock *lock) __ksym __weak;
 
 /* A program stays on its CPU because nothing may interrupt it, or, where that is not so, because
  * its thread may not move to another. */
-static __always_inline bool can_lose_cpu(void)
+static __always_inline bool can_lose_cpu(struct task_struct *task)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-
 	return !bpf_core_field_exists(task->migration_disabled) || task->migration_disabled;
 }
 
-/* To be given to cpu_release(): is there something to give back? */
-static __always_inline bool cpu_hold(void)
+/* By the thread that runs. To be given to cpu_release(): is there something to give back? */
+static __always_inline bool cpu_hold(struct task_struct *task)
 {
-	bool is_held = bpf_res_spin_lock && can_lose_cpu();
+	bool is_held = bpf_res_spin_lock && can_lose_cpu(task);
 
 	/* else the compiler asks the thread again when it is to be given back, and the verifier
 	 * does not know that the answer is the same */

@@ -56,16 +56,14 @@ static __always_inline u64 message_of(struct task_struct *task, struct pt_regs *
 	return 0;
 }
 
-static __always_inline void place_tcp(struct op *op, const struct actor *by, struct tcp_sock *tp)
+static __always_inline struct tcp_at tcp_at(struct tcp_sock *tp)
 {
-	struct tcp_at at = {
+	return (struct tcp_at){
 		.tx_next = tcp_tx_next(tp),
 		.rx_next = tcp_rx_next(tp),
 		.snd_nxt = tp->snd_nxt,
 		.wstamp_ns = tp->tcp_wstamp_ns,
 	};
-
-	place(op, by, &at, op->len);
 }
 
 /* A unix socket's send began when the peer was first told of it, in the same thread. */
@@ -103,28 +101,58 @@ static __noinline int datagram(struct sock *sk, struct conn *c, int ret, u64 dir
 	return 0;
 }
 
-static __always_inline void operation(struct sock *sk, int ret, int flags, u32 dir)
+/* A socket of a kind that is observed, asked for the first time by this process. NULL: not wanted. */
+static __noinline struct conn *first_asked(struct sock *sk, u32 tgid)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct actor by = { .sk = sk, .task = task };
-	struct op op = { .sk = (u64)sk, .len = ret, .flags = flags, .dir = dir };
+	struct conn *c;
+
+	if (!is_tcp(sk) && !is_unix_stream(sk) && !is_udp(sk))
+		return NULL;
+	if (sk->__sk_common.skc_state == TCP_LISTEN || sk->sk_kern_sock)
+		return NULL;
+	c = conn_of(sk);
+	if (!c)
+		c = conn_new(sk);
+	return c && conn_decide(c, tgid) ? c : NULL;
+}
+
+/* Of a TCP socket. Most of the bytes there are continue a body that user space has framed: they are
+ * left out before anything is made for them. */
+static __always_inline bool is_left_out(struct op *op, const struct actor *by,
+					const struct tcp_at *at)
+{
+	struct conn *c = by->c;
+	u32 end = op->dir == SONDE_TX ? at->tx_next : at->rx_next;
+
+	/* where several threads read, each has left behind where it did */
+	if (!op->len || !verdict_skips(c, op->dir, end) ||
+	    (op->dir == SONDE_RX && !is_alone(by->task)))
+		return false;
+	if (op->dir == SONDE_RX)
+		rx_arrivals(c, NULL, end, end, NULL);
+	else if (c->tx_tid == by->task->pid)
+		c->tx_start_ns = 0;
+	leave_out(c, op->dir, bpf_ktime_get_ns());
+	return true;
+}
+
+static __always_inline void operation(struct task_struct *task, struct sock *sk, int ret, int flags,
+				      u32 dir)
+{
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	u32 tgid = task->tgid;
+	struct actor by = { .sk = sk, .task = task };
+	struct op op = { .sk = (u64)sk, .len = ret, .flags = flags, .dir = dir };
 	struct tcp_sock *tp;
 
-	if (c && c->tgid == tgid && (c->flags & (CONN_DECIDED | CONN_OBSERVED)) == CONN_DECIDED)
-		return;
-	if (!is_tcp(sk) && !is_unix_stream(sk) && !is_udp(sk))
-		return;
-	if (sk->__sk_common.skc_state == TCP_LISTEN || sk->sk_kern_sock)
-		return;
-	if (!c) {
-		c = conn_new(sk);
+	if (c && c->tgid == tgid && c->flags & CONN_DECIDED) {
+		if (!(c->flags & CONN_OBSERVED))
+			return;
+	} else {
+		c = first_asked(sk, tgid);
 		if (!c)
 			return;
 	}
-	if (!conn_is_observed(c, task, tgid))
-		return;
 	if (c->is_datagram) {
 		datagram(sk, c, ret, (u64)dir << 32 | (u32)flags);
 		return;
@@ -133,10 +161,15 @@ static __always_inline void operation(struct sock *sk, int ret, int flags, u32 d
 	by.regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	op.msg = message_of(task, by.regs, sk);
 	tp = c->flags & CONN_OWN_SEQ ? NULL : tcp_of(sk);
-	if (tp && tcp_has_own_framing(tp))
+	if (tp && tcp_has_own_framing(tp)) {
 		c->flags |= CONN_OWN_SEQ;
-	else if (tp)
-		place_tcp(&op, &by, tp);
+	} else if (tp) {
+		struct tcp_at at = tcp_at(tp);
+
+		if (is_left_out(&op, &by, &at))
+			return;
+		place(&op, &by, &at, op.len);
+	}
 	if (dir == SONDE_TX && c->family == SONDE_FAMILY_UNIX)
 		place_unix(&op, sk, task->pid);
 	if (!is_plaintext_told(&op, &by))
@@ -144,9 +177,9 @@ static __always_inline void operation(struct sock *sk, int ret, int flags, u32 d
 }
 
 /* A multi-message call ended early: its next one starts at its first message. */
-static __always_inline void failed(int flags, u32 dir, struct sock *sk, int ret)
+static __always_inline void failed(struct task_struct *task, struct sock *sk, int ret, int flags,
+				   u32 dir)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	u32 nr = CALL_NR(regs);
 
@@ -170,37 +203,36 @@ static __always_inline void failed(int flags, u32 dir, struct sock *sk, int ret)
 }
 
 /* An empty datagram counts among the messages of its call. */
-static __always_inline void empty(struct sock *sk)
+static __always_inline void empty(struct task_struct *task, struct sock *sk)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-
 	message_of(task, (struct pt_regs *)bpf_task_pt_regs(task), sk);
 }
 
-static __always_inline void sent(struct sock *sk, int ret, int flags)
+static __always_inline void sent(struct task_struct *task, struct sock *sk, int ret, int flags)
 {
 	if (ret < 0)
-		failed(flags, SONDE_TX, sk, ret);
+		failed(task, sk, ret, flags, SONDE_TX);
 	else if (ret && !(flags & MSG_OOB))
-		operation(sk, ret, flags, SONDE_TX);
+		operation(task, sk, ret, flags, SONDE_TX);
 	else if (is_udp(sk))
-		empty(sk);
+		empty(task, sk);
 }
 
-static __always_inline void received(struct sock *sk, int ret, int flags)
+static __always_inline void received(struct task_struct *task, struct sock *sk, int ret, int flags)
 {
 	if (ret < 0)
-		failed(flags, SONDE_RX, sk, ret);
+		failed(task, sk, ret, flags, SONDE_RX);
 	else if (!(flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
-		operation(sk, ret, flags, SONDE_RX);
+		operation(task, sk, ret, flags, SONDE_RX);
 }
 
 SEC("?tp_btf/sock_send_length")
 int BPF_PROG(sonde_send, struct sock *sk, int ret, int flags)
 {
-	bool is_held = cpu_hold();
+	struct task_struct *task = bpf_get_current_task_btf();
+	bool is_held = cpu_hold(task);
 
-	sent(sk, ret, flags);
+	sent(task, sk, ret, flags);
 	cpu_release(is_held);
 	return 0;
 }
@@ -208,34 +240,39 @@ int BPF_PROG(sonde_send, struct sock *sk, int ret, int flags)
 SEC("?tp_btf/sock_recv_length")
 int BPF_PROG(sonde_recv, struct sock *sk, int ret, int flags)
 {
-	bool is_held = cpu_hold();
+	struct task_struct *task = bpf_get_current_task_btf();
+	bool is_held = cpu_hold(task);
 
-	received(sk, ret, flags);
+	received(task, sk, ret, flags);
 	cpu_release(is_held);
 	return 0;
 }
 
 /* Under the socket's lock, once per segment of a send: the first says where and when it began. A
- * server of one thread does without: its sends cannot be confused, and when they left is known. */
+ * server of one thread does without: its sends cannot be confused, and when they left is known. So
+ * does a send that will be left out to its last byte. */
 SEC("?tp_btf/tcp_sendmsg_locked")
-int BPF_PROG(sonde_send_start, struct sock *sk)
+int BPF_PROG(sonde_send_start, struct sock *sk, struct msghdr *msg)
 {
 	struct conn *c = conn_of(sk);
 	struct task_struct *task;
 	struct tcp_sock *tp;
-	u32 tid;
+	u32 tid, at;
 
 	if (!c || (c->flags & (CONN_DECIDED | CONN_OBSERVED)) == CONN_DECIDED)
-		return 0;
-	tid = (u32)bpf_get_current_pid_tgid();
-	if (c->tx_start_ns && c->tx_tid == tid)
 		return 0;
 	task = bpf_get_current_task_btf();
 	if (c->role == SONDE_ROLE_SERVER && is_alone(task))
 		return 0;
+	tid = task->pid;
+	if (c->tx_start_ns && c->tx_tid == tid)
+		return 0;
 	tp = tcp_of(sk);
+	at = tcp_tx_next(tp);
+	if (verdict_skips(c, SONDE_TX, at + msg->msg_iter.count))
+		return 0;
 	c->tx_tid = tid;
-	c->tx_seq = tcp_tx_next(tp);
+	c->tx_seq = at;
 	c->tx_other = tcp_rx_next(tp);
 	c->tx_start_ns = bpf_ktime_get_ns();
 	return 0;
@@ -265,6 +302,13 @@ int BPF_PROG(sonde_read_end, struct sock *sk)
 	return 0;
 }
 
+/* The time at which TCP took up the segment at hand: it has read the same clock for itself. */
+static __always_inline u64 tcp_now(struct sock *sk)
+{
+	return bpf_core_field_exists(struct tcp_sock, tcp_clock_cache) ? tcp_of(sk)->tcp_clock_cache
+								       : bpf_ktime_get_ns();
+}
+
 /* Data is there to be read: remember until where and since when, for the wait in the queue. */
 static __always_inline int arrived(struct sock *sk)
 {
@@ -288,7 +332,7 @@ static __always_inline int arrived(struct sock *sk)
 	}
 	if ((c->flags & (CONN_DECIDED | CONN_OBSERVED)) == CONN_DECIDED && tcp)
 		return 0;
-	now = bpf_ktime_get_ns();
+	now = tcp ? tcp_now(sk) : bpf_ktime_get_ns();
 	if (!tcp) {
 		u32 tid = (u32)bpf_get_current_pid_tgid();
 

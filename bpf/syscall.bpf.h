@@ -402,7 +402,7 @@ int BPF_PROG(sonde_syscall, struct pt_regs *regs, long ret)
 		if (!is_of_network(ret))
 			return 0;
 	}
-	is_held = cpu_hold();
+	is_held = cpu_hold(task);
 	syscall_ended(&call);
 	cpu_release(is_held);
 	return 0;

@@ -489,7 +489,7 @@ static __always_inline void tls_failed(u32 dir, const struct conn *c)
 
 static __noinline void tls_tell_here(struct tls_session *t, struct tls_text *x)
 {
-	bool is_held = cpu_hold();
+	bool is_held = cpu_hold(bpf_get_current_task_btf());
 	u32 cpu = bpf_get_smp_processor_id();
 
 	for (u32 i = 0; i < TLS_SCRATCH_TRIES; i++) {
