@@ -327,36 +327,44 @@ static __always_inline void copy_bytes(struct scratch *s, const struct op *op,
 	}
 }
 
-/* Global: see copy.bpf.h. */
-__noinline int submit(struct scratch *s, struct conn *c, u32 dir)
+/* A record found no room. */
+static __always_inline void submit_failed(const struct scratch *s, struct conn *c, u32 dir)
 {
-	void *ring;
-	u32 size;
+	u32 what = SONDE_CNT_LOST_RESPONSE;
 
-	if (!s || !c)
-		return 0;
-	dir &= 1;
-	ring = ring_of(c->slot);
-	size = sizeof(s->ev) + s->ev.copied + s->ev.tail;
+	c->lost[dir]++;
+	if (!s->ev.len) /* an end of stream: no request and no response was in it */
+		what = SONDE_CNT_LOST_CONTROL;
+	else if (dir == (c->role == SONDE_ROLE_CLIENT ? SONDE_TX : SONDE_RX))
+		what = SONDE_CNT_LOST_REQUEST;
+	count(what);
+}
+
+static __always_inline void submit(struct scratch *s, struct conn *c, u32 dir)
+{
+	void *ring = ring_of(c->slot);
+	u32 size = sizeof(s->ev) + s->ev.copied + s->ev.tail;
+
 	s->ev.h.size = size;
 	asm volatile("" : "+r"(size));
 	if (size > sizeof(s->ev) + SONDE_COPY_MAX + SONDE_TAIL_MAX)
-		return 0;
-	if (ring && !bpf_ringbuf_output(ring, s, size, ring_flags(ring, s->turn++))) {
-		/* what is delivered is counted by whoever reads it */
-		if (c->lost[dir])
-			c->lost[dir] = 0;
-		if (c->skipped_ns[dir])
-			c->skipped_ns[dir] = 0;
-		return 0;
+		return;
+	if (!ring || bpf_ringbuf_output(ring, s, size, ring_flags(ring, s->turn++))) {
+		submit_failed(s, c, dir);
+		return;
 	}
-	c->lost[dir]++;
-	if (!s->ev.len) /* an end of stream: no request and no response was in it */
-		count(SONDE_CNT_LOST_CONTROL);
-	else if (dir == (c->role == SONDE_ROLE_CLIENT ? SONDE_TX : SONDE_RX))
-		count(SONDE_CNT_LOST_REQUEST);
-	else
-		count(SONDE_CNT_LOST_RESPONSE);
+	/* what is delivered is counted by whoever reads it */
+	if (c->lost[dir])
+		c->lost[dir] = 0;
+	if (c->skipped_ns[dir])
+		c->skipped_ns[dir] = 0;
+}
+
+/* Global: see copy.bpf.h. */
+__noinline int submit_more(struct scratch *s, struct conn *c, u32 dir)
+{
+	if (s && c)
+		submit(s, c, dir & 1);
 	return 0;
 }
 
@@ -393,7 +401,7 @@ static __always_inline long copy_more(struct rest *r, bool is_vector)
 	ev->seq = r->seq + r->at;
 	ev->len = n;
 	r->at += n;
-	submit(r->s, r->c, dir);
+	submit_more(r->s, r->c, dir);
 	return r->at >= r->len;
 }
 
@@ -436,7 +444,7 @@ static __always_inline void submit_whole(struct rest *r, u32 from, bool is_plain
 		ev->seq += from;
 		ev->len -= from;
 	}
-	submit(s, r->c, r->dir);
+	submit(s, r->c, r->dir & 1);
 	if (s->whole)
 		bpf_loop(REST_MAX, is_plain ? copy_next_plain : copy_next, r, 0);
 }
@@ -539,7 +547,7 @@ __noinline int capture(struct op *op, struct conn *c)
 	ev->goroutine = go_seen ? goroutine_of(task) : 0;
 	ev->reserved = 0;
 	ev->syscall = 0;
-	read_sched(ev->h.ts_ns, &ev->sched);
+	read_sched(task, ev->h.ts_ns, &ev->sched);
 	if (dir == SONDE_TX)
 		fill_tx(ev, op);
 	if (op->len)

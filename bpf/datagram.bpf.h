@@ -229,7 +229,7 @@ __noinline int datagram_capture(struct datagram *d, struct conn *c)
 	ev->arrival_ns = d->arrival_ns;
 	ev->goroutine = go_seen ? goroutine_of(task) : 0;
 	ev->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
-	read_sched(ev->h.ts_ns, &ev->sched);
+	read_sched(task, ev->h.ts_ns, &ev->sched);
 	ev->slot = c->slot;
 	ev->len = d->len;
 	ev->error = d->error;

@@ -32,7 +32,7 @@ static __always_inline u32 why_asleep(struct task_struct *task)
 
 	if ((s32)nr < 0)
 		return SONDE_WAIT_FAULT;
-	if (BPF_CORE_READ_BITFIELD_PROBED(task, in_iowait))
+	if (BPF_CORE_READ_BITFIELD(task, in_iowait))
 		return SONDE_WAIT_DISK;
 	if (TASK_IS_COMPAT(task))
 		return SONDE_WAIT_OTHER;
@@ -85,25 +85,11 @@ static __always_inline bool is_throttled(struct task_struct *task)
 	return q->throttle_count > 0;
 }
 
-/* Global: see copy.bpf.h. */
-__weak __noinline int settle(struct thread *t, u64 now)
+/* The thread that leaves is still the one that runs. */
+static __always_inline void leave(struct thread *t, struct task_struct *task, bool preempt, u64 now)
 {
-	if (t)
-		thread_settle(t, bpf_get_current_task_btf(), now);
-	return 0;
-}
-
-/* The rest is out of the way of the switches of threads that nobody observes. The thread that
- * leaves is still the one that runs. */
-static __noinline int leave(struct task_struct *task, bool preempt)
-{
-	struct thread *t = bpf_task_storage_get(&threads, task, NULL, 0);
-	u64 now;
-
-	if (!t)
-		return 0;
-	now = bpf_ktime_get_ns();
-	settle(t, now);
+	if (thread_is_behind(t))
+		thread_catch_up(t, now);
 	t->off_ns = now;
 	t->run_delay_ns = task->sched_info.run_delay;
 	t->exec_ns = task->se.sum_exec_runtime;
@@ -111,29 +97,42 @@ static __noinline int leave(struct task_struct *task, bool preempt)
 	t->quota_ns = quota_of(task, &t->queue);
 	t->is_throttled = is_throttled(task);
 	t->why = preempt || !task->__state ? SONDE_WAIT_RUNQUEUE : why_asleep(task);
-	return 0;
 }
 
-static __noinline int arrive(struct task_struct *task)
+/* `now`: 0, the clock was not read yet. */
+static __always_inline void arrive(struct thread *t, u64 now)
 {
-	struct thread *t = bpf_task_storage_get(&threads, task, NULL, 0);
-	u64 now;
-
-	if (!t || !t->off_ns)
-		return 0;
-	now = bpf_ktime_get_ns();
-	t->away_ns += now - t->off_ns;
+	if (!t->off_ns)
+		return;
+	t->on_ns = now ?: bpf_ktime_get_ns();
+	t->away_ns += t->on_ns - t->off_ns;
 	t->off_ns = 0;
-	t->on_ns = now;
+}
+
+/* Out of the way of the switches of threads that nobody observes. */
+static __noinline int switched(struct task_struct *prev, struct task_struct *next, bool preempt)
+{
+	struct thread *t = NULL;
+	u64 now = 0;
+
+	if (prev->bpf_storage)
+		t = bpf_task_storage_get(&threads, prev, NULL, 0);
+	if (t) {
+		now = bpf_ktime_get_ns();
+		leave(t, prev, preempt, now);
+		t = NULL;
+	}
+	if (next->bpf_storage)
+		t = bpf_task_storage_get(&threads, next, NULL, 0);
+	if (t)
+		arrive(t, now);
 	return 0;
 }
 
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(sonde_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	if (prev->bpf_storage)
-		leave(prev, preempt);
-	if (next->bpf_storage)
-		arrive(next);
+	if (prev->bpf_storage || next->bpf_storage)
+		switched(prev, next, preempt);
 	return 0;
 }

@@ -139,27 +139,41 @@ static __always_inline void thread_settle(struct thread *t, struct task_struct *
 	offcpu_add(task->tgid, t->why, away - ready, throttled, ready - throttled);
 }
 
-/* The accounts of the thread that runs, for a record made now. Global: see copy.bpf.h; and the last
- * in a row of calls whose frames just fit into what Linux 6.1 has for all of them together. */
-__weak __noinline int read_sched(u64 now, struct sonde_sched *out)
+/* Brings the account of the thread that runs up to now. Global: see copy.bpf.h; and the last in a
+ * row of calls whose frames have to fit into what Linux 6.1 has for all of them together. */
+__weak __noinline int thread_catch_up(struct thread *t, u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (!t)
+		return 0;
+	if (!t->on_ns)
+		thread_open(t, task->tgid, now);
+	thread_settle(t, task, now);
+	return 0;
+}
+
+/* Has it been without a CPU since it was asked last, or is it new? */
+static __always_inline bool thread_is_behind(const struct thread *t)
+{
+	return !t->on_ns || t->off_ns || t->away_ns;
+}
+
+/* The accounts of the thread that runs, for a record made now. */
+static __always_inline void read_sched(struct task_struct *task, u64 now, struct sonde_sched *out)
+{
 	struct thread *t = NULL;
 
-	if (!out)
-		return 0;
 	if (switches_seen)
 		t = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!t) {
 		__builtin_memset(out, 0, sizeof(*out));
-		return 0;
+		return;
 	}
-	if (!t->on_ns)
-		thread_open(t, task->tgid, now);
-	thread_settle(t, task, now);
+	if (thread_is_behind(t))
+		thread_catch_up(t, now);
 	out->on_ns = t->on_ns;
 	__builtin_memcpy(out->wait_ns, t->wait_ns, sizeof(out->wait_ns));
-	return 0;
 }
 
 #endif

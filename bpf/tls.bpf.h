@@ -211,7 +211,7 @@ __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_tex
 	ev->reserved = 0;
 	ev->goroutine = x->goroutine;
 	ev->syscall = 0;
-	read_sched(ev->h.ts_ns, &ev->sched);
+	read_sched(task, ev->h.ts_ns, &ev->sched);
 	if (want && copy_buffer(s, x->base, from, want, x->len)) {
 		ev->h.flags |= SONDE_F_FAULT;
 		ev->copied = ev->tail = 0;
