@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 soak.py: the long forms of the end-to-end cases about churn and loss, and the table of
-docs/reliability.md from what they measured. As root, about 5 minutes.
+docs/reliability.md from what they measured. As root, about 8 minutes.
 """
 import argparse
 import json

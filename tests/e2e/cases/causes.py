@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kinds of causes one by one: contexts as they are carried, forks, retries, pipelines."""
+import json
 import re
 import socket
 import threading
 from collections import defaultdict
 
 from harness.case import case
-from harness.proc import Failure, free_port
+from harness.proc import Failure, free_port, until
 from harness.raw import Raw
-from harness.sonde import Sonde
+from harness.sonde import Sonde, get
 
 from .postgres import Server
 from .traces import load, none, port_of
@@ -106,6 +107,31 @@ def forked_for_a_request(e):
         above = spans[t["parent_span_id"]]
         fail_unless("its parent", (above["role"], above["target"], above["trace_id"]),
                     ("server", t["target"], t["trace_id"]))
+
+
+@case(group=None)
+def a_trace_is_read_back(e):
+    """Through a proxy, by the API: its four spans, each the child of the one before."""
+    back = e.nginx("location /r/ { return 200 ok; }").port
+    front = e.nginx(f"location / {{ proxy_pass http://127.0.0.1:{back}; }}").port
+    s = Sonde(e, "run", "--port", f"{front},{back}").wait_ready()
+    e.curl("-H", f"traceparent: 00-{0xabc:032x}-{0xdef:016x}-01", f"http://127.0.0.1:{front}/r/1")
+    e.curl(f"http://127.0.0.1:{front}/r/2")
+
+    def ask(path):
+        status, _, body = get(s.port, "/api/v1/" + path)
+        return json.loads(body) if status == 200 else None
+    until(lambda: len((ask(f"traces/{0xabc:032x}") or {"spans": ()})["spans"]) == 4, 5, "four spans")
+    spans = sorted(ask(f"traces/{0xabc:032x}")["spans"], key=lambda t: t["time_unix_nano"])
+    fail_unless("who", [(t["service"], t["kind"], t["name"], t["status"]) for t in spans],
+                [(who, kind, "GET /r/{id}", "200") for who, kind in
+                 (("curl", "client"), ("nginx", "server"), ("nginx", "client"), ("nginx", "server"))])
+    # curl says that it is the child of another, and nginx passes on what it was given
+    fail_unless("whose", [t["parent_span_id"] for t in spans],
+                [f"{0xdef:016x}", f"{0xdef:016x}", spans[1]["span_id"], spans[2]["span_id"]])
+    edges = {(x["client"], x["server"]): x["requests"] for x in ask("map")["edges"]}
+    fail_unless("edges", edges, {("curl", "nginx"): 2, ("nginx", "nginx"): 2})
+    s.end()
 
 
 class Refuser(threading.Thread):

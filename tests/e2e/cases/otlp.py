@@ -225,7 +225,7 @@ def otlp_known_receiver_takes_all_three(e):
 @case(group=None, limit=LIMIT_S)
 def otlp_faults_are_counted_and_overcome(e):
     """Whatever a collector answers, what was seen is either delivered or counted."""
-    c = Collector(e, "429,503:1,partial:3,garbage,close,endless,ok")
+    c = Collector(e, "429,503:1,partial:3,garbage,close,endless,hang,ok")
     port = e.nginx().port
     s = exporter(e, port, f"http://127.0.0.1:{c.port}", OTEL_METRICS_EXPORTER="none",
                  OTEL_EXPORTER_OTLP_TIMEOUT="1000")
@@ -253,10 +253,10 @@ def otlp_faults_are_counted_and_overcome(e):
 
 @case(group=None, limit=LIMIT_S)
 def otlp_grpc_faults_are_counted(e):
-    c = Collector(e, "14,8,partial:2,ok", "grpc")
+    c = Collector(e, "14,8,hang,partial:2,ok", "grpc")
     port = e.nginx().port
     s = exporter(e, port, f"http://127.0.0.1:{c.port}", OTEL_METRICS_EXPORTER="none",
-                 OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+                 OTEL_EXPORTER_OTLP_PROTOCOL="grpc", OTEL_EXPORTER_OTLP_TIMEOUT="1000")
     drive(e, port, 5)
     until(lambda: counted(s, "dropped_total")[("traces", "refused")] > 0, 8, "a refusal")
     for _ in range(2):
@@ -312,10 +312,10 @@ def otlp_silent_collector_holds_nothing_up(e):
     s.end()
 
 
-@case(group=None, limit=LIMIT_S)
+@case(group=None, limit=LIMIT_S, soak_limit=480)
 def otlp_dead_collector_takes_no_memory(e):
     """All the load there can be, and nobody to send it to: flat from when the queue is full."""
-    seconds = e.amount(8, 200)
+    seconds = e.amount(8, 370)  # 5 minutes after the first one
     ng = e.nginx()
     port = ng.port
     s = exporter(e, port, f"http://127.0.0.1:{free_port()}")
@@ -358,9 +358,19 @@ def certificates(e):
 
 @case(group=None, limit=LIMIT_S)
 def otlp_tls_is_checked(e):
+    tls_is_checked(e, "http/protobuf")
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_grpc_tls_is_checked(e):
+    tls_is_checked(e, "grpc", "grpc")
+
+
+def tls_is_checked(e, protocol, *kind):
+    """Only to whom it trusts, and whoever wants to know the client is shown its certificate."""
     certificates(e)
     key, pem, ca = e.path("server.key"), e.path("server.pem"), e.path("ca.pem")
-    c, strict = Collector(e, "ok", key, pem), Collector(e, "ok", key, pem, ca)
+    c, strict = Collector(e, "ok", *kind, key, pem), Collector(e, "ok", *kind, key, pem, ca)
     port = e.nginx().port
     trusts = {"OTEL_EXPORTER_OTLP_CERTIFICATE": ca, "OTEL_METRICS_EXPORTER": "none"}
     shows = {"OTEL_EXPORTER_OTLP_CLIENT_KEY": e.path("client.key"),
@@ -368,7 +378,8 @@ def otlp_tls_is_checked(e):
     for to, env, works in ((c, {"OTEL_METRICS_EXPORTER": "none"}, False), (c, trusts, True),
                            (strict, trusts, False), (strict, {**trusts, **shows}, True)):
         before = len(to.spans())
-        s = exporter(e, port, f"https://localhost:{to.port}", **env)
+        s = exporter(e, port, f"https://localhost:{to.port}", OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+                     **env)
         drive(e, port, 3)
         if works:
             until(lambda: len(to.spans()) == before + 6, 5, "spans over TLS")

@@ -39,6 +39,18 @@ KINDS = {
                            "dns_question_type": ("dns.question.type",),
                            "dns_response_code": ("dns.response_code",)}),
 }
+# what a span of the kind always has, by the conventions or as we tell it; types that are no texts
+REQUIRED = {
+    "http.request.method": {"server.address", "network.protocol.version"},
+    "db.system.name": {"server.address"},
+    "rpc.system.name": {"rpc.method", "server.address"},
+    "dns.question.type": {"dns.question.name"},
+}
+OF_ROLE = {("http.request.method", SERVER): {"url.path", "url.scheme"},
+           ("http.request.method", CLIENT): {"url.full"}}
+TYPES = {"server.port": "intValue", "network.peer.port": "intValue", "thread.id": "intValue",
+         "http.response.status_code": "intValue", "db.response.returned_rows": "intValue",
+         "sonde.shared": "boolValue"}
 # by the kinds of what cases expect
 HISTOGRAMS = {kind: {"server": of_role.get(SERVER), "client": of_role[CLIENT]}
               for kind, (of_role, _) in zip(("web", "database", "rpc", "names"), KINDS.values())}
@@ -88,6 +100,25 @@ def by_metrics(m):
     return out
 
 
+def untold(spans):
+    """Attributes that are missing, or not of their type."""
+    found = []
+    for service, _, a, span in spans:
+        kind = next((k for k in KINDS if k in a), None)
+        required = {"sonde.parent", *REQUIRED.get(kind, ()), *OF_ROLE.get((kind, span["kind"]), ())}
+        # of an exchange that came to no answer, or on a socket without a name, less is known
+        missing = required - set(a) - ({"server.address"} if "error.type" in a or
+                                       a.get("network.transport") == "unix" else set())
+        if missing or span["kind"] not in (SERVER, CLIENT) or not span["name"]:
+            found.append(f"{service} {span['name'][:40]} lacks {sorted(missing)}")
+        for x in span["attributes"]:
+            want = TYPES.get(x["key"], "doubleValue" if x["key"].startswith("sonde.wait.")
+                             else "stringValue")
+            if list(x["value"]) != [want]:
+                found.append(f"{service} {span['name'][:40]}: {x}")
+    return found
+
+
 def disagreements(spans, m):
     seen, counted = by_spans(spans), by_metrics(m)
     found = []
@@ -131,7 +162,7 @@ def spans_and_metrics_agree(env, recording, expected):
     spans = list(spans_of(replayed(env, recording, "--spans")))
     m = Metrics(replayed(env, recording, "--metrics"))
     missing = expected - {key[0] for key in by_spans(spans)}
-    found = misplaced(spans) + disagreements(spans, m)
+    found = misplaced(spans) + disagreements(spans, m) + untold(spans)
     if missing:
         raise Failure(f"there is no span of {', '.join(sorted(missing))}")
     if found:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A collector that does as it is told. collector.js PORT BEHAVIOURS [KEY CERT [CA]] serves OTLP over
-// HTTP; collector.js PORT BEHAVIOURS grpc over gRPC. Each request takes the next behaviour of the
+// HTTP; collector.js PORT BEHAVIOURS grpc [KEY CERT [CA]] over gRPC. Each request takes the next behaviour of the
 // comma separated list, the last one stays: ok, 429, 503:SECONDS, 400, partial:N, garbage, endless,
 // hang, close; over gRPC a status number. What was taken is printed, a line of JSON for each
 // request, decoded with OpenTelemetry's own definitions.
@@ -11,7 +11,9 @@ const https = require('https');
 const zlib = require('zlib');
 const root = require('@opentelemetry/otlp-transformer/build/src/generated/root');
 
-const [port, list, key, cert, ca] = process.argv.slice(2);
+const args = process.argv.slice(2);
+const isGrpc = args[2] === 'grpc' && args.splice(2, 1).length > 0;
+const [port, list, key, cert, ca] = args;
 const behaviours = list.split(',');
 const collector = root.opentelemetry.proto.collector;
 const kinds = {
@@ -115,10 +117,13 @@ function serveGrpc() {
 			}
 		} });
 	}
-	server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), () => {});
+	server.bindAsync(`127.0.0.1:${port}`, key ? grpc.ServerCredentials.createSsl(
+		ca ? fs.readFileSync(ca) : null,
+		[{ private_key: fs.readFileSync(key), cert_chain: fs.readFileSync(cert) }], Boolean(ca)) :
+		grpc.ServerCredentials.createInsecure(), () => {});
 }
 
-if (key === 'grpc') {
+if (isGrpc) {
 	serveGrpc();
 } else if (key) {
 	https.createServer({ key: fs.readFileSync(key), cert: fs.readFileSync(cert),
