@@ -136,6 +136,8 @@ run() {
 show() {
 	count "$1" $(cat "$logs/$1.end")
 	[ "$1" != unit-confusion ] || sed -n '/^ *http/,/^$/p' "$logs/$1.log"
+	# precision and recall of the links between spans
+	[ "$1" != e2e ] || grep '^|' "$logs/$1.log"
 }
 
 all() { for s; do run "$s" && show "$s"; done; }
