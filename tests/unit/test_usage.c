@@ -96,12 +96,40 @@ static void test_cut_anywhere(void **state)
 	guard_free(&g);
 }
 
+/* What was told of a process stays when it ends, and no more is told than it has used. */
+static void test_end(void **state)
+{
+	static const struct {
+		uint64_t user, system; /* told before */
+		uint64_t run, user_ticks, system_ticks;
+		uint64_t is_user, is_system;
+	} cases[] = {
+		{ 0, 0, 1000, 30, 10, 750, 250 },
+		{ 0, 0, 1000, 0, 0, 1000, 0 },
+		{ 700, 200, 1000, 30, 10, 750, 250 },
+		/* half of it was system's by the ticks of before, a quarter by all of them */
+		{ 400, 400, 1000, 30, 10, 600, 400 },
+		{ 800, 0, 1000, 10, 30, 800, 200 },
+		/* /proc rounds, perhaps not as we do */
+		{ 800, 201, 1000, 10, 30, 800, 201 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct usage u = { .user_ns = cases[i].user, .system_ns = cases[i].system };
+
+		usage_end(&u, cases[i].run, cases[i].user_ticks, cases[i].system_ticks);
+		assert_int_equal(u.user_ns, cases[i].is_user);
+		assert_int_equal(u.system_ns, cases[i].is_system);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stat),	     cmocka_unit_test(test_threads_of_the_kernel),
 		cmocka_unit_test(test_status),	     cmocka_unit_test(test_io),
 		cmocka_unit_test(test_what_is_none), cmocka_unit_test(test_cut_anywhere),
+		cmocka_unit_test(test_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

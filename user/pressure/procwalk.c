@@ -260,15 +260,6 @@ static void count_exit(struct procwalk *w, const struct service *service,
 		s->value++;
 }
 
-/* As the kernel does for /proc: the exact time, divided as the ticks were. */
-static void split(const struct sonde_ev_exit *ev, struct usage *end)
-{
-	__uint128_t ticks = (__uint128_t)ev->user_ns + ev->system_ns;
-
-	end->system_ns = ticks ? (uint64_t)((__uint128_t)ev->run_ns * ev->system_ns / ticks) : 0;
-	end->user_ns = ev->run_ns - end->system_ns;
-}
-
 void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev)
 {
 	struct walked *p = map_get(&w->walked, ev->tgid);
@@ -287,7 +278,7 @@ void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev)
 	follow_service(w, p, ev->h.ts_ns);
 	if (ev->h.size >= sizeof(*ev)) {
 		end = p->usage;
-		split(ev, &end);
+		usage_end(&end, ev->run_ns, ev->user_ns, ev->system_ns);
 		end.read_bytes = ev->read_bytes;
 		end.written_bytes = ev->written_bytes;
 		account(p->sums, &p->usage, &end);

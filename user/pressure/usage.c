@@ -157,3 +157,20 @@ bool usage_read(const char *proc, uint32_t tgid, struct usage *out)
 	out->has_descriptors = read_descriptors(proc, tgid, out);
 	return true;
 }
+
+/* As the kernel does for /proc (cputime_adjust): ticks are samples, and their ratio changes. A part
+ * that was told too large stays, and the other one is what is left. */
+void usage_end(struct usage *u, uint64_t run_ns, uint64_t user_ticks_ns, uint64_t system_ticks_ns)
+{
+	__uint128_t ticks = (__uint128_t)user_ticks_ns + system_ticks_ns;
+	uint64_t system_ns = ticks ? (uint64_t)(run_ns * (__uint128_t)system_ticks_ns / ticks) : 0;
+
+	if (run_ns <= u->user_ns + u->system_ns)
+		return;
+	if (system_ns < u->system_ns)
+		system_ns = u->system_ns;
+	if (run_ns - system_ns < u->user_ns)
+		system_ns = run_ns - u->user_ns;
+	u->system_ns = system_ns;
+	u->user_ns = run_ns - system_ns;
+}

@@ -30,4 +30,10 @@ bool usage_io(struct slice text, struct usage *out);
 /* All of a process, `proc` being /proc. False: it is gone. */
 bool usage_read(const char *proc, uint32_t tgid, struct usage *out);
 
+/*
+ * Of a process that has ended and used run_ns in all, divided as its ticks were. `u` holds what was
+ * known before: neither part falls, and both are run_ns together.
+ */
+void usage_end(struct usage *u, uint64_t run_ns, uint64_t user_ticks_ns, uint64_t system_ticks_ns);
+
 #endif
