@@ -17,7 +17,7 @@
 
 #include "sonde.bpf.h"
 
-enum { TURNS_STATE, TURNS_ARRIVAL, TURNS_MAX };
+enum { TURNS_STATE, TURNS_ARRIVAL, TURNS_RESET_IN, TURNS_RESET_OUT, TURNS_MAX };
 
 struct turn {
 	u64 at;	     /* what the first has taken on and the second not asked for yet */

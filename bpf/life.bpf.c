@@ -120,6 +120,18 @@ static __always_inline void connect_began(struct sock *sk)
 	conn_decide(c, pid_tgid >> 32);
 }
 
+/* Of a socket that connects: both ends may have begun at once (RFC 9293, 3.5). An accepted one has
+ * no struct socket yet, or was never seen to connect. */
+static __always_inline bool is_connecting(struct sock *sk, int from)
+{
+	struct conn *c;
+
+	if (from != TCP_SYN_RECV)
+		return from == TCP_SYN_SENT;
+	c = sk->sk_socket ? conn_of(sk) : NULL;
+	return c && c->role == SONDE_ROLE_CLIENT;
+}
+
 static __always_inline int state_changed(struct sock *sk, int from, int to)
 {
 	struct conn *c;
@@ -130,7 +142,7 @@ static __always_inline int state_changed(struct sock *sk, int from, int to)
 		connect_began(sk);
 		return 0;
 	}
-	if (to == TCP_ESTABLISHED && from == TCP_SYN_RECV) {
+	if (to == TCP_ESTABLISHED && from == TCP_SYN_RECV && !is_connecting(sk, from)) {
 		c = conn_begun(sk);
 		if (c) {
 			c->role = SONDE_ROLE_SERVER;
@@ -149,7 +161,7 @@ static __always_inline int state_changed(struct sock *sk, int from, int to)
 	}
 	if (to == TCP_CLOSE)
 		tcp_ended(sk, c);
-	if (to == TCP_CLOSE && from == TCP_SYN_SENT) {
+	if (to == TCP_CLOSE && is_connecting(sk, from)) {
 		if (c->flags & CONN_OBSERVED)
 			connect_failed(sk, c);
 		return 0;

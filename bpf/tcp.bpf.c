@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* TCP beyond the beginning and the end of connections: resets, and a walk over all open sockets. */
+#include "again.bpf.h"
 #include "tcp.bpf.h"
 
 /* Ports of this host that somebody listens on: what a connection older than the observer was
@@ -37,14 +38,30 @@ static __always_inline int reset_seen(struct sock *sk, u32 dir)
 SEC("?tp_btf/tcp_receive_reset")
 int BPF_PROG(sonde_reset_in, struct sock *sk)
 {
+	turn_take(TURNS_RESET_IN, sk);
 	return reset_seen(sk, SONDE_RX);
+}
+
+SEC("?tp_btf/tcp_receive_reset")
+int BPF_PROG(sonde_reset_in_again, struct sock *sk)
+{
+	return turn_is_mine(TURNS_RESET_IN, sk) ? reset_seen(sk, SONDE_RX) : 0;
 }
 
 /* There may be no socket: somebody knocked at a port that nobody listens on. */
 SEC("?tp_btf/tcp_send_reset")
 int BPF_PROG(sonde_reset_out, struct sock *sk)
 {
-	return sk ? reset_seen(sk, SONDE_TX) : 0;
+	if (!sk)
+		return 0;
+	turn_take(TURNS_RESET_OUT, sk);
+	return reset_seen(sk, SONDE_TX);
+}
+
+SEC("?tp_btf/tcp_send_reset")
+int BPF_PROG(sonde_reset_out_again, struct sock *sk)
+{
+	return sk && turn_is_mine(TURNS_RESET_OUT, sk) ? reset_seen(sk, SONDE_TX) : 0;
 }
 
 static __always_inline struct port_key port_of(const struct sock *sk)

@@ -43,6 +43,8 @@ const struct probe_feature probe_features[] = {
 const struct probe_pair probe_pairs[] = {
 	{ "sonde_state", "sonde_state_again", true },
 	{ "sonde_arrival", "sonde_arrival_again", false },
+	{ "sonde_reset_in", "sonde_reset_in_again", true },
+	{ "sonde_reset_out", "sonde_reset_out_again", true },
 };
 
 static const char *const tls_programs[PROBE_TLS_MAX] = {

@@ -192,6 +192,45 @@ def tcp_connects_by_what_came_of_them(e):
     s.end()
 
 
+AT_ONCE = """
+import errno, socket, sys
+came = []
+for _ in range(int(sys.argv[2])):
+    s = socket.socket()
+    s.settimeout(5)
+    came.append(s.connect_ex(("198.51.100.1", int(sys.argv[1]))))
+    s.close()
+print(*(errno.errorcode.get(n, "ok") for n in came))
+"""
+
+
+@case(group=None, limit=LIMIT)
+def tcp_connects_that_are_reset(e):
+    """Both ends begin at once: the only way in which a connect can end by a reset. One that is not
+    reset stays a client's."""
+    far, client, port = netns(e, "a"), netns(e, "b"), free_port()
+    ip("-n", far, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", client)
+    ip("-n", client, "address", "add", "198.51.100.2/24", "dev", "eth0")
+    for name in (far, client):
+        ip("-n", name, "link", "set", "eth0", "up")
+    # nobody there answers but the program
+    ip("-n", client, "neighbour", "add", "198.51.100.1", "lladdr", "02:00:00:00:00:01", "dev", "eth0")
+    ip("-n", far, "link", "set", "eth0", "promisc", "on")
+    e.procs.start([*within(far), PYTHON, os.path.join(PROGS, "peer.py"), "eth0", 7])
+    s = Sonde(e, "run", "--port", port).wait_ready()
+    told = e.procs.run([*within(client), PYTHON, e.write("atonce.py", AT_ONCE), port, 10]).stdout()
+    same("what the client was told", told.split(), ["ECONNRESET"] * 7 + ["ok"] * 3)
+
+    def connects(m):
+        return {h["result"]: v for h, v in m.of("sonde_tcp_connects_total")
+                if h["service_name"] == "atonce" and h["server_port"] == str(port)}
+    same_when_walked(s, "connects", connects, {"reset": 7, "ok": 3})
+    m = s.metrics()
+    same("resets", total(m, "sonde_tcp_resets_total", "atonce", direction="receive"), 7)
+    same("handshakes", total(m, "sonde_tcp_connect_duration_seconds_count", "atonce"), 3)
+    s.end()
+
+
 LAZY = """
 import socket, sys, time
 s = socket.create_server(("", int(sys.argv[1])), backlog=1)
