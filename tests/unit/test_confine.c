@@ -18,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "capture/confine.h"
@@ -30,7 +31,7 @@
 #define HAS_FILTER
 #endif
 
-static bool connects; /* how the next child is confined */
+static enum confine_reach reach; /* how the next child is confined */
 
 /* Runs fn in a confined child; its result, or 100 where confine() itself failed. */
 static int confined(int (*fn)(void))
@@ -41,7 +42,7 @@ static int confined(int (*fn)(void))
 	if (pid == 0) {
 		char err[128];
 
-		_exit(confine(connects, err, sizeof(err)) ? 100 : fn());
+		_exit(confine(reach, err, sizeof(err)) ? 100 : fn());
 	}
 	assert_true(pid > 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -185,14 +186,36 @@ static void test_may_have_threads(void **state)
 
 static void test_connects_where_it_exports(void **state)
 {
-	connects = true;
+	reach = CONFINE_WORLD;
 	assert_int_equal(confined(try_socket), 0);
 	assert_int_equal(confined(try_lookup), 0);
 	assert_int_equal(confined(try_raw), EPERM);
 	assert_int_equal(confined(try_fork), EPERM);
 	assert_int_equal(confined(try_exec), EPERM);
 	assert_int_equal(confined(try_work), 0);
-	connects = false;
+	reach = CONFINE_ALONE;
+}
+
+static int try_unix(void)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX, .sun_path = "/nowhere/docker.sock" };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return errno;
+	return connect(fd, (struct sockaddr *)&at, sizeof(at)) ? errno : 0;
+}
+
+/* Who is asked on this host alone, or may come to be, is no way out of it. */
+static void test_reaches_the_host_alone(void **state)
+{
+	assert_int_equal(confined(try_unix), EPERM);
+	reach = CONFINE_HOST;
+	assert_int_equal(confined(try_unix), ENOENT);
+	assert_int_equal(confined(try_socket), EPERM);
+	assert_int_equal(confined(try_raw), EPERM);
+	assert_int_equal(confined(try_work), 0);
+	reach = CONFINE_ALONE;
 }
 #endif
 
@@ -220,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_cannot_reach_out),
 		cmocka_unit_test(test_may_have_threads),
 		cmocka_unit_test(test_connects_where_it_exports),
+		cmocka_unit_test(test_reaches_the_host_alone),
 #endif
 		cmocka_unit_test(test_loses_capabilities),
 		cmocka_unit_test(test_gains_nothing),

@@ -171,7 +171,7 @@ static const char *const allowed[] = {
 	"perf_event_open",
 };
 
-/* What sending to a collector takes besides. */
+/* What making connections takes besides. */
 static const char *const allowed_to_connect[] = {
 	"connect", "socketpair", "bind", "sendmmsg", "recvmmsg", "pipe",
 };
@@ -188,12 +188,13 @@ static int allow_threads(scmp_filter_ctx ctx)
 				SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 }
 
-static int allow_connecting(scmp_filter_ctx ctx)
+static int allow_connecting(scmp_filter_ctx ctx, enum confine_reach reach)
 {
-	static const int families[] = { AF_INET, AF_INET6, AF_UNIX, AF_NETLINK };
+	static const int families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK };
+	size_t n = reach == CONFINE_WORLD ? sizeof(families) / sizeof(families[0]) : 1;
 	int err = 0;
 
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && !err; i++)
+	for (size_t i = 0; i < n && !err; i++)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 				       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
 	for (size_t i = 0; i < sizeof(allowed_to_connect) / sizeof(allowed_to_connect[0]) && !err;
@@ -206,7 +207,7 @@ static int allow_connecting(scmp_filter_ctx ctx)
 	return err;
 }
 
-static int filter_system_calls(bool connects)
+static int filter_system_calls(enum confine_reach reach)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int err = 0;
@@ -222,15 +223,15 @@ static int filter_system_calls(bool connects)
 	}
 	if (!err)
 		err = allow_threads(ctx);
-	if (!err && connects)
-		err = allow_connecting(ctx);
+	if (!err && reach != CONFINE_ALONE)
+		err = allow_connecting(ctx, reach);
 	if (!err)
 		err = seccomp_load(ctx);
 	seccomp_release(ctx);
 	return err;
 }
 
-int confine(bool connects, char *err, size_t size)
+int confine(enum confine_reach reach, char *err, size_t size)
 {
 	const char *what = "give up gaining rights";
 	int rc = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
@@ -241,7 +242,7 @@ int confine(bool connects, char *err, size_t size)
 	}
 	if (!rc && !HAS_SANITIZER) {
 		what = "filter system calls";
-		rc = filter_system_calls(connects);
+		rc = filter_system_calls(reach);
 	}
 	if (rc)
 		snprintf(err, size, "cannot %s: %s", what, strerror(-rc));

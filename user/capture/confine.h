@@ -6,12 +6,17 @@
 #ifndef CONFINE_H
 #define CONFINE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
-/* connects: to others it goes on making connections, and looking up names. For good, and for
- * whatever the process may run. 0, or -errno with one line in err: then some of it may be in force
- * already, and what was not possible is named. */
-int confine(bool connects, char *err, size_t size);
+/* With whom connections are still made. */
+enum confine_reach {
+	CONFINE_ALONE, /* nobody: what is accepted stays */
+	CONFINE_HOST,  /* unix sockets */
+	CONFINE_WORLD, /* anybody, names are looked up */
+};
+
+/* For good, and for whatever the process may run. 0, or -errno with one line in err: then some of
+ * it may be in force already, and what was not possible is named. */
+int confine(enum confine_reach reach, char *err, size_t size);
 
 #endif

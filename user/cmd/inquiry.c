@@ -17,16 +17,21 @@
 
 enum { PATH_LEN = 108 }; /* of a unix socket, unix(7) */
 
-#define TURN_NS (NS_PER_S / 4)
+#define TURN_NS	      (NS_PER_S / 4)
+#define LOOK_FIRST_NS NS_PER_S
+#define LOOK_LAST_NS  (60 * NS_PER_S)
 
 struct inquiry {
+	const struct config *config;
 	struct containers *containers;
 	struct fetcher *fetcher; /* NULL: nobody is asked */
 	struct kubernetes *kubernetes;
 	struct docker *docker, *podman;
 	struct cri *cri;
+	uint64_t look_ns, look_wait_ns; /* when sockets are looked for again; 0: all are there */
+	struct loop *loop;		/* NULL: not joined yet */
+	bool is_watched;		/* the fetcher, in the loop */
 	int timer;
-	uint64_t due_ns; /* the timer is set for; 0: not */
 };
 
 struct containers *inquiry_containers(struct inquiry *q)
@@ -102,12 +107,13 @@ static void open_sockets(struct inquiry *q, const struct config *c)
 	if (is_off(c->docker))
 		return;
 	if (!is_auto(c->docker)) {
-		q->docker = open_docker(q, "docker", c->docker, CONTAINERS_DOCKER);
+		if (!q->docker)
+			q->docker = open_docker(q, "docker", c->docker, CONTAINERS_DOCKER);
 		return;
 	}
-	if (find_socket("/run/docker.sock", path))
+	if (!q->docker && find_socket("/run/docker.sock", path))
 		q->docker = open_docker(q, "docker", path, CONTAINERS_DOCKER);
-	if (find_socket("/run/podman/podman.sock", path))
+	if (!q->podman && find_socket("/run/podman/podman.sock", path))
 		q->podman = open_docker(q, "podman", path, CONTAINERS_PODMAN);
 }
 
@@ -123,7 +129,7 @@ static void open_cri(struct inquiry *q, const struct config *c)
 		.pod = { .cluster = c->cluster_name, .uses_labels = c->pod_labels },
 	};
 
-	if (is_off(c->cri))
+	if (is_off(c->cri) || q->cri)
 		return;
 	if (is_auto(c->cri))
 		opts.path = NULL;
@@ -180,10 +186,26 @@ static void open_kubernetes(struct inquiry *q, const struct config *c)
 		q->kubernetes = kubernetes_new(&opts);
 }
 
+/* Runtimes begin after sonde has, and are installed while it runs. */
+static void look(struct inquiry *q, uint64_t now_ns)
+{
+	const struct config *c = q->config;
+
+	open_sockets(q, c);
+	open_cri(q, c);
+	q->look_ns = 0;
+	if ((is_auto(c->docker) && !(q->docker && q->podman)) || (is_auto(c->cri) && !q->cri))
+		q->look_ns = now_ns + q->look_wait_ns;
+	if (q->look_wait_ns < LOOK_LAST_NS)
+		q->look_wait_ns *= 2;
+}
+
 static void turn(struct inquiry *q)
 {
 	uint64_t now_ns = clock_mono_ns();
 
+	if (q->look_ns && now_ns >= q->look_ns)
+		look(q, now_ns);
 	if (q->kubernetes)
 		kubernetes_turn(q->kubernetes, now_ns);
 	if (q->docker)
@@ -205,9 +227,10 @@ struct inquiry *inquiry_open(const struct config *c)
 		free(q);
 		return NULL;
 	}
+	q->config = c;
+	q->look_wait_ns = LOOK_FIRST_NS;
 	open_kubernetes(q, c);
-	open_sockets(q, c);
-	open_cri(q, c);
+	look(q, clock_mono_ns());
 	turn(q);
 	return q;
 }
@@ -225,33 +248,59 @@ void inquiry_close(struct inquiry *q)
 	free(q);
 }
 
+enum confine_reach inquiry_reach(const struct inquiry *q)
+{
+	if (q->kubernetes)
+		return CONFINE_WORLD;
+	return q->docker || q->podman || q->cri || q->look_ns ? CONFINE_HOST : CONFINE_ALONE;
+}
+
 /* What libcurl waits for, or our own turn, whichever is sooner. */
 static uint64_t wait_ns(const struct inquiry *q)
 {
-	uint64_t now_ns = clock_mono_ns(), due_ns = fetcher_due_ns(q->fetcher);
+	uint64_t now_ns = clock_mono_ns(), due_ns = q->look_ns;
 
-	if (!due_ns || due_ns > now_ns + TURN_NS)
+	if (q->fetcher) {
+		due_ns = fetcher_due_ns(q->fetcher);
+		if (!due_ns || due_ns > now_ns + TURN_NS)
+			return TURN_NS;
+	}
+	if (!due_ns)
 		return TURN_NS;
 	return due_ns > now_ns ? due_ns - now_ns : 1;
 }
+
+static int watch(struct inquiry *q);
 
 static void on_wake(void *ctx)
 {
 	struct inquiry *q = ctx;
 
-	fetcher_run(q->fetcher);
+	if (q->fetcher)
+		fetcher_run(q->fetcher);
 	turn(q);
+	watch(q); /* on failure the timer turns it */
 	loop_timer_set(q->timer, wait_ns(q));
+}
+
+/* The fetcher may be there only since somebody was found. */
+static int watch(struct inquiry *q)
+{
+	int err = 0;
+
+	if (q->fetcher && !q->is_watched)
+		err = loop_watch(q->loop, fetcher_fd(q->fetcher), on_wake, q);
+	q->is_watched = q->fetcher != NULL;
+	return err;
 }
 
 int inquiry_join(struct inquiry *q, struct loop *loop)
 {
-	if (!q->fetcher)
+	if (!q->fetcher && !q->look_ns)
 		return 0;
-	q->timer = loop_timer(loop, TURN_NS, on_wake, q);
-	if (q->timer < 0)
-		return q->timer;
-	return loop_watch(loop, fetcher_fd(q->fetcher), on_wake, q);
+	q->loop = loop;
+	q->timer = loop_timer(loop, wait_ns(q), on_wake, q);
+	return q->timer < 0 ? q->timer : watch(q);
 }
 
 static bool is_settled(const struct inquiry *q)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "capture/confine.h"
 #include "config.h"
 #include "identity/asked.h"
 #include "identity/containers.h"
@@ -14,8 +15,9 @@ enum { INQUIRY_MAX = 4 };
 
 struct inquiry;
 
-/* Finds who there is to ask, and begins to. What is configured and cannot be is said on stderr.
- * NULL: out of memory. */
+/* Finds who there is to ask, and begins to; who is to be found by itself and is not there yet is
+ * looked for again, after 1 s, then ever later, up to a minute. `c` is borrowed to the end. What is
+ * configured and cannot be is said on stderr. NULL: out of memory. */
 struct inquiry *inquiry_open(const struct config *c);
 void inquiry_close(struct inquiry *q); /* NULL accepted */
 
@@ -24,6 +26,8 @@ int inquiry_join(struct inquiry *q, struct loop *loop);
 /* Waits until all have answered or failed, but no longer than that. */
 void inquiry_settle(struct inquiry *q, uint64_t limit_ns);
 
+/* With whom that makes connections, now and later. */
+enum confine_reach inquiry_reach(const struct inquiry *q);
 struct containers *inquiry_containers(struct inquiry *q);
 /* Those asked, at most INQUIRY_MAX; returns how many. Borrowed. */
 size_t inquiry_asked(const struct inquiry *q, const struct asked *out[INQUIRY_MAX]);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include "capture/confine.h"
 #include "capture/go_files.h"
 #include "capture/live.h"
 #include "capture/recording.h"
@@ -339,12 +338,10 @@ static int open_pipeline(struct observer *o)
 /* Asked before attaching, which takes longer than an answer. */
 static int open_inquiry(struct observer *o)
 {
-	const struct asked *asked[INQUIRY_MAX];
-
 	o->inquiry = inquiry_open(o->config);
 	if (!o->inquiry)
 		return -ENOMEM;
-	o->connects = inquiry_asked(o->inquiry, asked) > 0;
+	o->reach = inquiry_reach(o->inquiry);
 	return 0;
 }
 
@@ -465,7 +462,7 @@ static void give_up_rights(const struct observer *o)
 {
 	char err[128];
 
-	if (confine(o->connects, err, sizeof(err)))
+	if (confine(o->reach, err, sizeof(err)))
 		log_warn("%s: going on with more rights than needed", err);
 }
 

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "capture/confine.h"
 #include "capture/probe.h"
 #include "cmd/cmd.h"
 #include "cmd/governor.h"
@@ -39,7 +40,7 @@ struct observer {
 	void (*on_end)(void *ctx); /* before the rest of the ring is taken */
 	void (*on_tick)(void *ctx, uint64_t now_ns);
 	void *ctx;
-	bool connects; /* it goes on making connections to others, once it observes */
+	enum confine_reach reach; /* with whom connections are still made once it observes */
 
 	/* private */
 	int poll_timer;

@@ -49,7 +49,7 @@ static int start(struct send *s, struct observer *o)
 	s->stats->publish_ctx = s->otlp;
 	if (s->config->of[OTLP_TRACES].is_on)
 		red_exemplars(s->stats->red);
-	o->connects = true;
+	o->reach = CONFINE_WORLD;
 	return 0;
 }
 

@@ -187,6 +187,27 @@ def identity_without_docker(e):
     s.end()
 
 
+@case(group=None)
+def identity_by_a_docker_that_comes_later(e):
+    """Nobody is there when sonde begins, and by then it has given up all but unix sockets."""
+    cid, run_ = container_id(), e.path("run")
+    os.mkdir(run_)
+    port = in_docker(e, cid)
+    own = (tool("unshare"), "--mount", "/bin/sh", "-c",
+           f'mount --bind {run_} /run && exec "$@"', "sh")
+    s = Sonde(e, "run", "--port", port, "--kubernetes", "off", prefix=own).wait_ready()
+    ask(e, port, 10)
+    until(lambda: served(s, port) == {"raw": 10}, 4, "its own name")
+    d = Docker(os.path.join(run_, "docker.sock"))
+    e.undo.append(d.stop)
+    d.add(cid, "late")
+    asked = named(s, e, port, "late", 12)
+    s.settled_metrics()
+    if sum(served(s, port).values()) != 10 + asked:
+        raise Failure(f"of {10 + asked} saw {dict(served(s, port))}")
+    s.end()
+
+
 def kubernetes(e, *pods):
     cert, key = certificate(e)
     k = Kubernetes(free_port(), cert, key, "first")
