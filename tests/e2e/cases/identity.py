@@ -481,13 +481,24 @@ def identity_in_worlds_of_its_own(e):
     with open(f"/proc/{pid}/maps") as f:
         if "/mnt/libssl" not in f.read():
             raise Failure("it does not use its own copy of libssl")
-    s = Sonde(e, "run", "--port", port, "--docker", d.path, "--kubernetes", "off", "--tls",
-              "on").wait_ready()
+    asks = "--docker", d.path, "--kubernetes", "off"
+    s = Sonde(e, "run", "--port", port, *asks).wait_ready()
+    lines = Sonde(e, "tail", "--json", "--port", port, *asks).wait_ready()
     e.procs.run([tool("nsenter"), "--net", "--target", pid, tool("curl"), "-sk", "-o", "/dev/null",
                  *[f"https://127.0.0.1:{port}/{i}" for i in range(1, 21)]])
     until(lambda: served(s, port) == {"isolated": 20}, 6,
           f"its requests; saw {dict(served(s, port))}")
     expect_labels(labels_of(s, "isolated"), {"container_name": "isolated", "url_scheme": "https"})
+    lines.settle()
+    lines.end(limit=5)
+    calls = {t["span_id"]: t for t in lines.transactions if t["role"] == "client"}
+    for t in lines.transactions:
+        call = calls.get(t["parent_span_id"]) if t["role"] == "server" else None
+        if t["role"] == "server" and not (call and call["trace_id"] == t["trace_id"] and
+                                          call["target"] == t["target"]):
+            raise Failure(f"{t['target']} is no child of the call that asked for it: {t}")
+    if len(calls) != 20 or len(lines.transactions) != 40:
+        raise Failure(f"{len(calls)} calls in {len(lines.transactions)} transactions")
     s.end(limit=5)
 
 
