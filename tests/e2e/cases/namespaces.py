@@ -72,6 +72,37 @@ def server_and_client_in_namespaces(e):
     return Expect(port, truth, "nginx", None, check=both)
 
 
+# as kube-proxy does it for a ClusterIP
+TRANSLATE = """
+add table ip nat
+add chain ip nat out {{ type nat hook output priority -100; }}
+add rule ip nat out ip daddr 198.51.100.50 tcp dport {asked} dnat to 198.51.100.1:{given}
+"""
+
+
+@case(group=None)
+def address_that_is_translated(e):
+    """A client's peer is the address it asked for, the server's own is another: they are known to be
+    each other's ends all the same, and each says what it sees itself."""
+    two_namespaces(e)
+    asked, port = free_port(), free_port()
+    e.nginx(listen=f"198.51.100.1:{port}", prefix=within(e.data["server"]))
+    rules = e.write("translate", TRANSLATE.format(asked=asked, given=port))
+    subprocess.run([*within(e.data["client"]), tool("nft"), "-f", rules], timeout=10, check=True)
+    s = Sonde(e, "tail", "--json", "--port", f"{port},{asked}").wait_ready()
+    e.curl(*[f"http://198.51.100.50:{asked}/ok"] * 30, prefix=within(e.data["client"]))
+    s.settle()
+    s.end()
+    calls = {t["span_id"]: t for t in s.transactions if t["role"] == "client"}
+    found = Counter()
+    for t in s.transactions:
+        if t["role"] == "server":
+            call = calls.get(t["parent_span_id"], {"peer": None, "local": None})
+            found[(t["local"], call["peer"], call["local"] == t["peer"], t["parent"])] += 1
+    same("ends", Counter({(f"198.51.100.1:{port}", f"198.51.100.50:{asked}", True,
+                           "connection"): 30}), found)
+
+
 @case(group=None)
 def same_addresses_in_two_namespaces(e):
     """Two connections with the same four numbers, at the same time, in two worlds."""
