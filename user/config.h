@@ -48,7 +48,7 @@ struct config {
 	struct config_list pids, comms, exes, ports, cgroups, namespaces, not_comms, protocols;
 	uint32_t protocol_mask; /* of enum proto_id; 0: all */
 	bool tls, routes, sizes, server_address;
-	char *kubernetes, *kubernetes_account, *node_name, *cluster_name, *docker, *cri;
+	char *kubernetes, *kubelet, *kubernetes_account, *node_name, *cluster_name, *docker, *cri;
 	bool pod_labels;
 	char *otlp_endpoint;
 	struct config_list traces_keep;

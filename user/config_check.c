@@ -238,6 +238,14 @@ int check_kubernetes(const char *s, char *expected, size_t size)
 	return -EINVAL;
 }
 
+int check_kubelet(const char *s, char *expected, size_t size)
+{
+	if (strcmp(s, "off") == 0 || (otlp_is_url(s) && strlen(s) < 256))
+		return 0;
+	snprintf(expected, size, "off or a URL, such as https://10.0.0.7:10250");
+	return -EINVAL;
+}
+
 int check_socket(const char *s, char *expected, size_t size)
 {
 	if (is_auto_or_off(s) || (s[0] == '/' && strlen(s) < SONDE_UNIX_PATH_LEN))

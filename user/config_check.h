@@ -22,6 +22,7 @@ int check_glob(const char *s, char *expected, size_t size);
 int check_keep(const char *s, char *expected, size_t size); /* errors, slow */
 int check_protocol(const char *s, char *expected, size_t size);
 /* auto, off, or what it says. */
+int check_kubelet(const char *s, char *expected, size_t size);
 int check_kubernetes(const char *s, char *expected, size_t size);
 int check_socket(const char *s, char *expected, size_t size);
 int check_namespace(const char *s, char *expected, size_t size);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "identity/cri.h"
 #include "identity/docker.h"
+#include "identity/kubelet.h"
 #include "identity/kubernetes.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -26,6 +27,7 @@ struct inquiry {
 	struct containers *containers;
 	struct fetcher *fetcher; /* NULL: nobody is asked */
 	struct kubernetes *kubernetes;
+	struct kubelet *kubelet;
 	struct docker *docker, *podman;
 	struct cri *cri;
 	uint64_t look_ns, look_wait_ns; /* when sockets are looked for again; 0: all are there */
@@ -45,6 +47,8 @@ size_t inquiry_asked(const struct inquiry *q, const struct asked *out[INQUIRY_MA
 
 	if (q->kubernetes)
 		out[n++] = kubernetes_asked(q->kubernetes);
+	if (q->kubelet)
+		out[n++] = kubelet_asked(q->kubelet);
 	if (q->docker)
 		out[n++] = docker_asked(q->docker);
 	if (q->podman)
@@ -161,6 +165,20 @@ static bool find_kubernetes(const struct config *c, char *url, size_t size)
 	return true;
 }
 
+static void open_kubelet(struct inquiry *q, const struct config *c)
+{
+	struct kubelet_opts opts = {
+		.fetcher = fetcher_of(q),
+		.containers = q->containers,
+		.url = c->kubelet,
+		.account = c->kubernetes_account,
+		.pod = { .cluster = c->cluster_name, .uses_labels = c->pod_labels },
+	};
+
+	if (opts.fetcher)
+		q->kubelet = kubelet_new(&opts);
+}
+
 static void open_kubernetes(struct inquiry *q, const struct config *c)
 {
 	const char *node = c->node_name ? c->node_name : getenv("NODE_NAME");
@@ -208,6 +226,8 @@ static void turn(struct inquiry *q)
 		look(q, now_ns);
 	if (q->kubernetes)
 		kubernetes_turn(q->kubernetes, now_ns);
+	if (q->kubelet)
+		kubelet_turn(q->kubelet, now_ns);
 	if (q->docker)
 		docker_turn(q->docker, now_ns);
 	if (q->podman)
@@ -229,7 +249,10 @@ struct inquiry *inquiry_open(const struct config *c)
 	}
 	q->config = c;
 	q->look_wait_ns = LOOK_FIRST_NS;
-	open_kubernetes(q, c);
+	if (c->kubelet && !is_off(c->kubelet))
+		open_kubelet(q, c);
+	else
+		open_kubernetes(q, c);
 	look(q, clock_mono_ns());
 	turn(q);
 	return q;
@@ -240,6 +263,7 @@ void inquiry_close(struct inquiry *q)
 	if (!q)
 		return;
 	kubernetes_free(q->kubernetes);
+	kubelet_free(q->kubelet);
 	docker_free(q->docker);
 	docker_free(q->podman);
 	cri_free(q->cri);
@@ -250,7 +274,7 @@ void inquiry_close(struct inquiry *q)
 
 enum confine_reach inquiry_reach(const struct inquiry *q)
 {
-	if (q->kubernetes)
+	if (q->kubernetes || q->kubelet)
 		return CONFINE_WORLD;
 	return q->docker || q->podman || q->cri || q->look_ns ? CONFINE_HOST : CONFINE_ALONE;
 }

@@ -11,7 +11,7 @@
 #include "identity/containers.h"
 #include "loop.h"
 
-enum { INQUIRY_MAX = 4 };
+enum { INQUIRY_MAX = 5 };
 
 struct inquiry;
 

@@ -7,11 +7,10 @@
 #include "identity/kubernetes.h"
 
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include "identity/account.h"
 #include "util/clock.h"
 
 enum {
@@ -19,7 +18,6 @@ enum {
 	PAGE_BYTES = 32 << 20, /* of those who know no pages */
 	LINE_BYTES = 4 << 20,  /* one pod: etcd holds 1.5 MiB */
 	WATCH_S = 270,	       /* asked of the server */
-	TOKEN_MAX = 16384,
 	VERSION_MAX = 64,
 	CONTINUE_MAX = 4096,
 	URL_MAX = CONTINUE_MAX * 3 + 1024,
@@ -45,7 +43,6 @@ struct kubernetes {
 	bool is_gone;		   /* what was before `version` is forgotten over there */
 	bool is_broken;		   /* the watch told what is not understood */
 	char url[256], node[256], account[256];
-	char token[TOKEN_MAX];
 };
 
 struct kubernetes *kubernetes_new(const struct kubernetes_opts *opts)
@@ -240,30 +237,6 @@ static void on_end(void *ctx, const struct fetch_end *end)
 	answer_text_free(&k->text);
 }
 
-/* Anew each time: tokens are replaced while they are in use. */
-static bool read_token(struct kubernetes *k, char out[TOKEN_MAX + 32], uint64_t now_ns)
-{
-	char path[300];
-	ssize_t n = -1;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/token", k->account);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, k->token, sizeof(k->token) - 1);
-		close(fd);
-	}
-	if (n <= 0) {
-		asked_failed(&k->asked, now_ns, "no token in %s", path);
-		return false;
-	}
-	while (n > 0 && isspace((unsigned char)k->token[n - 1]))
-		n--;
-	k->token[n] = '\0';
-	snprintf(out, TOKEN_MAX + 32, "Authorization: Bearer %s", k->token);
-	return true;
-}
-
 static size_t escape(char *out, size_t size, const char *text)
 {
 	size_t n = 0;
@@ -301,12 +274,12 @@ static void make_url(const struct kubernetes *k, char url[URL_MAX])
 
 void kubernetes_turn(struct kubernetes *k, uint64_t now_ns)
 {
-	char url[URL_MAX], bearer[TOKEN_MAX + 32], authorities[300];
+	char url[URL_MAX], bearer[ACCOUNT_HEADER_MAX], authorities[300];
 	bool is_watch = k->state == WATCHING;
 
 	if (k->fetch || !k->asked.due_ns || now_ns < k->asked.due_ns)
 		return;
-	if (!read_token(k, bearer, now_ns))
+	if (!account_header(k->account, &k->asked, now_ns, bearer))
 		return;
 	make_url(k, url);
 	snprintf(authorities, sizeof(authorities), "%s/ca.crt", k->account);

@@ -398,6 +398,42 @@ def identity_without_kubernetes(e):
         s.end()
 
 
+@case(group=None, limit=60)
+def identity_by_the_kubelet(e):
+    """Instead of the API server, with the same account: a list, asked for when there is need."""
+    cid, late = container_id(), container_id()
+    web = pod("web-0", cid, owner=("StatefulSet", "web"))
+    k = kubernetes(e, web)
+    k.behave = "forbidden"
+    port = in_pod(e, cid)
+    where = k.args[1]
+    s = Sonde(e, "run", "--port", port, "--kubelet", where, *k.args[2:4], "--docker", "off",
+              "--cri", "off").wait_ready()
+    ask(e, port, 10)
+    until(lambda: served(s, port) == {"raw": 10}, 4, "its own name")
+    if "kubelet (" + where + "): answered 403: pods is forbidden" not in s.proc.stderr():
+        raise Failure(f"not said: {s.proc.stderr()[-300:]}")
+    k.behave = "ok"
+    named(s, e, port, "web", 12)
+    expect_labels(labels_of(s, "web"), {"k8s_pod_name": "web-0", "k8s_namespace_name": "shop",
+                                        "service_instance_id": "shop.web-0.app"})
+    # it comes between two lists: who asks is in a container that nobody knows
+    k.put(pod("late-0", late, owner=("StatefulSet", "late")))
+    second = into(group(e, f"cri-containerd-{late}.scope"))
+    n = len(k.log)
+    e.procs.run([*second, tool("curl"), "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}/who"])
+    until(lambda: len(k.log) > n, 5, "list that is asked for")
+    k.delete(web)
+    if {path for path, _ in k.log} != {"/pods"}:
+        raise Failure(f"asked for {k.log}")
+    # what was known of one that is there no more is still true of its processes
+    before = served(s, port)["web"]
+    until(lambda: len(k.log) > n + 1, 14, "next list")
+    ask(e, port, 10)
+    until(lambda: served(s, port)["web"] == before + 10, 4, "requests of a pod that ends")
+    s.end()
+
+
 @case(group=None, limit=90)
 def identity_of_5000_pods(e):
     """All on this node, 10 kB each: the loop goes on, memory is bounded."""

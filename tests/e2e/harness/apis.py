@@ -169,6 +169,9 @@ class Kubernetes:
             h.answer(403, {"kind": "Status", "message": "pods is forbidden"})
         elif self.behave == "garbage":
             h.answer(200, b'{"items": 7}')
+        elif url.path == "/pods":  # as a kubelet, which knows its node's alone
+            with self.lock:
+                h.answer(200, {"kind": "PodList", "items": list(self.pods.values()) or None})
         elif url.path != "/api/v1/pods":
             h.answer(404, {"kind": "Status", "message": "not found"})
         elif "watch" in query:
