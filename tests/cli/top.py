@@ -106,6 +106,12 @@ def verdict(what, is_right, why=""):
         print(f"FAIL {what}: {why}")
 
 
+def readme_head():
+    """Words of the heading in the README's picture, which has 120 columns."""
+    with open(os.path.join(os.path.dirname(__file__), "..", "..", "README.md"), encoding="utf-8") as f:
+        return next(l for l in f if l.startswith("SERVICE ")).split()
+
+
 def keys(folder, port):
     """Every key once, at 120 columns."""
     t = Terminal((120, 30), folder, "--port", port)
@@ -140,7 +146,9 @@ def keys(folder, port):
     t.press("g")
     t.until("g is back at services", "SERVICE", " services")
     t.press("Home")
-    t.until("usage is known by now", "CPU%", seconds=20)
+    seen = t.until("usage is known by now", "CPU%", seconds=20)
+    head = next(l for l in seen.splitlines() if l.startswith("SERVICE ")).split()
+    verdict("the README's picture is of this view", head == readme_head(), head)
     t.press("y")
     t.until("y copies a service", "copied as JSON")
     t.press("Enter")

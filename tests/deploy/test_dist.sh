@@ -51,6 +51,27 @@ observes_in() { # TREE
 	counts "$metrics"
 }
 
+# the live view, in a terminal: it has the terminal's description from where it runs
+paints_in() { # TREE
+	local shown=$dir/shown keys=$dir/keys pid
+	rm -f "$shown" "$keys"
+	mkfifo "$keys"
+	exec 4<>"$keys"
+	script -qfec "stty cols 100 rows 30; exec chroot '$1' /usr/bin/env -i TERM=xterm-256color \
+		LANG=C.UTF-8 /sonde top --port $web --tls off --duration 60s" "$shown" <"$keys" >/dev/null 2>"$dir/top.log" &
+	pid=$!
+	for _ in $(seq 300); do
+		! grep -aq '[1-9] services' "$shown" || break
+		kill -0 $pid 2>/dev/null || break
+		fetch $web / >/dev/null || true
+		sleep 0.1
+	done
+	printf q >&4
+	wait $pid || { cat "$dir/top.log" "$shown"; return 1; }
+	exec 4>&-
+	grep -aq 'SERVICE' "$shown" && grep -aq '[1-9] services' "$shown" && grep -aq 'events/s' "$shown"
+}
+
 bare_open
 version=$(sed -n 's/^VERSION := //p' "$top/Makefile")
 tarball=$(dist | tail -n 1)
@@ -78,6 +99,7 @@ check "tarball is the same again" is_the_same_again
 check "program says its version" says_its_version
 check "program exports over OTLP" exports_over_tls
 check "program observes in a bare Debian 12" observes_in "$tree"
+check "program paints in a bare Debian 12" paints_in "$tree"
 
 empty=$dir/empty
 mkdir -p "$empty/proc" "$empty/sys"
