@@ -46,9 +46,13 @@ def upstream_that_waits(e):
 
 @case()
 def client_is_never_faster(e):
-    """Paired by X-Request-ID: the client's duration contains the server's, by little."""
+    """
+    Paired by X-Request-ID: the client's duration contains the server's, by little, and is within what
+    the client itself measured. Between the two others may run: by how little the best tell.
+    """
     ng = e.nginx()
-    e.procs.run([PYTHON, os.path.join(PROGS, "client.py"), ng.port, "/hello", 500])
+    p = e.procs.run([PYTHON, os.path.join(PROGS, "client.py"), ng.port, "/hello", 500])
+    took = {f"id-{n}": int(line.split()[1]) for n, line in enumerate(p.stdout().splitlines())}
 
     def pairs(seen):
         ends = {}
@@ -61,8 +65,12 @@ def client_is_never_faster(e):
         if min(gaps) < 0:
             found.append(f"{sum(g < 0 for g in gaps)} clients faster than their server, "
                          f"by up to {-min(gaps)} ns")
-        if statistics.median(gaps) >= 100_000:
-            found.append(f"median gap is {statistics.median(gaps) / 1000:.1f} us")
+        if sorted(gaps)[5] >= 100_000:
+            found.append(f"only 5 gaps are below {sorted(gaps)[5] / 1000:.1f} us")
+        longer = [n for n, p in ends.items() if p["client"] > took[n]]
+        if longer:
+            found.append(f"{len(longer)} are longer than the client measured, {longer[0]}: "
+                         f"{ends[longer[0]]}, {took[longer[0]]} ns")
         return found
     return Expect(ng.port, ng.log(500), "nginx", "client", check=pairs)
 

@@ -102,7 +102,7 @@ def node_server(e):
 def python_client(e):
     ng = e.nginx()
     p = e.procs.run([PYTHON, os.path.join(PROGS, "client.py"), ng.port, "/ok", 200])
-    truth = Counter(("GET", "/ok", int(s)) for s in p.stdout().split())
+    truth = Counter(("GET", "/ok", int(line.split()[0])) for line in p.stdout().splitlines())
     same("access log", ng.log(200), truth)
     return Expect(ng.port, truth, "nginx", "client")
 
