@@ -90,6 +90,18 @@ def named(s, e, port, name, seconds=6):
     return asked
 
 
+def without_answer(s, e, port, behave, reason):
+    """All is counted under the program's own name, and why is said, where that is known."""
+    ask(e, port, 30)
+    s.settled_metrics()
+    if served(s, port) != {"raw": 30}:
+        raise Failure(f"{behave}: served {dict(served(s, port))}")
+    if reason and not any(reason in line for line in s.proc.stderr().splitlines()):
+        raise Failure(f"{behave}: not said: {s.proc.stderr()[-300:]}")
+    if reason and reason not in get(s.port, "/api/v1/status")[2]:
+        raise Failure(f"{behave}: not in the status")
+
+
 def labels_of(s, service, metric="http_server_request_duration_seconds_count"):
     found = [labels for labels, _ in s.metrics().of(metric) if labels.get("service_name") == service]
     if not found:
@@ -164,14 +176,7 @@ def identity_without_docker(e):
                            ("garbage", "is not understood"), ("slow", None)):
         d.behave = behave
         s = run(e, port, "--docker", d.path)
-        ask(e, port, 30)
-        s.settled_metrics()
-        if served(s, port) != {"raw": 30}:
-            raise Failure(f"{behave}: served {dict(served(s, port))}")
-        if reason and not any(reason in line for line in s.proc.stderr().splitlines()):
-            raise Failure(f"{behave}: not said: {s.proc.stderr()[-300:]}")
-        if reason and reason not in get(s.port, "/api/v1/status")[2]:
-            raise Failure(f"{behave}: not in the status")
+        without_answer(s, e, port, behave, reason)
         if behave != "slow":
             d.behave = "ok"
             named(s, e, port, "web", 10)
@@ -187,7 +192,7 @@ def identity_without_docker(e):
     s.end()
 
 
-@case(group=None)
+@case(group=None, limit=60)
 def identity_by_a_docker_that_comes_later(e):
     """Nobody is there when sonde begins, and by then it has given up all but unix sockets."""
     cid, run_ = container_id(), e.path("run")
@@ -201,7 +206,7 @@ def identity_by_a_docker_that_comes_later(e):
     d = Docker(os.path.join(run_, "docker.sock"))
     e.undo.append(d.stop)
     d.add(cid, "late")
-    asked = named(s, e, port, "late", 12)
+    asked = named(s, e, port, "late", 30)
     s.settled_metrics()
     if sum(served(s, port).values()) != 10 + asked:
         raise Failure(f"of {10 + asked} saw {dict(served(s, port))}")
@@ -276,7 +281,7 @@ def nothing_of_others(s, record, e):
             raise Failure(f"{SECRET} is in the recording")
 
 
-@case(group=None, limit=60)
+@case(group=None, limit=90)
 def identity_by_namespace(e):
     """
     --namespace: pods of it alone, decided before anything is copied; of another's nothing is told
@@ -292,15 +297,18 @@ def identity_by_namespace(e):
                              f"cri-containerd-{ours}.scope")
     newer, host, record = in_pod(e, late, uid(7)), server(e, ()), e.path("pods.rec")
     s = Sonde(e, "run", *k.args, "--namespace", "shop", "--record", record).wait_ready()
+    named(s, e, web, "web", 15)  # from when it is decided
+    s.settled_metrics()
+    first = served(s, web)["web"]
     before = Raw(newer)
     for path in (f"/{SECRET}/1", f"/{SECRET}/2"):
         before.ask("GET", path)
         for port in (api, newer, host):
             ask(e, port, 10, path)
     ask(e, web, 40)
-    until(lambda: served(s, web)["web"] == 40, 4, "requests of its own namespace")
+    until(lambda: served(s, web)["web"] == first + 40, 8, "requests of its own namespace")
     s.settled_metrics()
-    if served(s, web) != {"web": 40}:
+    if served(s, web) != {"web": first + 40}:
         raise Failure(f"served {dict(served(s, web))}")
     nothing_of_others(s, record, e)
     # a pod's programs that come and go: each from its first byte
@@ -310,19 +318,19 @@ def identity_by_namespace(e):
 
     def asked(route):
         return sum(n for key, n in s.metrics().requests("client").items() if key[2] == route)
-    until(lambda: asked("/try"), 8, "a client in the pod")
+    until(lambda: asked("/try"), 15, "a client in the pod")
     e.write("go", "")
-    p.wait(10)
-    until(lambda: asked("/exact") == 20, 4, "each of twenty programs")
+    p.wait(20)
+    until(lambda: asked("/exact") == 20, 8, "each of twenty programs")
     k.put(pod("late-0", late, owner=("StatefulSet", "late")))
-    n = named(s, e, newer, "late")
+    n = named(s, e, newer, "late", 15)
     s.settled_metrics()
     seen = served(s, newer)["late"]
     if seen > n:
         raise Failure(f"of {n} requests saw {seen}")
     for _ in range(10):
         before.ask("GET", "/who")
-    until(lambda: served(s, newer)["late"] == seen + 10, 4, "requests on the connection it had")
+    until(lambda: served(s, newer)["late"] == seen + 10, 8, "requests on the connection it had")
     before.sock.close()
     nothing_of_others(s, record, e)
     s.end()
@@ -384,12 +392,7 @@ def identity_without_kubernetes(e):
                                   ("slow", "first", None)):
         k.behave, k.token = behave, token
         s = Sonde(e, "run", "--port", port, *k.args).wait_ready()
-        ask(e, port, 30)
-        s.settled_metrics()
-        if served(s, port) != {"raw": 30}:
-            raise Failure(f"{behave}: served {dict(served(s, port))}")
-        if reason and not any(reason in line for line in s.proc.stderr().splitlines()):
-            raise Failure(f"{behave}: not said: {s.proc.stderr()[-300:]}")
+        without_answer(s, e, port, behave, reason)
         if reason:
             k.behave = "ok"
             e.write("account/token", token)
@@ -414,7 +417,7 @@ def identity_by_the_kubelet(e):
     if "kubelet (" + where + "): answered 403: pods is forbidden" not in s.proc.stderr():
         raise Failure(f"not said: {s.proc.stderr()[-300:]}")
     k.behave = "ok"
-    named(s, e, port, "web", 12)
+    named(s, e, port, "web", 20)
     expect_labels(labels_of(s, "web"), {"k8s_pod_name": "web-0", "k8s_namespace_name": "shop",
                                         "service_instance_id": "shop.web-0.app"})
     # it comes between two lists: who asks is in a container that nobody knows
@@ -428,7 +431,7 @@ def identity_by_the_kubelet(e):
         raise Failure(f"asked for {k.log}")
     # what was known of one that is there no more is still true of its processes
     before = served(s, port)["web"]
-    until(lambda: len(k.log) > n + 1, 14, "next list")
+    until(lambda: len(k.log) > n + 1, 20, "next list")
     ask(e, port, 10)
     until(lambda: served(s, port)["web"] == before + 10, 4, "requests of a pod that ends")
     s.end()
