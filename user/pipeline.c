@@ -64,10 +64,25 @@ static void on_encrypted(void *ctx, uint32_t tgid)
 		p->opts.on_encrypted(p->opts.ctx, tgid);
 }
 
+/* For as long as the record is. One that is gone may be forgotten when another is met, one that
+ * lives only after all others. */
+static void take_in_hand(struct pipeline *p, struct process *proc)
+{
+	p->process = proc->gone_ns ? NULL : proc;
+}
+
+/* Mostly that of the record at hand, which was looked up with it. */
+static struct process *process_of(struct pipeline *p, uint32_t tgid)
+{
+	if (p->process && p->process->tgid == tgid)
+		return p->process;
+	return process_get(p->procs, tgid, p->now_ns);
+}
+
 static void on_txn(void *ctx, struct txn *t)
 {
 	struct pipeline *p = ctx;
-	struct process *proc = process_get(p->procs, t->tgid, p->now_ns);
+	struct process *proc = process_of(p, t->tgid);
 
 	t->service = proc->service;
 	proc->service->last_seen_ns = p->now_ns;
@@ -102,7 +117,7 @@ static void deliver(void *ctx, const struct txn *t)
 static struct unit *on_request(void *ctx, const struct conn_request *r)
 {
 	struct pipeline *p = ctx;
-	const struct process *proc = process_get(p->procs, r->tgid, p->now_ns);
+	const struct process *proc = process_of(p, r->tgid);
 	struct conn_request known = *r;
 
 	known.is_go = proc->is_go;
@@ -306,7 +321,7 @@ int pipeline_record(struct pipeline *p, const void *rec, size_t size)
 	}
 	tgid = tgid_of(d);
 	if (tgid)
-		process_get(p->procs, tgid, p->now_ns);
+		take_in_hand(p, process_get(p->procs, tgid, p->now_ns));
 	if (p->opts.recorder)
 		recorder_write(p->opts.recorder, rec, d.h->size);
 	trace_time(p->trace, p->now_ns);

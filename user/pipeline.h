@@ -51,6 +51,7 @@ struct pipeline {
 	struct exporter exporters[PIPELINE_EXPORTERS_MAX];
 	size_t n_exporters;
 	uint64_t now_ns;		       /* of the record or tick in hand */
+	struct process *process;	       /* whose record it is; NULL: look it up */
 	uint64_t records;		       /* taken from the source */
 	uint64_t bad_records;		       /* refused by decode: LOSS_BAD_RECORD */
 	uint64_t by_kind[SONDE_EV_KERNEL_MAX]; /* good ones that the kernel makes */

@@ -128,10 +128,13 @@ static int status_line(struct slice line, struct http1_head *h)
 /* The host of an absolute-form target, RFC 9112 3.2.2; empty for any other form. */
 static struct slice target_host(struct slice target)
 {
-	const uint8_t *p = memmem(target.p, target.n < 16 ? target.n : 16, "://", 3);
 	struct slice host = { 0 };
+	const uint8_t *p;
 
-	if (!p || target.p[0] == '/')
+	if (target.p[0] == '/')
+		return host;
+	p = memmem(target.p, target.n < 16 ? target.n : 16, "://", 3);
+	if (!p)
 		return host;
 	host.p = p + 3;
 	for (size_t left = target.n - (size_t)(host.p - target.p); host.n < left; host.n++) {
