@@ -86,13 +86,27 @@ static struct top_frame frame = {
 		  .pressure = { 0.5, 0, 0.01 } },
 };
 
+/* As it begins for each test. */
+static struct view view;
 static struct canvas canvas = { .is_unicode = true, .is_color = true };
 
-static void draw(struct view *v, int width, int height)
+static int setup(void **state)
+{
+	view_init(&view);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	view_free(&view);
+	return 0;
+}
+
+static void draw(int width, int height)
 {
 	assert_int_equal(canvas_reset(&canvas, width, height), 0);
-	assert_int_equal(view_take(v, &frame, height), 0);
-	view_draw(v, &frame, &canvas);
+	assert_int_equal(view_take(&view, &frame, height), 0);
+	view_draw(&view, &frame, &canvas);
 }
 
 static const char *line(int y)
@@ -105,10 +119,10 @@ static const char *line(int y)
 	return text[at];
 }
 
-static void press(struct view *v, const char *keys)
+static void press(const char *keys)
 {
 	for (; *keys; keys++)
-		view_press(v, *keys, &frame);
+		view_press(&view, *keys, &frame);
 }
 
 static bool has_line(const char *text)
@@ -121,10 +135,7 @@ static bool has_line(const char *text)
 
 static void test_table(void **state)
 {
-	struct view v;
-
-	view_init(&v);
-	draw(&v, 250, 24);
+	draw(250, 24);
 	assert_non_null(strstr(line(0), "sonde top"));
 	assert_non_null(strstr(line(0), "this host"));
 	assert_non_null(strstr(line(0), "2 services  70 req/s  10.9% errors"));
@@ -145,7 +156,6 @@ static void test_table(void **state)
 	for (int y = 0; y < canvas.height; y++)
 		for (const char *p = line(y); *p; p++)
 			assert_true((uint8_t)*p >= 0x20);
-	view_free(&v);
 }
 
 /* What of a service only some hosts and protocols have. */
@@ -154,19 +164,15 @@ static void test_columns_of_what_is_known(void **state)
 	static const char *const heads[] = { "TLS", "RTT", "RETRANS", "CONNS", NULL };
 	static const char *const cells[] = { "6 dark", "777 us", "4321", "17", NULL };
 	struct top_row known = rows[0];
-	struct view v;
-
-	view_init(&v);
-	draw(&v, 300, 24);
+	draw(300, 24);
 	for (size_t i = 0; heads[i]; i++)
 		assert_true(strstr(line(2), heads[i]) && strstr(line(4), cells[i]));
 	rows[0].knows_tcp = false;
 	rows[0].r.encrypted = 0;
-	draw(&v, 300, 24);
+	draw(300, 24);
 	for (size_t i = 0; heads[i]; i++)
 		assert_null(strstr(line(2), heads[i]));
 	rows[0] = known;
-	view_free(&v);
 }
 
 static void test_columns_fit_any_width(void **state)
@@ -219,42 +225,38 @@ static void test_wide_characters(void **state)
 
 static void test_sort_and_cursor(void **state)
 {
-	struct view v;
-
-	view_init(&v);
-	draw(&v, 120, 24);
-	assert_string_equal(view_row(&v, &frame)->r.name, rows[1].r.name); /* 50 a second */
-	view_press(&v, VIEW_DOWN, &frame);
-	assert_string_equal(view_row(&v, &frame)->r.name, "shop");
+	draw(120, 24);
+	assert_string_equal(view_row(&view, &frame)->r.name, rows[1].r.name); /* 50 a second */
+	view_press(&view, VIEW_DOWN, &frame);
+	assert_string_equal(view_row(&view, &frame)->r.name, "shop");
 	/* it stays with its row, wherever that goes */
-	press(&v, "s"); /* ERR% */
-	draw(&v, 120, 24);
-	assert_string_equal(view_row(&v, &frame)->r.name, "shop");
-	assert_true(v.cursor == 1);
+	press("s"); /* ERR% */
+	draw(120, 24);
+	assert_string_equal(view_row(&view, &frame)->r.name, "shop");
+	assert_true(view.cursor == 1);
 	assert_non_null(strstr(line(3), "evil"));
-	press(&v, "i");
-	draw(&v, 120, 24);
+	press("i");
+	draw(120, 24);
 	assert_non_null(strstr(line(5), "evil"));
-	press(&v, "<");
-	assert_string_equal(v.message, "sorted by REQ/S");
+	press("<");
+	assert_string_equal(view.message, "sorted by REQ/S");
 	/* from the first column on to the last, never to one that has no order */
 	for (int i = 0; i < 40; i++) {
-		press(&v, i < 20 ? ">" : "<");
-		assert_non_null(
-			columns_of(v.ask.level, v.ask.group)->list[v.sort[TOP_TOP]].compare);
+		press(i < 20 ? ">" : "<");
+		assert_non_null(columns_of(view.ask.level, view.ask.group)
+					->list[view.sort[TOP_TOP]]
+					.compare);
 	}
-	view_press(&v, VIEW_END, &frame);
-	assert_int_equal(v.cursor, 2);
-	view_press(&v, VIEW_PAGE_UP, &frame);
-	assert_int_equal(v.cursor, 0);
-	view_free(&v);
+	view_press(&view, VIEW_END, &frame);
+	assert_int_equal(view.cursor, 2);
+	view_press(&view, VIEW_PAGE_UP, &frame);
+	assert_int_equal(view.cursor, 0);
 }
 
 static void test_scroll(void **state)
 {
 	static struct top_row many[500];
 	struct top_frame f = frame;
-	struct view v;
 
 	for (size_t i = 0; i < 500; i++) {
 		many[i].r.key = i + 1;
@@ -263,21 +265,19 @@ static void test_scroll(void **state)
 	}
 	f.rows = many;
 	f.n_rows = 500;
-	view_init(&v);
-	view_take(&v, &f, 24);
-	view_press(&v, VIEW_END, &f);
-	view_take(&v, &f, 24);
-	assert_int_equal(v.first, 500 - view_table_height(24));
+	view_take(&view, &f, 24);
+	view_press(&view, VIEW_END, &f);
+	view_take(&view, &f, 24);
+	assert_int_equal(view.first, 500 - view_table_height(24));
 	canvas_reset(&canvas, 80, 24);
-	view_draw(&v, &f, &canvas);
+	view_draw(&view, &f, &canvas);
 	assert_non_null(strstr(line(2 + view_table_height(24)), "s499"));
 	/* a screen too small for any row */
 	for (int height = 0; height < 9; height++) {
 		canvas_reset(&canvas, 3, height);
-		view_take(&v, &f, height);
-		view_draw(&v, &f, &canvas);
+		view_take(&view, &f, height);
+		view_draw(&view, &f, &canvas);
 	}
-	view_free(&v);
 }
 
 static void test_zoom(void **state)
@@ -288,121 +288,106 @@ static void test_zoom(void **state)
 					 .role = SONDE_ROLE_SERVER,
 					 .name = "GET /{id}",
 					 .service = "shop" } };
-	struct view v;
-
-	view_init(&v);
-	press(&v, "s");
-	draw(&v, 120, 24);
-	view_press(&v, VIEW_DOWN, &frame);
-	assert_int_equal(view_press(&v, VIEW_ENTER, &frame), VIEW_ASK);
-	assert_int_equal(v.ask.level, TOP_ENDPOINTS);
-	assert_string_equal(v.ask.service, "shop");
-	assert_int_equal(v.ask.role, SONDE_ROLE_SERVER);
+	press("s");
+	draw(120, 24);
+	view_press(&view, VIEW_DOWN, &frame);
+	assert_int_equal(view_press(&view, VIEW_ENTER, &frame), VIEW_ASK);
+	assert_int_equal(view.ask.level, TOP_ENDPOINTS);
+	assert_string_equal(view.ask.service, "shop");
+	assert_int_equal(view.ask.role, SONDE_ROLE_SERVER);
 	f.rows = &inside;
 	f.n_rows = 1;
-	view_take(&v, &f, 24);
-	assert_int_equal(view_press(&v, VIEW_ENTER, &f), VIEW_ASK);
-	assert_int_equal(v.ask.level, TOP_PEERS);
-	assert_string_equal(v.ask.endpoint, "GET /{id}");
+	view_take(&view, &f, 24);
+	assert_int_equal(view_press(&view, VIEW_ENTER, &f), VIEW_ASK);
+	assert_int_equal(view.ask.level, TOP_PEERS);
+	assert_string_equal(view.ask.endpoint, "GET /{id}");
 	inside.r.group = RECENT_BY_PEER;
 	strcpy(inside.r.name, "10.0.0.1");
-	view_take(&v, &f, 24);
-	view_press(&v, VIEW_ENTER, &f);
-	assert_int_equal(v.ask.level, TOP_REQUESTS);
-	draw(&v, 160, 24);
+	view_take(&view, &f, 24);
+	view_press(&view, VIEW_ENTER, &f);
+	assert_int_equal(view.ask.level, TOP_REQUESTS);
+	draw(160, 24);
 	assert_non_null(
 		strstr(line(1), "services › shop (server) › GET /{id} › 10.0.0.1 › requests"));
 	assert_non_null(strstr(line(3), "GET /slow"));
-	press(&v, "<"); /* by status: what hangs first */
-	draw(&v, 160, 24);
+	press("<"); /* by status: what hangs first */
+	draw(160, 24);
 	assert_non_null(strstr(line(3), "GET /stuck"));
 	assert_non_null(strstr(line(4), "GET /bad"));
 	/* and out again by the way one came */
 	for (int level = TOP_PEERS; level >= TOP_TOP; level--) {
-		assert_int_equal(view_press(&v, VIEW_ESCAPE, &frame), VIEW_ASK);
-		assert_int_equal(v.ask.level, level);
+		assert_int_equal(view_press(&view, VIEW_ESCAPE, &frame), VIEW_ASK);
+		assert_int_equal(view.ask.level, level);
 	}
-	assert_string_equal(v.ask.service, "");
-	assert_string_equal(v.ask.endpoint, "");
-	assert_int_equal(view_press(&v, VIEW_ESCAPE, &frame), VIEW_NOTHING);
-	view_free(&v);
+	assert_string_equal(view.ask.service, "");
+	assert_string_equal(view.ask.endpoint, "");
+	assert_int_equal(view_press(&view, VIEW_ESCAPE, &frame), VIEW_NOTHING);
 }
 
 static void test_filter(void **state)
 {
-	struct view v;
-
-	view_init(&v);
-	press(&v, "/SHq");
-	draw(&v, 120, 24);
-	assert_true(v.is_typing && has_line("/SHq_"));
-	assert_int_equal(v.n_order, 0);
+	press("/SHq");
+	draw(120, 24);
+	assert_true(view.is_typing && has_line("/SHq_"));
+	assert_int_equal(view.n_order, 0);
 	assert_true(has_line("Esc takes the filter away"));
-	view_press(&v, VIEW_BACKSPACE, &frame);
-	draw(&v, 120, 24);
-	assert_int_equal(v.n_order, 1);
-	view_press(&v, VIEW_ENTER, &frame);
-	assert_false(v.is_typing);
-	view_press(&v, VIEW_ESCAPE, &frame);
-	draw(&v, 120, 24);
-	assert_int_equal(v.n_order, 3);
-	press(&v, "/");
-	view_press(&v, 0x65e5, &frame); /* 日 */
-	draw(&v, 120, 24);
-	assert_int_equal(v.n_order, 1);
-	view_press(&v, VIEW_BACKSPACE, &frame);
-	assert_string_equal(v.filter, "");
-	view_press(&v, VIEW_ESCAPE, &frame);
+	view_press(&view, VIEW_BACKSPACE, &frame);
+	draw(120, 24);
+	assert_int_equal(view.n_order, 1);
+	view_press(&view, VIEW_ENTER, &frame);
+	assert_false(view.is_typing);
+	view_press(&view, VIEW_ESCAPE, &frame);
+	draw(120, 24);
+	assert_int_equal(view.n_order, 3);
+	press("/");
+	view_press(&view, 0x65e5, &frame); /* 日 */
+	draw(120, 24);
+	assert_int_equal(view.n_order, 1);
+	view_press(&view, VIEW_BACKSPACE, &frame);
+	assert_string_equal(view.filter, "");
+	view_press(&view, VIEW_ESCAPE, &frame);
 	for (int i = 0; i < 500; i++) { /* longer than there is room for */
-		press(&v, i ? "x" : "/");
-		view_press(&v, 0x20ac, &frame);
+		press(i ? "x" : "/");
+		view_press(&view, 0x20ac, &frame);
 	}
-	assert_true(strlen(v.filter) < sizeof(v.filter));
-	view_free(&v);
+	assert_true(strlen(view.filter) < sizeof(view.filter));
 }
 
 static void test_switches(void **state)
 {
-	struct view v;
-
-	view_init(&v);
-	assert_int_equal(view_press(&v, 'e', &frame), VIEW_ASK);
-	assert_true(v.ask.errors_only);
-	assert_int_equal(view_press(&v, ' ', &frame), VIEW_ASK);
-	draw(&v, 120, 24);
+	assert_int_equal(view_press(&view, 'e', &frame), VIEW_ASK);
+	assert_true(view.ask.errors_only);
+	assert_int_equal(view_press(&view, ' ', &frame), VIEW_ASK);
+	draw(120, 24);
 	assert_true(has_line("PAUSED") && has_line("errors only"));
 	for (int i = RECENT_BY_ENDPOINT; i <= RECENT_BY_PROTOCOL; i++) {
-		assert_int_equal(view_press(&v, 'g', &frame), VIEW_ASK);
-		assert_int_equal(v.ask.group, i);
-		draw(&v, 120, 24);
+		assert_int_equal(view_press(&view, 'g', &frame), VIEW_ASK);
+		assert_int_equal(view.ask.group, i);
+		draw(120, 24);
 	}
 	assert_true(has_line(" protocols"));
-	view_press(&v, 'g', &frame);
-	assert_int_equal(v.ask.group, RECENT_BY_SERVICE);
-	assert_int_equal(view_press(&v, 't', &frame), VIEW_NOTHING);
-	assert_non_null(strstr(v.message, "recording"));
-	v.is_replay = true;
-	assert_int_equal(view_press(&v, 't', &frame), VIEW_FORWARD);
-	assert_int_equal(view_press(&v, 'T', &frame), VIEW_BACK);
-	assert_int_equal(view_press(&v, 'r', &frame), VIEW_RECORD);
-	assert_int_equal(view_press(&v, 'y', &frame), VIEW_COPY);
-	press(&v, "?");
-	draw(&v, 80, 30);
+	view_press(&view, 'g', &frame);
+	assert_int_equal(view.ask.group, RECENT_BY_SERVICE);
+	assert_int_equal(view_press(&view, 't', &frame), VIEW_NOTHING);
+	assert_non_null(strstr(view.message, "recording"));
+	view.is_replay = true;
+	assert_int_equal(view_press(&view, 't', &frame), VIEW_FORWARD);
+	assert_int_equal(view_press(&view, 'T', &frame), VIEW_BACK);
+	assert_int_equal(view_press(&view, 'r', &frame), VIEW_RECORD);
+	assert_int_equal(view_press(&view, 'y', &frame), VIEW_COPY);
+	press("?");
+	draw(80, 30);
 	assert_true(has_line("into the row") && has_line("any key"));
-	press(&v, "x");
-	assert_false(v.is_help);
-	assert_int_equal(view_press(&v, 'q', &frame), VIEW_QUIT);
-	view_free(&v);
+	press("x");
+	assert_false(view.is_help);
+	assert_int_equal(view_press(&view, 'q', &frame), VIEW_QUIT);
 }
 
 static void test_footer(void **state)
 {
-	struct view v;
-
-	view_init(&v);
-	draw(&v, 160, 24);
-	view_press(&v, VIEW_DOWN, &frame);
-	draw(&v, 160, 24);
+	draw(160, 24);
+	view_press(&view, VIEW_DOWN, &frame);
+	draw(160, 24);
 	assert_string_equal(line(20),
 			    " waits ██████████████████████████████  █ cpu 25%  █ blocked 75%");
 	assert_string_equal(line(21), " errors 12 % (12 of 100), over 5 %");
@@ -412,10 +397,9 @@ static void test_footer(void **state)
 	assert_non_null(strstr(line(23), "q quit"));
 	/* without colours a bar is made of letters */
 	canvas.is_color = false;
-	draw(&v, 80, 24);
+	draw(80, 24);
 	assert_string_equal(line(20), " waits ccccbbbbbbbbbbbb  c cpu 25%  b blocked 75%");
 	canvas.is_color = true;
-	view_free(&v);
 }
 
 /* Turns come once a second, more or less late; each picture costs as much. */
@@ -466,21 +450,23 @@ static void test_bar_is_full(void **state)
 	assert_true(cells[0] <= 10);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_columns_of_what_is_known),
-		cmocka_unit_test(test_columns_fit_any_width),
-		cmocka_unit_test(test_wide_characters),
-		cmocka_unit_test(test_sort_and_cursor),
-		cmocka_unit_test(test_scroll),
-		cmocka_unit_test(test_zoom),
-		cmocka_unit_test(test_filter),
-		cmocka_unit_test(test_switches),
-		cmocka_unit_test(test_footer),
-		cmocka_unit_test(test_pictures_cost_little),
-		cmocka_unit_test(test_bar_is_full),
+		TEST(test_table),
+		TEST(test_columns_of_what_is_known),
+		TEST(test_columns_fit_any_width),
+		TEST(test_wide_characters),
+		TEST(test_sort_and_cursor),
+		TEST(test_scroll),
+		TEST(test_zoom),
+		TEST(test_filter),
+		TEST(test_switches),
+		TEST(test_footer),
+		TEST(test_pictures_cost_little),
+		TEST(test_bar_is_full),
 	};
 
 	setlocale(LC_CTYPE, "C.UTF-8");
