@@ -11,47 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "sim.h"
+#include "sim_fixture.h"
 
-#define GET  "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
-#define OK   "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define HALF "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nonly a part"
-
-static struct sim sim;
-static struct sim_play play;
-
-static int setup(void **state)
-{
-	sim_init(&sim);
-	play = (struct sim_play){ 0 };
-	sim_play_init(&play);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	sim_play_free(&play);
-	sim_free(&sim);
-	return 0;
-}
 
 static void run_all(void)
 {
 	sim_play(&play, &sim, 0, sim.n);
-}
-
-static uint64_t loss(enum loss l)
-{
-	return conns_stats(play.conns)->losses.n[l];
-}
-
-static uint64_t all_losses(void)
-{
-	uint64_t n = 0;
-
-	for (int l = 0; l < LOSS_MAX; l++)
-		n += loss(l);
-	return n;
 }
 
 static void assert_one(const char *what)

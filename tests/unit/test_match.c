@@ -9,37 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "sim.h"
+#include "sim_fixture.h"
 #include "stream/exchange.h"
 #include "stream/mask.h"
 
-#define GET  "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 #define HEAD "HEAD /h HTTP/1.1\r\n\r\n"
-#define OK   "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define NONE "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
-
-static struct sim sim;
-static struct sim_play play;
-
-static int setup(void **state)
-{
-	sim_init(&sim);
-	play = (struct sim_play){ 0 };
-	sim_play_init(&play);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	sim_play_free(&play);
-	sim_free(&sim);
-	return 0;
-}
-
-static uint64_t loss(enum loss l)
-{
-	return conns_stats(play.conns)->losses.n[l];
-}
 
 /* A blocking send is seen when it is over: its answer may be read before. */
 static void test_response_first(void **state)

@@ -8,30 +8,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "sim.h"
-
-#define GET "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
-#define OK  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+#include "sim_fixture.h"
 
 enum { CONNS = 60 };
-
-static struct sim sim;
-static struct sim_play play;
-
-static int setup(void **state)
-{
-	sim_init(&sim);
-	play = (struct sim_play){ 0 };
-	sim_play_init(&play);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	sim_play_free(&play);
-	sim_free(&sim);
-	return 0;
-}
 
 static void open_unix(uint64_t cookie)
 {

@@ -14,41 +14,12 @@
 #include <unistd.h>
 #include "capture/tls_maps.h"
 #include "capture/tls_symbols.h"
-#include "sim.h"
+#include "sim_fixture.h"
 
 #define HELLO	 "\x16\x03\x01\x02\x05\x01 and so on"
 #define ALERT	 "\x15\x03\x03\x01\x02refused"
 #define DATA	 "\x17\x03\x03\x01\x0a scrambled"
-#define GET	 "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
-#define OK	 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define OK_LARGE "HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n"
-
-static struct sim sim;
-static struct sim_play play;
-
-static int setup(void **state)
-{
-	sim_init(&sim);
-	play = (struct sim_play){ 0 };
-	sim_play_init(&play);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	sim_play_free(&play);
-	sim_free(&sim);
-	return 0;
-}
-
-static uint64_t all_losses(void)
-{
-	uint64_t n = 0;
-
-	for (int l = 0; l < LOSS_MAX; l++)
-		n += conns_stats(play.conns)->losses.n[l];
-	return n;
-}
 
 /* What comes is told by a library, counted from its first byte. */
 static void plaintext_begins(uint16_t more)
