@@ -16,6 +16,32 @@ static __always_inline void exec_forget(u32 tgid)
 		bpf_map_delete_elem(&processes, &tgid);
 }
 
+/* Files that were executed since the observer began, by their inode; the least recent goes. */
+struct program_key {
+	u64 address, inode;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct program_key);
+	__type(value, u8);
+} programs SEC(".maps");
+
+/* Whether anything in a program is to be watched user space has to see before it does its first
+ * work: of a file that was not executed before it is told at once. */
+static __always_inline u64 wake_for(struct linux_binprm *bprm)
+{
+	struct inode *inode = bprm->file->f_inode;
+	struct program_key key = { .address = (u64)inode, .inode = inode->i_ino };
+	u8 seen = 1;
+
+	if (bpf_map_lookup_elem(&programs, &key))
+		return BPF_RB_NO_WAKEUP;
+	bpf_map_update_elem(&programs, &key, &seen, BPF_ANY);
+	return BPF_RB_FORCE_WAKEUP;
+}
+
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
@@ -45,7 +71,7 @@ int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_b
 	if (len > SONDE_ARGS_MAX || bpf_probe_read_user(ev->args, len, (void *)mm->arg_start))
 		len = 0;
 	ev->args_len = len;
-	control_submit(ev);
+	bpf_ringbuf_submit(ev, is_tls_wanted ? wake_for(bprm) : BPF_RB_NO_WAKEUP);
 	return 0;
 }
 

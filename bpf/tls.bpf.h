@@ -61,6 +61,11 @@ struct {
 	__type(value, struct tls_scratch);
 } tls_scratches SEC(".maps");
 
+/* The attach cookie, without the low bits, of what is being attached to at the moment; and until
+ * when attaching to something has taken longer than its cookie says. Written by user space. */
+__u64 tls_attaching;
+__u64 tls_unsure_until_ns;
+
 static __always_inline u32 tls_record_len(const u8 *head)
 {
 	u32 len = head[3] << 8 | head[4];
@@ -78,6 +83,14 @@ struct tls_bond {
 	u32 slot;
 	u8 family, role, flags, is_memory;
 };
+
+/* Was the library watched before the connection was there? Then it is known from its first byte. */
+static __always_inline bool tls_is_fresh(const struct tls_bond *b)
+{
+	return b->flags & CONN_FRESH && b->established_ns > b->attached_ns &&
+	       b->established_ns > tls_unsure_until_ns &&
+	       (b->attached_ns & ~(u64)SONDE_TLS_COOKIE_BITS) != tls_attaching;
+}
 
 static __noinline struct tls_session *tls_bind(const struct tls_bond *b, u32 tgid)
 {
@@ -100,8 +113,7 @@ static __noinline struct tls_session *tls_bind(const struct tls_bond *b, u32 tgi
 	t->c.tgid = tgid;
 	t->c.last_dir = 2; /* neither */
 	t->c.flags = CONN_OWN_SEQ | CONN_OPENED | CONN_TLS;
-	/* known from its first byte: the library was watched before the connection was there */
-	if (b->flags & CONN_FRESH && b->established_ns > b->attached_ns)
+	if (tls_is_fresh(b))
 		t->c.flags |= CONN_FRESH;
 	t->is_memory = b->is_memory;
 	return t;

@@ -390,7 +390,7 @@ enum sonde_tls_fn {
  * Of Go programs READ is where crypto/tls's Read returns by, READ_EX where it copies what it will
  * return; behind the function's bits is how much of its stack is in use there, in bytes.
  */
-enum { SONDE_GO_FRAME_BITS = 0x1ff8 };
+enum { SONDE_GO_FRAME_BITS = 0x1ff8, SONDE_TLS_COOKIE_BITS = 0x1fff };
 
 /* A glob over a name: '*' any run, '?' any one byte. */
 struct sonde_glob {

@@ -16,9 +16,6 @@
 #include "util/procs.h"
 
 #define LINGER_NS (10 * NS_PER_S)
-#define ATTACH_NS                                                                      \
-	(20 * NS_PER_MS) /* a program watched while a connection begins is not watched \
-			  * from its first byte */
 
 struct file {
 	struct real_file id; /* inode 0: the place is free */
@@ -33,7 +30,7 @@ struct go_files {
 	struct file files[GO_FILES_MAX];
 	size_t n_files;
 	struct map users;  /* tgid -> place in files, plus one */
-	struct map others; /* files that are not Go's, by hash */
+	struct map others; /* files that are not Go's, by real_file_stamp() */
 	uint32_t waiting[GO_WAITING_MAX];
 	size_t n_waiting;
 	uint64_t now_ns;
@@ -71,32 +68,34 @@ static int attach_handovers(struct go_files *g, const char *path, const struct g
 	return at.program_fd < 0 || !p->round_trip ? 0 : uprobe_attach(&at, to);
 }
 
-static void add_point(struct uprobe_points *at, uint64_t offset, uint64_t fn)
+static void add_point(struct uprobe_points *at, uint64_t cookie, uint64_t offset, uint64_t fn)
 {
-	const uint64_t bits = SONDE_TLS_FN_BITS | SONDE_GO_FRAME_BITS;
-	uint64_t now_ns = clock_mono_ns() + ATTACH_NS;
-
 	if (!offset || at->n == UPROBE_POINTS_MAX)
 		return;
 	at->offsets[at->n] = offset;
-	at->cookies[at->n++] = (now_ns & ~bits) | fn;
+	at->cookies[at->n++] = cookie | fn;
 }
 
 static int attach_tls(struct go_files *g, const char *path, const struct go_program *p,
 		      struct uprobe_links *to)
 {
 	struct uprobe_points at = { .path = path };
+	uint64_t cookie;
+	int err;
 
 	if (probe_tls_off(g->probe) || !p->has_tls || p->tls_off)
 		return 0;
 	at.program_fd = probe_tls_program(g->probe, PROBE_TLS_GO);
+	cookie = probe_tls_attaching(g->probe);
 	for (uint32_t i = 0; i < p->n_reads; i++)
-		add_point(&at, p->reads[i], SONDE_TLS_READ);
-	add_point(&at, p->copy, SONDE_TLS_READ_EX | p->frame);
+		add_point(&at, cookie, p->reads[i], SONDE_TLS_READ);
+	add_point(&at, cookie, p->copy, SONDE_TLS_READ_EX | p->frame);
 	for (int i = 0; i < 2; i++)
-		add_point(&at, p->handshakes[i], SONDE_TLS_HANDSHAKE);
-	add_point(&at, p->write, SONDE_TLS_WRITE);
-	return uprobe_attach(&at, to);
+		add_point(&at, cookie, p->handshakes[i], SONDE_TLS_HANDSHAKE);
+	add_point(&at, cookie, p->write, SONDE_TLS_WRITE);
+	err = uprobe_attach(&at, to);
+	probe_tls_attached(g->probe, cookie);
+	return err;
 }
 
 /* A program that cannot be attached to is remembered without links. */
@@ -152,20 +151,21 @@ static void user_add(struct go_files *g, uint32_t tgid, struct file *f)
 
 static struct file *look_into(struct go_files *g, int fd, const char *path)
 {
+	uint64_t stamp = real_file_stamp(fd);
 	struct real_file id;
 	struct go_program p;
 	struct file *f;
 
-	if (real_file_of(g->probe, fd, &id) < 0)
+	if (map_get(&g->others, stamp) || real_file_of(g->probe, fd, &id) < 0)
 		return NULL;
 	f = file_find(g, &id);
-	if (f || map_get(&g->others, real_file_hash(&id)))
+	if (f)
 		return f;
 	if (go_program_read(fd, &p) == 0)
 		return file_add(g, &id, path, &p);
 	if (g->others.n >= GO_OTHERS_MAX)
 		map_free(&g->others);
-	map_put(&g->others, real_file_hash(&id), g); /* out of memory: it is read again */
+	map_put(&g->others, stamp, g); /* out of memory: it is read again */
 	return NULL;
 }
 
@@ -181,6 +181,8 @@ static void look_at(struct go_files *g, uint32_t tgid)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
+	/* by the descriptor: the process may have ended meanwhile */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	f = look_into(g, fd, path);
 	if (f) {
 		user_add(g, tgid, f);

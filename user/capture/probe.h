@@ -80,6 +80,11 @@ enum probe_tls {
 };
 
 int probe_tls_program(const struct probe *p, enum probe_tls which); /* its descriptor */
+/* Before what is called TLS is attached to, and behind it: the time that its probes' cookies give,
+ * the low bits (SONDE_TLS_COOKIE_BITS) being clear. A connection that was made before the end is
+ * not one that was watched from its first byte. */
+uint64_t probe_tls_attaching(struct probe *p);
+void probe_tls_attached(struct probe *p, uint64_t cookie);
 int probe_go_program(const struct probe *p); /* of go_files.c; -ENOENT: not loaded */
 /* Of real_file.c, an iterator that tells which file this process has mapped at `at`, from now on. */
 int probe_mapped_program(struct probe *p, const void *at);

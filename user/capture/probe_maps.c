@@ -8,6 +8,10 @@
 
 #include "capture/probe_parts.h"
 #include "capture/socket_sweep.h"
+#include "util/clock.h"
+
+/* To attach to a file takes less, as a rule. */
+#define ATTACH_NS (5 * NS_PER_MS)
 
 int probe_tls_program(const struct probe *p, enum probe_tls which)
 {
@@ -17,6 +21,23 @@ int probe_tls_program(const struct probe *p, enum probe_tls which)
 int probe_go_program(const struct probe *p)
 {
 	return p->is_go ? bpf_program__fd(p->skel->progs.sonde_go_round_trip) : -ENOENT;
+}
+
+uint64_t probe_tls_attaching(struct probe *p)
+{
+	uint64_t cookie = (clock_mono_ns() + ATTACH_NS) & ~(uint64_t)SONDE_TLS_COOKIE_BITS;
+
+	__atomic_store_n(&p->skel->bss->tls_attaching, cookie, __ATOMIC_SEQ_CST);
+	return cookie;
+}
+
+void probe_tls_attached(struct probe *p, uint64_t cookie)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	if (now_ns > cookie)
+		__atomic_store_n(&p->skel->bss->tls_unsure_until_ns, now_ns, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&p->skel->bss->tls_attaching, 0, __ATOMIC_SEQ_CST);
 }
 
 int probe_mapped_program(struct probe *p, const void *at)

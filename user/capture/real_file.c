@@ -50,6 +50,23 @@ static int ask(struct probe *p, const void *at, struct real_file *out)
 	return 0;
 }
 
+static uint64_t changed_ns(const struct stat *st)
+{
+	return (uint64_t)st->st_ctim.tv_sec * NS_PER_S + (uint64_t)st->st_ctim.tv_nsec;
+}
+
+uint64_t real_file_stamp(int fd)
+{
+	const uint64_t odd[] = { 0x9e3779b97f4a7c15ULL, 0xff51afd7ed558ccdULL };
+	struct stat st;
+	uint64_t h;
+
+	if (fstat(fd, &st) < 0)
+		return 0;
+	h = (st.st_ino * odd[0] ^ st.st_dev) * odd[1];
+	return (h ^ (uint64_t)st.st_size) * odd[0] ^ changed_ns(&st);
+}
+
 int real_file_of(struct probe *p, int fd, struct real_file *out)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -65,11 +82,9 @@ int real_file_of(struct probe *p, int fd, struct real_file *out)
 	err = at == MAP_FAILED ? -errno : ask(p, at, out);
 	if (at != MAP_FAILED)
 		munmap(at, (size_t)page);
-	out->version = (uint64_t)st.st_ctim.tv_sec * NS_PER_S + (uint64_t)st.st_ctim.tv_nsec;
-	if (err) {
-		out->address = (uint64_t)st.st_size;
-		out->inode = st.st_ino;
-		out->device = out->version;
-	}
+	if (err)
+		*out = (struct real_file){ .address = (uint64_t)st.st_size,
+					   .inode = st.st_ino,
+					   .device = changed_ns(&st) };
 	return 0;
 }

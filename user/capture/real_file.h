@@ -17,7 +17,6 @@
  * two. */
 struct real_file {
 	uint64_t address, inode, device;
-	uint64_t version; /* other where it was changed; not of its identity */
 };
 
 /* Of an open regular file. Maps a page of it for the moment, which is not touched. 0 or -errno. */
@@ -28,12 +27,8 @@ static inline bool real_file_is(const struct real_file *a, const struct real_fil
 	return a->address == b->address && a->inode == b->inode && a->device == b->device;
 }
 
-/* For what a file was found to hold: another once it has changed, or its number was given away. */
-static inline uint64_t real_file_hash(const struct real_file *f)
-{
-	uint64_t h = f->inode * 0x9e3779b97f4a7c15ULL ^ f->address ^ f->version << 1;
-
-	return h * 0xff51afd7ed558ccdULL ^ f->device;
-}
+/* Of an open file as stat(2) has it, for what was found in it, as long as it is not changed: asked
+ * for less. 0: it cannot be told. */
+uint64_t real_file_stamp(int fd);
 
 #endif

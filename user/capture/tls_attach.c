@@ -3,11 +3,6 @@
 
 #include <errno.h>
 
-#include "util/clock.h"
-
-/* A library watched while a connection begins is not watched from its first byte. */
-#define ATTACH_NS (20 * NS_PER_MS)
-
 enum {
 	READS = 1 << SONDE_TLS_READ | 1 << SONDE_TLS_READ_EX | 1 << SONDE_TLS_RECV,
 	WRITES = 1 << SONDE_TLS_WRITE | 1 << SONDE_TLS_WRITE_EX,
@@ -25,23 +20,22 @@ enum tls_attach_by tls_attach_by(struct probe *p)
 
 /* Of the functions in the set those that the file has. */
 static int attach(struct uprobe_points *at, const struct tls_symbols *s, unsigned int set,
-		  struct uprobe_links *to)
+		  uint64_t cookie, struct uprobe_links *to)
 {
 	uint64_t shared = s->library == TLS_LIB_NSS ? SONDE_TLS_SHARED : 0;
-	uint64_t now_ns = clock_mono_ns() + ATTACH_NS;
 
 	at->n = 0;
 	for (unsigned int fn = 0; fn < SONDE_TLS_FN_MAX; fn++) {
 		if (!(set >> fn & 1) || !s->at[fn])
 			continue;
 		at->offsets[at->n] = s->at[fn];
-		at->cookies[at->n++] = (now_ns & ~(uint64_t)SONDE_TLS_LOW_BITS) | shared | fn;
+		at->cookies[at->n++] = cookie | shared | fn;
 	}
 	return uprobe_attach(at, to);
 }
 
-int tls_attach(struct probe *p, const char *path, const struct tls_symbols *s, uint32_t tgid,
-	       struct uprobe_links *to)
+static int attach_all(struct probe *p, const char *path, const struct tls_symbols *s, uint32_t tgid,
+		      uint64_t cookie, struct uprobe_links *to)
 {
 	struct uprobe_points at = { .path = path, .tgid = tgid };
 	struct uprobe_links l = { .n = 0 };
@@ -52,16 +46,16 @@ int tls_attach(struct probe *p, const char *path, const struct tls_symbols *s, u
 			return 0;
 		at.program_fd = probe_tls_program(p, PROBE_TLS_BOTH);
 		at.kind = UPROBE_SESSION;
-		return attach(&at, s, ALL, to);
+		return attach(&at, s, ALL, cookie, to);
 	}
 	/* the ends first: one without its beginning does nothing */
 	at.program_fd = probe_tls_program(p, PROBE_TLS_END);
 	at.kind = UPROBE_RETURN;
-	err = attach(&at, s, tgid ? WRITES : READS, &l);
+	err = attach(&at, s, tgid ? WRITES : READS, cookie, &l);
 	if (!err && !tgid) {
 		at.program_fd = probe_tls_program(p, PROBE_TLS_ENTRY);
 		at.kind = UPROBE_ENTRY;
-		err = attach(&at, s, ALL, &l);
+		err = attach(&at, s, ALL, cookie, &l);
 	}
 	if (!err && to->n + l.n > UPROBE_LINKS_MAX)
 		err = -ENOSPC;
@@ -72,4 +66,14 @@ int tls_attach(struct probe *p, const char *path, const struct tls_symbols *s, u
 	for (int i = 0; i < l.n; i++)
 		to->fd[to->n++] = l.fd[i];
 	return 0;
+}
+
+int tls_attach(struct probe *p, const char *path, const struct tls_symbols *s, uint32_t tgid,
+	       struct uprobe_links *to)
+{
+	uint64_t cookie = probe_tls_attaching(p);
+	int err = attach_all(p, path, s, tgid, cookie, to);
+
+	probe_tls_attached(p, cookie);
+	return err;
 }

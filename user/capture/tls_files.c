@@ -40,14 +40,15 @@ static struct tls_file *place(struct tls_files *t)
 }
 
 /* A file without the functions is remembered, not to be read again. */
-static void is_other(struct tls_files *t, const struct real_file *id)
+static void is_other(struct tls_files *t, uint64_t stamp)
 {
 	if (t->others.n >= TLS_OTHERS_MAX)
 		map_free(&t->others);
-	map_put(&t->others, real_file_hash(id), t); /* out of memory: it is read again */
+	map_put(&t->others, stamp, t); /* out of memory: it is read again */
 }
 
-static struct tls_file *add(struct tls_files *t, const struct real_file *id, const char *path)
+static struct tls_file *add(struct tls_files *t, const struct real_file *id, uint64_t stamp,
+			    const char *path)
 {
 	struct tls_symbols s;
 	struct tls_file *f;
@@ -57,7 +58,7 @@ static struct tls_file *add(struct tls_files *t, const struct real_file *id, con
 		return NULL;
 	}
 	if (s.library == TLS_LIB_NONE) {
-		is_other(t, id);
+		is_other(t, stamp);
 		return NULL;
 	}
 	f = place(t);
@@ -69,7 +70,7 @@ static struct tls_file *add(struct tls_files *t, const struct real_file *id, con
 	if (tls_attach(t->probe, path, &s, 0, &f->links) < 0) {
 		t->stats.failed++;
 		f->id.inode = 0;
-		is_other(t, id);
+		is_other(t, stamp);
 		return NULL;
 	}
 	t->stats.attached++;
@@ -83,13 +84,18 @@ struct tls_file *tls_files_get(struct tls_files *t, const char *path)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct tls_file *f = NULL;
 	struct real_file id;
+	char open_as[64];
+	uint64_t stamp;
 
 	if (fd < 0)
 		return NULL;
-	if (real_file_of(t->probe, fd, &id) == 0) {
+	/* who maps it may have ended by the time it is attached to */
+	snprintf(open_as, sizeof(open_as), "/proc/self/fd/%d", fd);
+	stamp = real_file_stamp(fd);
+	if (!map_get(&t->others, stamp) && real_file_of(t->probe, fd, &id) == 0) {
 		f = find(t, &id);
-		if (!f && !map_get(&t->others, real_file_hash(&id)))
-			f = add(t, &id, path);
+		if (!f)
+			f = add(t, &id, stamp, open_as);
 	}
 	close(fd);
 	return f;

@@ -28,7 +28,7 @@ struct tls_files {
 	struct probe *probe; /* borrowed */
 	struct tls_file files[TLS_FILES_MAX];
 	size_t n;
-	struct map others; /* by real_file_hash() */
+	struct map others; /* by real_file_stamp() */
 	struct tls_stats stats;
 };
 
