@@ -32,7 +32,23 @@ struct user {
 	bool is_dark_sought;
 };
 
+/* How long after its exec a process is looked at: when the linker is done, and when it has read its
+ * own scripts and settings. */
+static const uint64_t look_after_ns[] = { 8 * NS_PER_MS, 150 * NS_PER_MS };
+
+enum { LOOKS = sizeof(look_after_ns) / sizeof(look_after_ns[0]), LOOKS_A_TURN = 4 };
+
+/* Processes in the order in which they began. */
+struct waiting {
+	struct begun {
+		uint64_t since_ns;
+		uint32_t tgid;
+	} of[TLS_WAITING_MAX];
+	uint32_t first, n;
+};
+
 struct tls {
+	struct waiting waiting[LOOKS]; /* for their first look, for the next */
 	struct tls_files files;
 	struct map users; /* owned, by tgid */
 	uint64_t now_ns;
@@ -199,6 +215,14 @@ void tls_exited(struct tls *t, uint32_t tgid)
 	free(u);
 }
 
+static void wait_for(struct waiting *w, uint32_t tgid, uint64_t since_ns)
+{
+	if (w->n == TLS_WAITING_MAX)
+		return;
+	w->of[(w->first + w->n) % TLS_WAITING_MAX] = (struct begun){ since_ns, tgid };
+	w->n++;
+}
+
 void tls_execed(struct tls *t, uint32_t tgid, const char *filename, uint64_t now_ns)
 {
 	const char *base = strrchr(filename, '/');
@@ -211,6 +235,42 @@ void tls_execed(struct tls *t, uint32_t tgid, const char *filename, uint64_t now
 	for (size_t i = 0; i < sizeof(carriers) / sizeof(carriers[0]); i++)
 		if (strcmp(base, carriers[i]) == 0)
 			look_at(t, tgid);
+	wait_for(&t->waiting[0], tgid, now_ns);
+}
+
+/* What nothing is watched in is forgotten, and looked at again when it speaks. True: it is known. */
+static bool look_early(struct tls *t, uint32_t tgid)
+{
+	struct user *u = user_get(t, tgid);
+
+	if (!u || u->looked_ns)
+		return true;
+	tls_maps_each(tgid, on_mapped, &(struct look){ t, u });
+	if (is_read(u))
+		return true;
+	tls_exited(t, tgid);
+	return false;
+}
+
+void tls_turn(struct tls *t, uint64_t now_ns)
+{
+	int left = LOOKS_A_TURN;
+
+	if (!t)
+		return;
+	t->now_ns = now_ns;
+	for (size_t i = 0; i < LOOKS; i++) {
+		struct waiting *w = &t->waiting[i];
+		struct begun b = w->of[w->first];
+
+		for (; left && w->n && now_ns - b.since_ns >= look_after_ns[i]; left--) {
+			w->first = (w->first + 1) % TLS_WAITING_MAX;
+			w->n--;
+			if (!look_early(t, b.tgid) && i + 1 < LOOKS)
+				wait_for(&t->waiting[i + 1], b.tgid, b.since_ns);
+			b = w->of[w->first];
+		}
+	}
 }
 
 void tls_tick(struct tls *t, uint64_t now_ns)

@@ -2,8 +2,8 @@
 /*
  * Which TLS libraries are watched. The host's own are from the start, so that a program that lives
  * for milliseconds is seen too. Others (in containers, bundled, linked into a program) are found
- * when a process that maps them is seen to speak TLS, attached once for each file, and let go when
- * the last process that was seen to use them is gone.
+ * shortly after a process has begun, or when it is seen to speak TLS, attached once for each file,
+ * and let go when the last process that was seen to use them is gone.
  */
 #ifndef TLS_H
 #define TLS_H
@@ -15,6 +15,7 @@
 enum {
 	TLS_FILES_MAX = 256,   /* watched at a time; beyond, none is added and that is counted */
 	TLS_USERS_MAX = 16384, /* processes known to use them */
+	TLS_WAITING_MAX = 128, /* to be looked at soon; those beyond are when they speak TLS */
 };
 
 struct tls;
@@ -35,6 +36,9 @@ void tls_forked(struct tls *t, uint32_t parent, uint32_t tgid);
 void tls_exited(struct tls *t, uint32_t tgid);
 /* Became another program: one that is known to have a library within is looked at at once. */
 void tls_execed(struct tls *t, uint32_t tgid, const char *filename, uint64_t now_ns);
+/* Looks at some of those that became another program a while ago, which map their libraries by
+ * then, most of them before they speak. Often: an observer that is woken or polls. */
+void tls_turn(struct tls *t, uint64_t now_ns);
 void tls_tick(struct tls *t, uint64_t now_ns); /* detaches what nobody uses */
 
 /* What a process was found to use; TLS_LIB_NONE: nothing that is watched, or more than one. */

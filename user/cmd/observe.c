@@ -91,6 +91,7 @@ static void on_poll(void *ctx)
 	uint64_t wait_ns = o->poll_ns;
 
 	go_files_turn(o->go_files);
+	tls_turn(o->tls, clock_mono_ns());
 	if (n >= BUDGET)
 		wait_ns = POLL_AGAIN_NS;
 	else if (n > 0)
