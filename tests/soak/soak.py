@@ -34,6 +34,14 @@ TRIED = {
     "flood-of-a-small-ring": "sonde kept from its ring of 64 KiB under {sent:,} requests",
     "flood-of-fresh-connections": "the same under {sent:,} requests, each on its own connection",
     "ab-50000-in-metrics": "{sent:,} requests on 50 kept connections, as fast as they go",
+    "tls-nginx-10000-over-50": "nginx and Python within TLS, {connections} connections",
+    "tls-crowd-of-curl": "nginx and curl (OpenSSL) within TLS, {connections} connections",
+    "tls-crowd-of-wget": "nginx and wget (GnuTLS) within TLS, {connections} connections",
+    "tls-python-both-ends": "Python within TLS at both ends, {connections} connections",
+    "tls-asyncio-both-ends": "asyncio within TLS at both ends, {connections} connections",
+    "tls-node-both-ends": "Node within TLS at both ends, {connections} connections",
+    "tls-redis": "Redis within TLS, {connections} connections",
+    "tls-postgres": "PostgreSQL within TLS, {connections} connections",
     "tls-sonde-comes-and-goes": "sonde started and ended {rounds} times on nginx, Node and Python "
                                 "within TLS: of {sent:,} requests {failed} failed",
     "go-tls-sonde-comes-and-goes": "sonde started and ended {rounds} times on a Go server within TLS: "

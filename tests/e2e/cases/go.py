@@ -127,7 +127,10 @@ def go_tls_server_after_sonde(e):
     port = free_port()
     w = tls.Watched(e, port)
     e.serve([own, "serve", port, *tls.certificate(e)], port)
-    time.sleep(1)
+    if tls.links_of(e, w.sonde) is None:
+        time.sleep(1)
+    else:
+        until(lambda: tls.links_of(e, w.sonde), 5, "probes in the program")
     tls_client = e.procs.run(ask(own, port, 5, 20), seconds=25)
     told = dict(line.split() for line in tls_client.stdout().splitlines())
     if tls_client.code or len(told) != 5:

@@ -100,12 +100,14 @@ def each_on_its_own(told):
 
 def marked(e, port, server, client, argv, connections, requests):
     w = Watched(e, port)
-    p = e.procs.run(argv, seconds=25)
+    p = e.procs.run(argv, seconds=e.amount(25, 60))
     told = dict(line.split() for line in p.stdout().splitlines())
     if p.code or len(told) != connections:
         raise Failure(f"the client: {len(told)} connections, exit {p.code}: {p.stderr()[-200:]}")
-    w.judge(Expect(port, {("GET", ROUTE, 200): connections * requests}, server, client,
-                   check=each_on_its_own(told)))
+    seen = w.judge(Expect(port, {("GET", ROUTE, 200): connections * requests}, server, client,
+                          check=each_on_its_own(told)))
+    e.figures.update(sent=connections * requests, connections=connections, lost={},
+                     counted=sum(t["role"] == "server" for t in seen))
 
 
 @case(group=None)
@@ -152,27 +154,77 @@ def tls_nginx_10000_over_50(e):
            200)
 
 
-@case(group=None)
+def one_mark_each(connections):
+    """Of clients that do not say their ports: a connection has one mark, a mark one connection."""
+    def check(seen):
+        marks = {"server": {}, "client": {}}
+        for t in seen:
+            port = (t["peer"] if t["role"] == "server" else t["local"]).rsplit(":", 1)[1]
+            marks[t["role"]].setdefault(port, set()).add(MARKED.match(t["target"])[1])
+        return [f"{role}: {len(of)} connections with marks {sorted(map(sorted, of.values()))[:5]}"
+                for role, of in marks.items()
+                if len(of) != connections or sorted(map(sorted, of.values())) != sorted(
+                    [str(i)] for i in range(connections))]
+    return check
+
+
+def crowd(e, service, argv):
+    """A client for each connection, all at a time: argv(mark, its URLs)."""
+    connections, requests = e.amount((10, 30), (50, 200))
+    ng = nginx(e)
+    w = Watched(e, ng.port)
+    procs = [e.procs.start(argv(i, [f"https://127.0.0.1:{ng.port}/marked/{i}/x?n={n}"
+                                    for n in range(requests)])) for i in range(connections)]
+    for p in procs:
+        if p.wait(40):
+            raise Failure(f"{service}: {p.stderr()[-200:]}")
+    truth = {("GET", ROUTE, 200): connections * requests}
+    e.figures.update(sent=connections * requests, connections=connections)
+    seen = w.judge(Expect(ng.port, truth, "nginx", service, check=one_mark_each(connections)))
+    e.figures.update(counted=sum(t["role"] == "server" for t in seen), lost={})
+
+
+@case(group=None, soak_limit=120)
+def tls_crowd_of_curl(e):
+    """OpenSSL: kept connections, each request with its connection's mark."""
+    def argv(i, urls):
+        config = e.write(f"urls{i}", "".join(f'url = "{url}"\noutput = "/dev/null"\n' for url in urls))
+        return [tool("curl"), "-sSk", "--http1.1", "-K", config]
+    crowd(e, "curl", argv)
+
+
+@case(group=None, soak_limit=120)
+def tls_crowd_of_wget(e):
+    """GnuTLS: the same."""
+    def argv(i, urls):
+        return [tool("wget"), "-q", "-O", "/dev/null", "--no-check-certificate", "-i",
+                e.write(f"urls{i}", "\n".join(urls))]
+    crowd(e, "wget", argv)
+
+
+@case(group=None, soak_limit=120)
 def tls_python_both_ends(e):
-    port = python_server(e, "thread")
-    marked(e, port, "secure", "secureclient", python_client(e, port, "thread", 20, 50), 20, 50)
+    port, (connections, requests) = python_server(e, "thread"), e.amount((20, 50), (50, 200))
+    marked(e, port, "secure", "secureclient",
+           python_client(e, port, "thread", connections, requests), connections, requests)
 
 
-@case(group=None)
+@case(group=None, soak_limit=120)
 def tls_asyncio_both_ends(e):
     """Records in memory: no socket operation nests in a call."""
-    port = python_server(e, "asyncio")
-    marked(e, port, "secure", "secureclient", python_client(e, port, "asyncio", 50, 40), 50, 40)
+    port, requests = python_server(e, "asyncio"), e.amount(40, 200)
+    marked(e, port, "secure", "secureclient", python_client(e, port, "asyncio", 50, requests), 50,
+           requests)
 
 
-@case(group=None)
+@case(group=None, soak_limit=120)
 def tls_node_both_ends(e):
     """OpenSSL within the program, records in memory."""
-    port = node_server(e)
-    marked(e, port, "secure", "secureclient", node_client(e, port, 50, 40), 50, 40)
+    port, requests = node_server(e), e.amount(40, 200)
+    marked(e, port, "secure", "secureclient", node_client(e, port, 50, requests), 50, requests)
 
 
-@case(group=None)
+@case(group=None, soak_limit=120)
 def tls_redis(e):
     """redis-server and redis-cli, by what INFO commandstats counts."""
     cert, key = certificate(e)
@@ -181,17 +233,23 @@ def tls_redis(e):
              "--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no",
              "--unixsocket", path, "--save", "", "--appendonly", "no", "--dir", e.tmp], port)
     w = Watched(e, port)
+    clients, each = e.amount((1, 200), (50, 70))
     for words in (("SET", "a", "1"), ("GET", "a"), ("INCR", "b")):
-        e.procs.run([tool("redis-cli"), "--tls", "--insecure", "-p", port, "-r", 200, *words])
+        asking = [e.procs.start([tool("redis-cli"), "--tls", "--insecure", "-p", port, "-r", each,
+                                 *words]) for _ in range(clients)]
+        for p in asking:
+            p.wait(30)
     stats = e.procs.run([tool("redis-cli"), "-s", path, "INFO", "commandstats"]).stdout()
     truth = Counter({(m[1].upper(), None, None): int(m[2]) for m in re.finditer(
         r"cmdstat_(get|set|incr):calls=(\d+)", stats)})
-    if sum(truth.values()) != 600:
+    if sum(truth.values()) != 3 * clients * each:
         raise Failure(f"commandstats {dict(truth)}")
     w.judge_operations(Expect(port, truth, "redis-server", "redis-cli", kind="database"))
+    n = sum(truth.values())
+    e.figures.update(sent=n, counted=n, connections=3 * clients, lost={})
 
 
-@case(group=None)
+@case(group=None, soak_limit=120)
 def tls_postgres(e):
     """pgbench with sslmode=require: PostgreSQL is asked for TLS in its own words first."""
     cert, key = certificate(e)
@@ -203,14 +261,17 @@ def tls_postgres(e):
     if s.run("pgbench", s.folder, "-i", "-q", "postgres").code:
         raise Failure("pgbench -i failed")
     w = Watched(e, s.port)
-    p = s.run("pgbench", "127.0.0.1", "-n", "-M", "prepared", "-c", 2, "-t", 50,
+    clients, each = e.amount((2, 50), (50, 30))
+    p = s.run("pgbench", "127.0.0.1", "-n", "-M", "prepared", "-c", clients, "-t", each,
               "sslmode=require dbname=postgres")
     if p.code:
         raise Failure(f"pgbench: {p.stderr()[-200:]}")
-    truth = Counter({("BEGIN", None, None): 100, ("UPDATE", None, None): 300,
-                     ("SELECT", None, None): 100, ("INSERT", None, None): 100,
-                     ("END", None, None): 100, ("select", None, None): 2})
+    n = clients * each
+    truth = Counter({("BEGIN", None, None): n, ("UPDATE", None, None): 3 * n,
+                     ("SELECT", None, None): n, ("INSERT", None, None): n,
+                     ("END", None, None): n, ("select", None, None): 2})
     w.judge_operations(Expect(s.port, truth, "postgres", "pgbench", kind="database"))
+    e.figures.update(sent=7 * n + 2, counted=7 * n + 2, connections=clients, lost={})
 
 
 @case(group=None)
@@ -258,8 +319,11 @@ def links_of(e, s):
     kernel does not say which files (before Linux 6.17)."""
     held = []
     for fd in os.listdir(f"/proc/{s.proc.pid}/fdinfo"):
-        with open(f"/proc/{s.proc.pid}/fdinfo/{fd}", encoding="ascii", errors="replace") as f:
-            text = f.read()
+        try:
+            with open(f"/proc/{s.proc.pid}/fdinfo/{fd}", encoding="ascii", errors="replace") as f:
+                text = f.read()
+        except FileNotFoundError: # it was open for the moment
+            continue
         if re.search(r"^link_type:\tuprobe_multi", text, re.M):
             held.append(re.search(r"^path:\t(.*)$", text, re.M))
     if None in held:
@@ -300,23 +364,61 @@ def judge_of_both_ends(w, ports, n, server, client, kind=("GET", ROUTE, 200, Non
         raise Failure("; ".join(found))
 
 
+def preloaded(e, library, port=None):
+    """A server that maps this file for the library."""
+    port = port or free_port()
+    e.serve([PYTHON, os.path.join(PROGS, "secure.py"), port, "thread", *certificate(e)], port,
+            env={**os.environ, "LD_PRELOAD": library})
+    return port
+
+
+def libssl(e):
+    return re.search(r"libssl\.so\.3 => (\S+)", e.procs.run(["ldd", tool("nginx")]).stdout())[1]
+
+
+@case(group=None)
+def tls_library_replaced(e):
+    """As an upgrade does: a library that was deleted is still mapped by who began before, and another
+    has its name; each is read by those that map it."""
+    own = e.path("libssl.so.3")
+    shutil.copy(libssl(e), own)
+    ports = [preloaded(e, own)]
+    os.unlink(own)
+    shutil.copy(libssl(e), own)
+    ports.append(preloaded(e, own))
+    w = Watched(e, f"{ports[0]},{ports[1]}")
+    for port in ports:
+        if e.procs.run(python_client(e, port, "thread", 5, 20), seconds=25).code:
+            raise Failure("a client failed")
+    judge_of_both_ends(w, ports, 100, "secure", "secureclient")
+
+
+@case(group=None)
+def tls_library_of_its_own(e):
+    """A process with a library that nobody knew: it is watched before its first connection."""
+    own = e.path("libssl.so.3")
+    shutil.copy(libssl(e), own)
+    port = free_port()
+    w = Watched(e, port)
+    preloaded(e, own, port)
+    if links_of(e, w.sonde) is not None:
+        until(lambda: links_of(e, w.sonde), 5, "link to the library")
+    else:
+        quiet(1)
+    if e.procs.run(python_client(e, port, "thread", 5, 20), seconds=25).code:
+        raise Failure("a client failed")
+    judge_of_both_ends(w, [port], 100, "secure", "secureclient")
+
+
 @case(group=None)
 def tls_one_image_in_containers(e):
     """Overlay file systems show one library under several numbers: it is watched once."""
-    library = re.search(r"libssl\.so\.3 => (\S+)", e.procs.run(["ldd", tool("nginx")]).stdout())
-    mount = image(e, library[1])
-
-    def contained():
-        port = free_port()
-        e.serve([PYTHON, os.path.join(PROGS, "secure.py"), port, "thread", *certificate(e)], port,
-                env={**os.environ, "LD_PRELOAD": mount() + "/libssl.so.3"})
-        return port
-    ports = [contained(), contained()]
+    mount = image(e, libssl(e))
+    ports = [preloaded(e, mount() + "/libssl.so.3") for _ in range(2)]
     later = free_port()
     w = Watched(e, f"{ports[0]},{ports[1]},{later}")
     # a container that comes later is watched from its first connection on: the file is known
-    e.serve([PYTHON, os.path.join(PROGS, "secure.py"), later, "thread", *certificate(e)], later,
-            env={**os.environ, "LD_PRELOAD": mount() + "/libssl.so.3"})
+    preloaded(e, mount() + "/libssl.so.3", later)
     for port in (*ports, later):
         if e.procs.run(python_client(e, port, "thread", 5, 20), seconds=25).code:
             raise Failure("a client failed")
@@ -361,12 +463,11 @@ def tls_sonde_comes_and_goes(e):
 @case(group=None)
 def tls_lets_go_in_time(e):
     """Programs with libraries of their own, 32 in all: one link each, and all let go at a time."""
-    library = re.search(r"libssl\.so\.3 => (\S+)", e.procs.run(["ldd", tool("nginx")]).stdout())
     for i in range(4):
         copies = [e.path(f"{i}{k}/libssl.so.3") for k in range(8)]
         for copy in copies:
             os.mkdir(os.path.dirname(copy))
-            shutil.copy(library[1], copy)
+            shutil.copy(libssl(e), copy)
         e.procs.start(["sleep", 30], env={**os.environ, "LD_PRELOAD": ":".join(copies)})
     quiet(0.3)
     s = Sonde(e, "run").wait_ready()
