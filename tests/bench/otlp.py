@@ -33,22 +33,33 @@ def taken(port):
     return out
 
 
+def all_taken(port, n, patience_s=10):
+    """What the collector has when it has n spans, or that patience is over."""
+    end = time.monotonic() + patience_s
+    time.sleep(0.3)  # the last records may be in the ring
+    while True:
+        got = taken(port)
+        if got["spans"] >= n or time.monotonic() > end:
+            return got
+        time.sleep(0.2)
+
+
 def through(opts, protocol, rate, nginx, collected):
     """Rounds at a rate of spans: sonde's CPU time for each, and what was lost on the way."""
     values, rates, lost = [], [], 0
     env = {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_TRACES_SAMPLER": "always_on",
-           "OTEL_METRICS_EXPORTER": "none"}
+           "OTEL_METRICS_EXPORTER": "none", "OTEL_BSP_SCHEDULE_DELAY": "500"}
     args = ["--pid", str(nginx[1])]
     if protocol:
         args += ["--otlp-endpoint", f"http://127.0.0.1:{collected}"]
     with host.environment(env), host.Sonde(opts.sonde, args) as s:
-        host.pace_result(host.pace(opts.pace, nginx[0], rate, 1))
-        time.sleep(6)  # a span waits for others for 5 s at most
+        before = taken(collected)["spans"]
+        warm = host.pace_result(host.pace(opts.pace, nginx[0], rate, 1))["sent"]
+        all_taken(collected, before + warm if protocol else 0)
         for _ in range(opts.rounds):
             before, cpu = taken(collected), host.cpu_ns(s.pid)
             result = host.pace_result(host.pace(opts.pace, nginx[0], rate, opts.seconds))
-            time.sleep(6)
-            got = taken(collected)
+            got = all_taken(collected, before["spans"] + result["sent"] if protocol else 0)
             if got["malformed"]:
                 raise host.Failed(f"the collector could not read {got['malformed']} spans")
             count = got["spans"] - before["spans"] if protocol else result["sent"]
