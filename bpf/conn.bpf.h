@@ -166,8 +166,12 @@ __weak __noinline int conn_decide(struct conn *c, u32 tgid)
 	if (!c)
 		return 0;
 	flags = c->flags & ~CONN_OBSERVED;
-	if (!filter_is_open(tgid))
+	if (filter_is_open(tgid)) { /* what passes meanwhile is not seen */
+		flags &= ~CONN_FRESH;
+		c->tx_start_ns = 0;
+	} else {
 		flags |= CONN_DECIDED;
+	}
 	if (!(flags & CONN_PORT_OFF) && filter_wants(tgid, bpf_get_current_task_btf(), NULL))
 		flags |= CONN_OBSERVED;
 	c->tgid = tgid;

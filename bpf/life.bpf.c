@@ -113,11 +113,11 @@ static __always_inline void connect_began(struct sock *sk)
 	if (!c)
 		return;
 	c->role = SONDE_ROLE_CLIENT;
-	c->flags |= CONN_FRESH;
 	c->connect_ns = bpf_ktime_get_ns();
 	c->tid = (u32)pid_tgid;
 	/* the peer's port is in place already, its address may not be */
 	conn_decide(c, pid_tgid >> 32);
+	c->flags |= CONN_FRESH;
 }
 
 /* Of a socket that connects: both ends may have begun at once (RFC 9293, 3.5). An accepted one has
