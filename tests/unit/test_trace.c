@@ -247,6 +247,15 @@ static void what_is_told_of_when_it_is_over_was_begun_before(void **state)
 	c = refused(now_ns);
 	end(&b);
 	assert_child(&c, &b, TXN_PARENT_THREAD);
+	/* a tick came before records that are older */
+	n_delivered = 0;
+	begun_ns = now_ns += 1000;
+	trace_time(tr, begun_ns + 1000000);
+	trace_time(tr, begun_ns);
+	a = serve(1, 10, 11);
+	c = refused(a.txn.start_ns + 1);
+	end(&a);
+	assert_child(&c, &a, TXN_PARENT_THREAD);
 }
 
 static void who_serves_nothing_calls_by_itself(void **state)

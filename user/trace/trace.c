@@ -232,6 +232,7 @@ void trace_handover(struct trace *tr, uint32_t tgid, uint64_t goroutine, uint64_
 
 void trace_time(struct trace *tr, uint64_t now_ns)
 {
+	tr->record_ns = now_ns;
 	if (now_ns <= tr->now_ns)
 		return;
 	tr->now_ns = now_ns;

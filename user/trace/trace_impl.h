@@ -109,7 +109,8 @@ struct trace {
 	struct map workers, procs;
 	struct map local; /* hashes of this host's addresses */
 	uint64_t now_ns;
-	bool is_blind; /* connections are left out */
+	uint64_t record_ns; /* of the record in hand: a tick before it may bear a later time */
+	bool is_blind;	    /* connections are left out */
 };
 
 /* unit.c */

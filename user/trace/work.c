@@ -96,7 +96,7 @@ void work_begin(struct trace *tr, struct unit *u, const struct conn_request *r)
 		return;
 	u->proc = p;
 	p->n++;
-	p->since_ns = tr->now_ns;
+	p->since_ns = tr->record_ns;
 	p->has_served = true;
 	list_push(&p->units, &u->open);
 	if (r->is_go && !r->goroutine) /* threads say nothing there */
@@ -110,7 +110,7 @@ void work_begin(struct trace *tr, struct unit *u, const struct conn_request *r)
 			       LIST_ENTRY(u->worker->units.next, struct unit, at_work)->cookie !=
 				       r->cookie;
 	u->worker->n++;
-	u->worker->since_ns = tr->now_ns;
+	u->worker->since_ns = tr->record_ns;
 	list_push(&u->worker->units, &u->at_work);
 }
 
@@ -121,7 +121,7 @@ void work_end(struct trace *tr, struct unit *u)
 
 	if (w) {
 		list_del(&u->at_work);
-		w->since_ns = tr->now_ns;
+		w->since_ns = tr->record_ns;
 		if (--w->n == 0) {
 			map_del(&tr->workers, w->key);
 			worker_free(tr, w);
@@ -129,7 +129,7 @@ void work_end(struct trace *tr, struct unit *u)
 	}
 	if (p) {
 		list_del(&u->open);
-		p->since_ns = tr->now_ns;
+		p->since_ns = tr->record_ns;
 		if (--p->n == 0 && p->is_gone)
 			proc_free(tr, p);
 	}
