@@ -68,9 +68,10 @@ def prometheus_scrapes_every_form(e):
             total = f'histogram_count(sum({of}{{service_name="nginx"}}))'
         want = sum(s.settled_metrics().requests("server").values())
         until(lambda: p.values(total) == [str(want)], 20, f"{want} requests in Prometheus, {form}")
-        if p.values('up{job="sonde"}') != ["1"]:
-            raise Failure("a scrape failed")
-        if not p.types() or any(not t.startswith("200 ") or form not in t for t in p.types()):
+        until(lambda: p.values('up{job="sonde"}') == ["1"], 5, "scrape that is not given up")
+        # 499: given up after a second, which a busy machine may take
+        types = [t for t in p.types() if not t.startswith("499 ")]
+        if not types or any(not t.startswith("200 ") or form not in t for t in types):
             raise Failure(f"{form}: answered {p.types()}")
         if form == "protobuf" and not 0 < float(p.values(f"histogram_quantile(0.5, sum({of}))")[0]) < 1:
             raise Failure("the median is no time of a request")
@@ -85,6 +86,8 @@ def exemplars(p, c, of):
                      end=time.time() + 60)
         return [x["labels"] for row in rows for x in row["exemplars"]]
     until(found, 10, "exemplars")
-    spans = {(s["traceId"], s["spanId"]) for _, s in c.spans()}
-    if any((x["trace_id"], x["span_id"]) not in spans for x in found()):
-        raise Failure(f"an exemplar of no span: {found()}")
+
+    def all_exported():
+        spans = {(s["traceId"], s["spanId"]) for _, s in c.spans()}
+        return all((x["trace_id"], x["span_id"]) in spans for x in found())
+    until(all_exported, 5, f"span of each exemplar: {found()}")

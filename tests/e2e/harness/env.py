@@ -22,7 +22,9 @@ events {{ worker_connections 512; }}
 http {{
     sendfile on;
     keepalive_requests 1000000;
-    keepalive_timeout 65s;
+    # what is opened before sonde waits for its turn
+    keepalive_timeout 600s;
+    client_header_timeout 600s;
     client_max_body_size 64m;
     large_client_header_buffers 4 64k;
     client_body_temp_path {dir}/body;
