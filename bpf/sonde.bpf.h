@@ -168,6 +168,7 @@ __u32 next_slot __weak;
 __u32 go_seen __weak;
 __u64 next_cookie __weak;
 __u32 sweep_turn __weak;
+__u64 ring_woken_at __weak; /* how far it was filled when its reader was woken last */
 
 static __always_inline void count(enum sonde_counter what)
 {
@@ -185,14 +186,21 @@ static __always_inline void *ring_of(u32 slot)
 	return bpf_map_lookup_elem(&rings, &i);
 }
 
-/* The reader polls by a timer; it is woken early only when a quarter of the ring waits for it.
- * Asked once in a while: the answer lies in a cache line that the reader writes. */
+/* The reader polls by a timer; it is woken early only when a quarter of the ring waits for it, and
+ * once for each quarter: one that is late for want of a CPU is no sooner there for being woken
+ * again, which is an interrupt each time. Asked once in a while: the answer lies in a cache line
+ * that the reader writes. */
 static __always_inline u64 ring_flags(void *ring, u32 turn)
 {
-	if (turn & 15)
+	u64 quarter = ring_bytes / 4, at;
+
+	if (turn & 15 || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) <= quarter)
 		return BPF_RB_NO_WAKEUP;
-	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > ring_bytes / 4 ? BPF_RB_FORCE_WAKEUP
-									   : BPF_RB_NO_WAKEUP;
+	at = bpf_ringbuf_query(ring, BPF_RB_PROD_POS);
+	if (at - ring_woken_at < quarter)
+		return BPF_RB_NO_WAKEUP;
+	ring_woken_at = at;
+	return BPF_RB_FORCE_WAKEUP;
 }
 
 /* Room for a record that is not an operation's, its head filled in and its first `zeroed` bytes
