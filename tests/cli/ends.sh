@@ -91,9 +91,13 @@ ends 0 "run ends after SIGHUP"
 begin run --listen "127.0.0.1:$port"
 kill -s STOP "$pid"
 kill -s TERM "$pid"
-curl -s -m 5 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/readyz" >"$dir/code" &
+curl -s -m 20 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/readyz" >"$dir/code" &
 asker=$!
-sleep 0.3
+# the request has arrived: its bytes wait in a socket that nobody has accepted yet
+for _ in $(seq 250); do
+	[ "$(ss -Htn state established "sport = :$port" | awk '{ n += $1 } END { print n + 0 }')" = 0 ] || break
+	sleep 0.02
+done
 kill -s CONT "$pid"
 wait "$asker"
 code=$(cat "$dir/code")
