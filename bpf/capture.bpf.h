@@ -8,6 +8,7 @@
 
 #include "copy.bpf.h"
 #include "hold.bpf.h"
+#include "inject.bpf.h"
 #include "open.bpf.h"
 #include "session.bpf.h"
 #include "thread.bpf.h"
@@ -138,6 +139,18 @@ static __always_inline bool has_begun(const struct actor *by, const struct tcp_a
 	return c->tx_seq + len == at->tx_next || !is_alone(by->task);
 }
 
+/* What of a send the program does not know of. */
+static __noinline u32 injected_of(struct op *op, const struct actor *by, u32 end, u32 len)
+{
+	const struct conn *c = by->c;
+	u32 begun = c->tx_tid == by->task->pid && c->tx_start_ns ? c->tx_seq : 0;
+	u32 n = injected(op->sk, end, len, begun);
+
+	if (n)
+		op->marks |= SONDE_F_INJECTED;
+	return n;
+}
+
 /* Where an operation, or the first of several that one call made, lies in its stream. `len`: of all
  * of them. */
 static __always_inline void place(struct op *op, const struct actor *by, const struct tcp_at *at,
@@ -153,6 +166,8 @@ static __always_inline void place(struct op *op, const struct actor *by, const s
 		op->other_seq = at->tx_next;
 		return;
 	}
+	if (is_propagating)
+		len += injected_of(op, by, at->tx_next, len);
 	if (has_begun(by, at, len)) {
 		op->seq = c->tx_seq;
 		op->other_seq = c->tx_other;
@@ -345,9 +360,11 @@ static __always_inline void submit(struct scratch *s, struct conn *c, u32 dir)
 	void *ring = ring_of(c->slot);
 	u32 size = sizeof(s->ev) + s->ev.copied + s->ev.tail;
 
+	if (is_propagating && s->ev.h.flags & SONDE_F_INJECTED)
+		size += sizeof(struct sonde_injected);
 	s->ev.h.size = size;
 	asm volatile("" : "+r"(size));
-	if (size > sizeof(s->ev) + SONDE_COPY_MAX + SONDE_TAIL_MAX)
+	if (size > sizeof(s->ev) + SONDE_COPY_MAX + SONDE_TAIL_MAX + sizeof(struct sonde_injected))
 		return;
 	if (!ring || bpf_ringbuf_output(ring, s, size, ring_flags(ring, s->turn++))) {
 		submit_failed(s, c, dir);
@@ -422,6 +439,24 @@ static __always_inline bool is_preface(const struct scratch *s)
 	return s->ev.copied >= 24 && *(const u64 *)s->bytes == 0x5448202a20495250; /* PRI * HT */
 }
 
+/* The bytes of ours go with the operation's first record, and what follows is so much further. One
+ * that begins within a message, where none can be, says nothing of them. */
+static __always_inline void tell_injected(struct rest *r, u32 from)
+{
+	struct sonde_ev_data *ev = &r->s->ev;
+	u32 at = ev->copied + ev->tail;
+
+	asm volatile("" : "+r"(at));
+	if (from || at > SONDE_COPY_MAX + SONDE_TAIL_MAX ||
+	    !injected_take((struct sonde_injected *)(r->s->bytes + at))) {
+		ev->h.flags &= ~SONDE_F_INJECTED;
+		ev->seq += SONDE_INJECTED_LEN;
+	} else {
+		ev->len += SONDE_INJECTED_LEN;
+	}
+	r->seq += SONDE_INJECTED_LEN;
+}
+
 /* What was copied of an operation, from `from` on, and where all of it is wanted, what follows. */
 static __always_inline void submit_whole(struct rest *r, u32 from, bool is_plain)
 {
@@ -444,7 +479,11 @@ static __always_inline void submit_whole(struct rest *r, u32 from, bool is_plain
 		ev->seq += from;
 		ev->len -= from;
 	}
+	if (is_propagating && ev->h.flags & SONDE_F_INJECTED)
+		tell_injected(r, from);
 	submit(s, r->c, r->dir & 1);
+	if (is_propagating)
+		ev->h.flags &= ~SONDE_F_INJECTED;
 	if (s->whole)
 		bpf_loop(REST_MAX, is_plain ? copy_next_plain : copy_next, r, 0);
 }

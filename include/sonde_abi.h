@@ -115,6 +115,17 @@ enum {
 	SONDE_F_ALONE =
 		1 << 8, /* its process has one thread: what it did before it was told before */
 	SONDE_F_TLS_FRESH = 1 << 9, /* with SONDE_F_TLS: counted from the connection's first byte */
+	SONDE_F_INJECTED = 1 << 10, /* of a send: a struct sonde_injected is behind bytes[] */
+};
+
+/* Bytes of ours within a send, behind its first `at`: a whole line of a request's head. They count
+ * in the record's len, as they do in TCP's numbers, and neither in copied nor in tail. */
+enum { SONDE_INJECTED_LEN = 70 };
+
+struct sonde_injected {
+	__u32 at;
+	char line[SONDE_INJECTED_LEN];
+	__u16 reserved;
 };
 
 enum { SONDE_LATE = 2 };
@@ -510,6 +521,7 @@ enum sonde_counter {
 _Static_assert(sizeof(struct sonde_ev_hdr) == 16, "header");
 _Static_assert(sizeof(struct sonde_sched) == 72, "scheduler accounting");
 _Static_assert(sizeof(struct sonde_ev_data) == 176, "data");
+_Static_assert(sizeof(struct sonde_injected) == 76, "injected line");
 _Static_assert(sizeof(struct sonde_ev_open) == 232, "open");
 _Static_assert(sizeof(struct sonde_ev_datagram) == 200, "datagram");
 _Static_assert(sizeof(struct sonde_ev_close) == 72, "close");

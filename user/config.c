@@ -192,6 +192,15 @@ static int set_defaults(struct args *a)
 	return err;
 }
 
+/* Would it put something into requests, and is not said of which processes? */
+static bool propagates_widely(const struct config *c)
+{
+	if (c->propagate == PROPAGATE_OFF || c->command > CMD_RECORD)
+		return false;
+	return !(c->pids.n || c->comms.n || c->exes.n || c->cgroups.n || c->ports.n ||
+		 c->namespaces.n);
+}
+
 /* What no single option can tell. */
 static int check_whole(struct args *a)
 {
@@ -213,6 +222,9 @@ static int check_whole(struct args *a)
 		return fail(a, "--metrics: not together with --spans: print one or the other");
 	if (c->filter_expr && c->metrics)
 		return fail(a, "--filter: not together with --metrics, which count everything");
+	if (propagates_widely(c))
+		return fail(a, "--propagate: expected with --pid, --comm, --exe, --cgroup, "
+			       "--namespace or --port, which say into whose requests");
 	if (c->command == CMD_CHECK && c->pids.n > 1)
 		return fail(a, "--pid: check looks at one process at a time");
 	if (c->command == CMD_CHECK && c->pids.n)

@@ -32,8 +32,7 @@ static struct lack lack(const struct option *o)
 	struct lack l = { "" };
 
 	if (o->missing)
-		snprintf(l.text, sizeof(l.text), " (%s%snot in this build)",
-			 o->missing_for ? o->missing_for : "", o->missing_for ? ": " : "");
+		snprintf(l.text, sizeof(l.text), " (not in this build)");
 	return l;
 }
 

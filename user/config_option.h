@@ -36,10 +36,7 @@ struct option {
 	const char *const *words; /* OPT_BOOL, OPT_ENUM: ends with NULL */
 	const char *def;	  /* default, as a value and in the help; NULL: none */
 	option_check check;	  /* of each item of a list, or of a string */
-	/* What this build does not do, to end "this build does not ..."; NULL: it does. Asking for
-	 * any value but `missing_for` is no wish for it; NULL: every value is. */
-	const char *missing;
-	const char *missing_for;
+	const char *missing; /* what this build does not do, to end "this build does not ..." */
 	const char *help;
 };
 

@@ -105,8 +105,9 @@ const struct option options[] = {
 		  "p95=1s, "
 		  "saturation=10%, stuck=30s; SERVICE is a glob, the last rule that fits counts" },
 	{ "propagate", "off|http", OPT_ENUM, FIELD(propagate), .commands = OBSERVING,
-	  .words = words_propagate, .def = "off", .missing = "propagate trace context",
-	  .missing_for = "http", .help = "put a traceparent into outgoing requests" },
+	  .words = words_propagate, .def = "off",
+	  .help = "put a traceparent into outgoing HTTP/1 requests of the processes that --pid, "
+		  "--comm, --exe, --cgroup, --namespace or --port names" },
 	{ "capture-tier", "auto|socket|syscall", OPT_ENUM, FIELD(tier),
 	  .commands = OBSERVING | CMD(CHECK), .words = words_tier, .def = "auto",
 	  .help = "which kernel hooks to capture with" },

@@ -190,8 +190,7 @@ int option_set(struct config *c, const struct option *o, const char *value,
 		return -EINVAL;
 	}
 	*was = (uint8_t)origin;
-	if (!o->missing || origin == CONFIG_DEFAULT || !(o->commands & 1U << c->command) ||
-	    (o->missing_for && strcmp(value, o->missing_for) != 0))
+	if (!o->missing || origin == CONFIG_DEFAULT || !(o->commands & 1U << c->command))
 		return 0;
 	snprintf(err, size, "%s: this build does not %s", what, o->missing);
 	return -EINVAL;

@@ -24,7 +24,7 @@ from harness.shared import CHECKS, Shared  # noqa: E402
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency", "waits",
          "http2", "grpc", "load", "postgres", "mysql", "redis", "memcached", "dns", "udp", "lives", "churn",
          "namespaces", "identity", "filters", "api", "badinput", "rights", "captures", "traces",
-         "causes", "inflight", "host", "usage", "disk", "tcp", "tls", "tlsh2", "otlp", "scrapes",
+         "causes", "propagate", "inflight", "host", "usage", "disk", "tcp", "tls", "tlsh2", "otlp", "scrapes",
          "go")
 
 

@@ -36,6 +36,7 @@ static void configure(struct sonde_bpf *skel, const char *name)
 	f->n_comms = f->n_exes = f->n_cgroups = f->n_not_comms = SONDE_GLOBS;
 	skel->rodata->is_syscall_tier = is_of_syscall_tier(name);
 	skel->rodata->is_tls_wanted = 1;
+	skel->rodata->is_propagating = 1;
 	bpf_map__set_max_entries(skel->maps.scratches, 2 * (uint32_t)libbpf_num_possible_cpus());
 }
 

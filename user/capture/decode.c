@@ -23,6 +23,18 @@ static bool open_ok(const struct sonde_ev_open *ev)
 	       ev->unix_path_len <= sizeof(ev->unix_path);
 }
 
+/* A line of ours lies behind what was copied, and within what was sent. */
+static bool injected_ok(const struct sonde_ev_data *ev, size_t room)
+{
+	size_t bytes = (size_t)ev->copied + ev->tail;
+	struct sonde_injected is;
+
+	if (bytes + sizeof(is) > room || bytes + sizeof(is.line) > ev->len || ev->dir != SONDE_TX)
+		return false;
+	memcpy(&is, ev->bytes + bytes, sizeof(is));
+	return is.at <= ev->len - sizeof(is.line);
+}
+
 static bool data_ok(const struct sonde_ev_data *ev)
 {
 	/* each alone first: their sum must not wrap */
@@ -31,6 +43,8 @@ static bool data_ok(const struct sonde_ev_data *ev)
 	if (ev->dir > SONDE_RX || ev->tail > SONDE_TAIL_MAX || ev->copied > SONDE_COPY_MAX)
 		return false;
 	if ((size_t)ev->copied + ev->tail > room || (size_t)ev->copied + ev->tail > ev->len)
+		return false;
+	if (ev->h.flags & SONDE_F_INJECTED && !injected_ok(ev, room))
 		return false;
 	return ev->len <= INT32_MAX;
 }

@@ -18,8 +18,10 @@ struct probe_opts {
 	struct sonde_filter filter; /* self_tgid is filled in by probe_open */
 	size_t ring_size;	    /* bytes, 0: 16 MiB; rounded up to a power of two of pages */
 	enum probe_tier tier;
-	bool stats; /* kernel.bpf_stats for the life of the probe */
-	bool tls;   /* load the programs for plaintext of TLS libraries */
+	bool stats;		/* kernel.bpf_stats for the life of the probe */
+	bool tls;		/* load the programs for plaintext of TLS libraries */
+	bool propagate;		/* load those that put a line into requests: propagate.h */
+	uint64_t sampled_below; /* traces that begin there: struct sampler's most */
 };
 
 enum probe_error {
@@ -91,6 +93,14 @@ int probe_mapped_program(struct probe *p, const void *at);
 /* NULL: loaded. Else why they are not: not asked for, or what the kernel said. */
 const char *probe_tls_off(const struct probe *p);
 int probe_tls_sessions(const struct probe *p); /* descriptor of the map */
+
+/* The descriptor of a program that others attach. Negative: it is not loaded. */
+int probe_program(const struct probe *p, const char *name);
+/* For those of propagate.h: connections to that port (0: none) are looked at, whosever they are;
+ * any connection is until its first byte only. */
+void probe_set_trial(struct probe *p, uint16_t port, bool is_brief);
+/* NULL: the programs of propagate.h are loaded. Else why they are not. */
+const char *probe_propagate_off(const struct probe *p);
 
 /* The verdicts, shared with the kernel. */
 void probe_verdict(struct probe *p, uint32_t slot, const struct sonde_verdict *v);

@@ -11,6 +11,8 @@
 #define TRACE_UPROBE_MULTI   ((enum bpf_attach_type)48)
 #define TRACE_UPROBE_SESSION ((enum bpf_attach_type)57)
 
+enum { SPEAKERS_MAX = 65536 }; /* connections that lines are put into; others are left alone */
+
 /* libbpf speaks through a callback without context: the last complaint is kept for the reason. */
 static char last_complaint[160];
 
@@ -43,6 +45,22 @@ static void set_autoload(const struct sonde_bpf *skel, size_t i, bool is_on)
 		bpf_program__set_autoload(second, is_on);
 }
 
+/* Off, it takes no memory, no program of its own, and nothing of the others. */
+static void configure_propagate(const struct sonde_bpf *skel, const struct probe *p,
+				const struct probe_opts *opts)
+{
+	bool is_on = p->is_propagating;
+
+	skel->rodata->is_propagating = is_on;
+	skel->rodata->sampled_below = opts->sampled_below;
+	bpf_map__set_max_entries(skel->maps.injections, is_on ? SPEAKERS_MAX : 1);
+	bpf_map__set_max_entries(skel->maps.speaking, SPEAKERS_MAX);
+	bpf_map__set_autocreate(skel->maps.speaking, is_on);
+	bpf_map__set_autocreate(skel->maps.speakers, is_on);
+	bpf_map__set_autocreate(skel->maps.leaving, is_on);
+	bpf_map__set_autocreate(skel->maps.heads, is_on);
+}
+
 static struct sonde_bpf *configured(const struct probe *p, const struct probe_opts *opts)
 {
 	struct sonde_bpf *skel = sonde_bpf__open();
@@ -58,6 +76,7 @@ static struct sonde_bpf *configured(const struct probe *p, const struct probe_op
 				 (p->is_tls ? (uint32_t)libbpf_num_possible_cpus() : 0) + 3);
 	if (!p->is_tls)
 		bpf_map__set_max_entries(skel->maps.tls_goroutines, 1);
+	configure_propagate(skel, p, opts);
 	for (size_t i = 0; i < PROBE_TLS_MAX; i++)
 		bpf_program__set_autoload(probe_tls_program_of(skel, i), false);
 	return skel;
@@ -91,6 +110,8 @@ static struct sonde_bpf *open_with(const struct probe *p, const struct probe_opt
 	bpf_program__set_autoload(skel->progs.sonde_mapped, p->is_tls || p->is_go);
 	if (p->is_tls)
 		load_tls(skel);
+	bpf_program__set_autoload(skel->progs.sonde_speaker, p->is_propagating);
+	bpf_program__set_autoload(skel->progs.sonde_request, p->is_propagating);
 	if (p->is_go) {
 		bpf_program__set_expected_attach_type(skel->progs.sonde_go_round_trip,
 						      TRACE_UPROBE_MULTI);
@@ -169,6 +190,15 @@ static int load_once(struct probe *p, const struct probe_opts *opts)
 	return err;
 }
 
+/* It is what can be done without most easily. */
+static int load_without_propagate(struct probe *p, const struct probe_opts *opts, int err)
+{
+	snprintf(p->propagate_off, sizeof(p->propagate_off), "%s: %.120s", strerror(-err),
+		 last_complaint[0] ? last_complaint : "the kernel refused it");
+	p->is_propagating = false;
+	return load_once(p, opts);
+}
+
 static int load(struct probe *p, const struct probe_opts *opts)
 {
 	int err = load_once(p, opts);
@@ -180,6 +210,8 @@ static int load(struct probe *p, const struct probe_opts *opts)
 	if (!find_absent(p))
 		return err;
 	err = load_once(p, opts);
+	if (err && p->is_propagating)
+		err = load_without_propagate(p, opts, err);
 	if (err && try_each(p, opts))
 		err = load_once(p, opts);
 	if (err && p->is_go) {
@@ -219,6 +251,8 @@ static enum probe_error load_tier(struct probe *p, const struct probe_opts *opts
 
 	p->tier = tier;
 	p->is_tls = opts->tls;
+	p->is_propagating = opts->propagate;
+	snprintf(p->propagate_off, sizeof(p->propagate_off), "not asked for");
 	/* which socket is meant is told by its cookie, which is no identity in the other tier */
 	p->is_go = tier == PROBE_TIER_SOCKET;
 	snprintf(p->tls_off, sizeof(p->tls_off), "not asked for");

@@ -46,6 +46,24 @@ int probe_mapped_program(struct probe *p, const void *at)
 	return bpf_program__fd(p->skel->progs.sonde_mapped);
 }
 
+int probe_program(const struct probe *p, const char *name)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(p->skel->obj, name);
+
+	return prog ? bpf_program__fd(prog) : -ENOENT;
+}
+
+void probe_set_trial(struct probe *p, uint16_t port, bool is_brief)
+{
+	p->skel->bss->trial_port = port;
+	p->skel->bss->is_brief = is_brief;
+}
+
+const char *probe_propagate_off(const struct probe *p)
+{
+	return p->is_propagating ? NULL : p->propagate_off;
+}
+
 const char *probe_tls_off(const struct probe *p)
 {
 	return p->is_tls ? NULL : p->tls_off;

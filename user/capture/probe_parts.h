@@ -42,9 +42,11 @@ struct probe {
 	int stats_fd;
 	size_t ring_size;
 	bool is_tls;
-	bool is_go;		/* the program for handovers is loaded */
-	char tls_off[160];	/* why not */
-	struct bpf_link *moved; /* where processes are asked for by where they are */
+	bool is_go; /* the program for handovers is loaded */
+	bool is_propagating;
+	char propagate_off[160]; /* why not */
+	char tls_off[160];	 /* why not */
+	struct bpf_link *moved;	 /* where processes are asked for by where they are */
 };
 
 /* --- probe_features.c --- */

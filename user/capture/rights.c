@@ -52,6 +52,15 @@ enum probe_error rights_check(char *err, size_t size)
 	return PROBE_OK;
 }
 
+bool rights_propagate(char *why, size_t size)
+{
+	if (has(effective_capabilities(), CAP_NET_ADMIN))
+		return true;
+	snprintf(why, size,
+		 "missing rights: CAP_NET_ADMIN, which --propagate needs; run as root or grant it");
+	return false;
+}
+
 size_t rights_missing(struct right out[RIGHTS_MAX])
 {
 	static const struct {

@@ -3,11 +3,15 @@
 #ifndef RIGHTS_H
 #define RIGHTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "capture/probe.h"
 
 /* PROBE_OK, PROBE_NO_RIGHTS or PROBE_NO_BTF with one line in err that says what to do. */
 enum probe_error rights_check(char *err, size_t size);
+
+/* May it put something into the requests of others, too? False: one line in why. */
+bool rights_propagate(char *why, size_t size);
 
 /* A right that one can do without, and what that costs; both strings are static. */
 struct right {

@@ -9,7 +9,9 @@
 #include <sys/resource.h>
 #include "capture/go_files.h"
 #include "capture/live.h"
+#include "capture/propagate.h"
 #include "capture/recording.h"
+#include "capture/rights.h"
 #include "capture/tls.h"
 #include "cmd/inquiry.h"
 #include "cmd/sweep.h"
@@ -159,6 +161,7 @@ static void on_second(void *ctx)
 	probe_tick(o->probe);
 	if (o->namespaces)
 		namespaces_tick(o->namespaces);
+	propagate_tick(o->propagate);
 	tls_tick(o->tls, now_ns);
 	watch_go(o, now_ns);
 	watch_cpu(o, now_ns);
@@ -265,6 +268,26 @@ static int open_loop(struct observer *o)
 	return err;
 }
 
+/* Observing works without it, but not without the right to do it, as with every other. */
+static int open_propagate(struct observer *o)
+{
+	char why[256];
+
+	if (o->config->propagate == PROPAGATE_OFF)
+		return 0;
+	if (!rights_propagate(why, sizeof(why))) {
+		log_error("%s", why);
+		return -EPERM;
+	}
+	o->propagate = propagate_open(o->probe, why, sizeof(why));
+	if (!o->propagate)
+		log_warn("no traceparent is put into requests: %s", why);
+	else if (propagate_is_brief(o->propagate))
+		log_warn("only the first request of each connection gets a traceparent: this "
+			 "kernel's FIONREAD fails where sockets are looked at for longer");
+	return 0;
+}
+
 static int open_probe(struct observer *o)
 {
 	const struct config *c = o->config;
@@ -274,6 +297,8 @@ static int open_probe(struct observer *o)
 		.tier = c->tier,
 		.stats = c->stats,
 		.tls = c->tls,
+		.propagate = c->propagate != PROPAGATE_OFF,
+		.sampled_below = sampler_env().most,
 	};
 	char err[512];
 
@@ -286,6 +311,8 @@ static int open_probe(struct observer *o)
 		log_error("cannot read the ring: %s", strerror(errno));
 		return EXIT_CANNOT;
 	}
+	if (open_propagate(o))
+		return EXIT_CANNOT;
 	o->go_files = go_files_open(o->probe);
 	o->tls = tls_open(o->probe);
 	if (!o->tls && c->tls)
@@ -528,6 +555,7 @@ void observer_close(struct observer *o)
 	close_recorder(o);
 	if (o->source)
 		o->source->ops->close(o->source);
+	propagate_close(o->propagate);
 	go_files_close(o->go_files);
 	tls_close(o->tls);
 	probe_close(o->probe);

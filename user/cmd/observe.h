@@ -16,6 +16,7 @@
 #include "pipeline.h"
 
 struct inquiry;
+struct propagation;
 struct recorder;
 struct sweeper;
 struct tls;
@@ -30,8 +31,9 @@ struct observer {
 	struct inquiry *inquiry;       /* who is asked about containers */
 	struct namespaces *namespaces; /* NULL: not asked for */
 	struct go_files *go_files;
-	bool is_go_told; /* that some cannot be watched */
-	struct tls *tls; /* NULL: no plaintext of TLS */
+	bool is_go_told;	       /* that some cannot be watched */
+	struct tls *tls;	       /* NULL: no plaintext of TLS */
+	struct propagation *propagate; /* NULL: nothing is put into requests */
 	struct pipeline pipeline;
 	struct loop *loop;
 	/* Set by the command before observer_run(); NULL: not interested. on_turn: after

@@ -27,10 +27,11 @@ struct conn_request {
 	enum sonde_role role;
 	enum sonde_family family;
 	bool is_tcp;
-	bool is_by_id; /* several at once on a connection */
-	bool is_go;    /* its process is: not known to the stream */
-	bool is_late;  /* further operations have been seen since its head's last */
-	bool is_past;  /* it is told of after it is over: from start_ns to now */
+	bool is_by_id;	  /* several at once on a connection */
+	bool is_go;	  /* its process is: not known to the stream */
+	bool is_late;	  /* further operations have been seen since its head's last */
+	bool is_injected; /* its context is ours: the program gave it none */
+	bool is_past;	  /* it is told of after it is over: from start_ns to now */
 	struct slice request_id;
 	const struct context *context;
 	const struct service *service; /* as is_go; NULL: not known */

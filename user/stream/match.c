@@ -212,6 +212,8 @@ static void tell_request(struct conns *cs, const struct conn *c, struct request 
 		.is_tcp = c->family != SONDE_FAMILY_UNIX,
 		.is_by_id = c->proto->match == MATCH_BY_ID,
 		.is_late = end->ts_ns != cs->now_ns,
+		.is_injected = c->role == SONDE_ROLE_CLIENT && r->context.is_known &&
+			       c->s[SONDE_TX].injected_pos >= r->begin_pos,
 		.request_id = request_text(r, REQUEST_ID),
 		.context = &r->context,
 		.local = &c->local,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One data record into bytes, holes and the end of a direction; records out of order into order. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "stream/conn_impl.h"
 
@@ -99,19 +100,65 @@ static void take_piece(struct conns *cs, struct conn *c, const struct op *op, ui
 		flow_hole(cs, c, ev->dir, in.n - seen, why_not_copied(ev), op);
 }
 
+/* A line of ours, where it lies in what the program sent. */
+static uint64_t take_injected(struct conns *cs, struct conn *c, const struct op *op, uint64_t pos,
+			      const struct sonde_ev_data *ev)
+{
+	const uint8_t *at = ev->bytes + ev->copied + ev->tail;
+	struct slice line = { at + offsetof(struct sonde_injected, line), SONDE_INJECTED_LEN };
+
+	c->s[ev->dir].injected_pos = pos;
+	take_piece(cs, c, op, pos, line, ev);
+	return pos + line.n;
+}
+
+/* How many of the program's bytes are before it; SIZE_MAX: there is none. */
+static size_t injected_at(const struct sonde_ev_data *ev)
+{
+	struct sonde_injected is;
+
+	if (!(ev->h.flags & SONDE_F_INJECTED))
+		return SIZE_MAX;
+	memcpy(&is, ev->bytes + ev->copied + ev->tail, sizeof(is));
+	return is.at;
+}
+
+/* What was copied, the hole behind it, and the last bytes. */
+static void take_pieces(struct conns *cs, struct conn *c, const struct op *op, uint64_t pos,
+			const struct sonde_ev_data *ev)
+{
+	size_t at = injected_at(ev), ours = at == SIZE_MAX ? 0 : SONDE_INJECTED_LEN;
+	struct slice pieces[] = {
+		{ ev->bytes, ev->copied },
+		{ NULL, ev->len - ev->copied - ev->tail - ours },
+		{ ev->bytes + ev->copied, ev->tail },
+	};
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		struct slice *in = &pieces[i];
+
+		if (ours && at <= in->n) {
+			take_piece(cs, c, op, pos, (struct slice){ in->p, at }, ev);
+			pos = take_injected(cs, c, op, pos + at, ev);
+			in->p = in->p ? in->p + at : NULL;
+			in->n -= at;
+			ours = 0;
+		}
+		at -= in->n;
+		take_piece(cs, c, op, pos, *in, ev);
+		pos += in->n;
+	}
+}
+
 static void take(struct conns *cs, struct conn *c, uint64_t pos, const struct sonde_ev_data *ev)
 {
 	struct stream *s = &c->s[ev->dir];
 	struct op op = op_of(c, pos, ev);
-	uint64_t hole = ev->len - ev->copied - ev->tail;
 
 	cs->in_hand = &op;
 	if (pos > s->next)
 		take_gap(cs, c, pos, &op, ev);
-	take_piece(cs, c, &op, pos, (struct slice){ ev->bytes, ev->copied }, ev);
-	take_piece(cs, c, &op, pos + ev->copied, (struct slice){ NULL, hole }, ev);
-	take_piece(cs, c, &op, pos + ev->copied + hole,
-		   (struct slice){ ev->bytes + ev->copied, ev->tail }, ev);
+	take_pieces(cs, c, &op, pos, ev);
 	if (ev->len && op.end_ns > s->last_end_ns)
 		s->last_end_ns = op.end_ns;
 	if (ev->skipped_ns > s->last_end_ns)

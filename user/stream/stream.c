@@ -105,9 +105,16 @@ void stream_merge_ops(struct stream *s)
 		s->held->n_ops = 1;
 }
 
+static uint32_t size_of(const struct sonde_ev_data *ev)
+{
+	uint32_t injected = ev->h.flags & SONDE_F_INJECTED ? sizeof(struct sonde_injected) : 0;
+
+	return (uint32_t)sizeof(*ev) + ev->copied + ev->tail + injected;
+}
+
 int stream_park(struct stream *s, uint64_t pos, const struct sonde_ev_data *ev)
 {
-	size_t bytes = sizeof(*ev) + ev->copied + ev->tail;
+	size_t bytes = size_of(ev);
 	struct parked **at = &s->parked, *p;
 
 	if (s->n_parked >= STREAM_PARKED_MAX || s->parked_bytes + bytes > STREAM_PARKED_BYTES)
@@ -133,7 +140,7 @@ struct parked *stream_unpark(struct stream *s)
 	if (p) {
 		s->parked = p->next;
 		s->n_parked--;
-		s->parked_bytes -= sizeof(*p->ev) + p->ev->copied + p->ev->tail;
+		s->parked_bytes -= size_of(p->ev);
 	}
 	return p;
 }

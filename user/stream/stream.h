@@ -39,13 +39,14 @@ struct parked {
 };
 
 struct stream {
-	uint64_t first;	      /* position where we came to know it */
-	uint64_t next;	      /* position behind the last byte received in order */
-	uint64_t skip;	      /* bytes of the open message that need not be seen; UINT64_MAX: all */
-	uint64_t until;	      /* the verdict in force: position, 0 none */
-	uint64_t failed_pos;  /* where parsing failed last: resync must get past it */
-	uint64_t last_end_ns; /* end of the last operation seen */
-	struct held *held;    /* NULL when no bytes wait */
+	uint64_t first; /* position where we came to know it */
+	uint64_t next;	/* position behind the last byte received in order */
+	uint64_t skip;	/* bytes of the open message that need not be seen; UINT64_MAX: all */
+	uint64_t until; /* the verdict in force: position, 0 none */
+	uint64_t injected_pos; /* of the last line that is ours and not the program's; 0 none */
+	uint64_t failed_pos;   /* where parsing failed last: resync must get past it */
+	uint64_t last_end_ns;  /* end of the last operation seen */
+	struct held *held;     /* NULL when no bytes wait */
 	struct parked *parked; /* NULL when none waits */
 	uint32_t parked_bytes;
 	uint16_t n_parked;

@@ -51,6 +51,14 @@ static void make_ids(const struct trace *tr, struct unit *u, uint32_t request_se
 	ids_make(&seed, &u->ids);
 }
 
+/* What the request was told when it was sent is what it is. */
+static void keep_ids(struct unit *u)
+{
+	u->is_injected = true;
+	memcpy(u->ids.trace_id, u->context.trace_id, sizeof(u->ids.trace_id));
+	memcpy(u->ids.span_id, u->context.span_id, sizeof(u->ids.span_id));
+}
+
 /* The client's end of the same bytes is the parent. A context in the request says so too, unless it
  * is one that the client only passes on: then there is more between. */
 static void follow_client(struct trace *tr, struct unit *u, struct unit *client)
@@ -110,7 +118,10 @@ struct unit *trace_request(struct trace *tr, const struct conn_request *r)
 	u->request_seq = r->request_seq;
 	u->context = *r->context;
 	u->service = r->service;
-	make_ids(tr, u, r->request_seq);
+	if (r->is_injected)
+		keep_ids(u);
+	else
+		make_ids(tr, u, r->request_seq);
 	if (r->role == SONDE_ROLE_SERVER)
 		serve(tr, u, e, r);
 	else

@@ -51,6 +51,8 @@ struct unit {
 	bool is_gone;	   /* the stream has done with it */
 	bool is_pending;   /* its other end may still be seen */
 	bool is_passed_on; /* a client's, and its parent is a request of its process */
+	bool is_told;	   /* its trace is that of others, too: it stays */
+	bool is_injected;  /* a client's, and its request was told its own ids: they stay */
 };
 
 struct held {

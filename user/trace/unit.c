@@ -90,8 +90,40 @@ static void release(struct trace *tr, struct unit *u)
 
 /* --- places --- */
 
-static void copy_place(struct trace *tr, struct unit *u, const struct unit *parent)
+/* A request that was told another trace is of that one, whatever its parent's: its server has been
+ * told the same. */
+static bool is_told_otherwise(const struct unit *u, const uint8_t trace_id[16])
 {
+	return u->is_injected && memcmp(u->context.trace_id, trace_id, 16) != 0;
+}
+
+/* A request whose trace begins with itself and that nobody was told of yet can as well be of the
+ * trace that the first call made for it was told. */
+static void adopt_trace(struct unit *parent, const struct unit *u)
+{
+	bool begins = !parent->is_placed || parent->how == TXN_PARENT_NONE ||
+		      parent->how == TXN_PARENT_UNKNOWN;
+
+	if (!u->is_injected || !begins || parent->is_told || parent->is_injected ||
+	    parent->context.is_known || parent->is_gone)
+		return;
+	parent->is_told = true;
+	memcpy(parent->ids.trace_id, u->context.trace_id, sizeof(parent->ids.trace_id));
+	if (!parent->is_placed)
+		return;
+	memcpy(parent->trace_id, u->context.trace_id, sizeof(parent->trace_id));
+	parent->is_sampled = u->context.is_sampled;
+}
+
+static void copy_place(struct trace *tr, struct unit *u, struct unit *parent)
+{
+	parent->is_told = true;
+	if (is_told_otherwise(u, parent->trace_id)) {
+		u->how = TXN_PARENT_UNKNOWN;
+		memcpy(u->trace_id, u->ids.trace_id, sizeof(u->trace_id));
+		u->is_sampled = u->context.is_sampled;
+		return;
+	}
 	memcpy(u->trace_id, parent->trace_id, sizeof(u->trace_id));
 	memcpy(u->parent_span_id, parent->ids.span_id, sizeof(u->parent_span_id));
 	u->is_sampled = sampler_child(&tr->opts.sampler, u->trace_id, parent->is_sampled);
@@ -130,7 +162,8 @@ void unit_begin_trace(struct trace *tr, struct unit *u, enum txn_parent how)
 {
 	u->how = how;
 	memcpy(u->trace_id, u->ids.trace_id, sizeof(u->trace_id));
-	u->is_sampled = sampler_root(&tr->opts.sampler, u->trace_id);
+	u->is_sampled = u->is_injected ? u->context.is_sampled
+				       : sampler_root(&tr->opts.sampler, u->trace_id);
 	placed(tr, u);
 }
 
@@ -150,7 +183,7 @@ void unit_join(struct trace *tr, struct unit *u)
 
 static void unit_alone(struct trace *tr, struct unit *u)
 {
-	if (u->context.is_known)
+	if (u->context.is_known && !u->is_injected)
 		unit_join(tr, u);
 	else
 		unit_begin_trace(tr, u, TXN_PARENT_UNKNOWN);
@@ -175,6 +208,7 @@ void unit_follow(struct trace *tr, struct unit *u, struct unit *parent, enum txn
 		return;
 	}
 	u->how = how;
+	adopt_trace(parent, u);
 	if (parent->is_placed) {
 		copy_place(tr, u, parent);
 		placed(tr, u);

@@ -247,7 +247,7 @@ void work_call(struct trace *tr, struct unit *u, struct end *e, const struct con
 	struct unit *parent, *hand = handed(tr, e);
 
 	u->request_id = text_hash(r->request_id);
-	if (u->context.is_known) {
+	if (u->context.is_known && !u->is_injected) {
 		parent = p ? passed_on(p, u, true) : NULL;
 		u->is_passed_on = parent != NULL;
 		if (parent)

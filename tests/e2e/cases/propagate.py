@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+--propagate http: what a server hears of each request is byte for byte what it hears without, but for
+one line; the line says what the client's span says; nothing stalls; and nothing of it is left.
+"""
+import json
+import os
+import re
+import signal
+import subprocess
+from collections import Counter
+
+from harness.case import case
+from harness.env import PROGS, PYTHON, tool
+from harness.proc import Failure, until
+from harness.sonde import Sonde
+
+STALL_S = 1.0, 0.2  # in check, on a machine with others on it; in soak. A stall is seconds
+TRIES = 3
+NODE, GO = 30, 24
+
+# that are never given a line: what they say of a trace stays alone, or they are in doubt
+NEVER = re.compile(r"/(own|own-b3|upgrades|bytewise|split|pipelined|pipelined-bodies)(/|$)")
+# of one connection, behind what is in doubt: that depends on what came before
+LATER = re.compile(r"/(chunked|bytewise)/then|/pipelined-apart/[1-9]|/heads/9000|/node/|/go/|/curl/")
+
+
+def hearer(e, port=None):
+    port = e.python("hear.py", port=port)
+    return port, e.procs.all[-1]
+
+
+def heard(proc, n=None):
+    def lines():
+        found = proc.stdout().split("\n")
+        return found[:-1] if n is None or len(found) > n else None
+    return [json.loads(line) for line in until(lines, 10, f"{n} requests heard")]
+
+
+def speak(e, port, *args, seconds=60):
+    p = e.procs.run([PYTHON, os.path.join(PROGS, "speak.py"), port, *args], seconds=seconds)
+    if p.code:
+        raise Failure(f"speak.py {args}: {p.stderr().strip()[-300:]}")
+    return p.stdout()
+
+
+def go_program(e):
+    path = e.path("speak-go")
+    p = e.procs.run([tool("go"), "build", "-o", path, os.path.join(PROGS, "speak.go")], seconds=100,
+                    env={**os.environ, "GO111MODULE": "off", "HOME": e.tmp,
+                         "GOCACHE": e.path("go-cache"), "GOFLAGS": ""})
+    if p.code:
+        raise Failure(f"speak.go: {p.stderr().strip()[-200:]}")
+    return path
+
+
+def clients(e, port, go, big):
+    """Programs as they are; what each prints is not asked for."""
+    url = f"http://127.0.0.1:{port}/curl"
+    runs = [[tool("curl"), "-sS", "--max-time", "20", "-o", "/dev/null", *args] for args in (
+        [f"{url}/get"], ["-I", f"{url}/head"], ["-d", "a=b", f"{url}/post"],
+        ["--data-binary", f"@{big}", f"{url}/big"],
+        ["-H", "Transfer-Encoding: chunked", "--data-binary", f"@{big}", f"{url}/chunked"],
+        ["-H", "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", f"{url}/own"],
+    )]
+    runs += [[tool("node"), os.path.join(PROGS, "speak.js"), port, NODE], [go, port, GO]]
+    for argv in runs:
+        p = e.procs.run(argv, seconds=40)
+        if p.code:
+            raise Failure(f"{argv[0]}: {p.code}, {p.stderr().strip()[-200:]}")
+
+
+def least(outs):
+    """Of several runs, by form: the least time it took."""
+    took = {}
+    for out in outs:
+        for line in out.split("\n"):
+            if line:
+                name, seconds = line.split()
+                took[name] = min(float(seconds), took.get(name, 1e9))
+    return took
+
+
+def whole(requests):
+    return Counter((r["target"], r["sha"]) for r in requests)
+
+
+def propagating(e, *args):
+    s = Sonde(e, "tail", "--json", "--propagate", "http", *args).wait_ready()
+    said = s.proc.stderr()
+    if "no traceparent" in said:
+        raise Failure(said.strip())
+    return s, "only the first" in said
+
+
+def judge_lines(requests, spans, is_brief):
+    """Who got a line and who did not; each line is of the span of that very request."""
+    mine = {t.get("target"): t for t in spans if t["role"] == "client"}
+    theirs = {t.get("target"): t for t in spans if t["role"] == "server"}
+    ids = [tuple(r["ours"]) for r in requests if r["ours"]]
+    if len(set(ids)) != len(ids):
+        raise Failure("a span's id was given twice")
+    for r in requests:
+        target, ours = r["target"], r["ours"]
+        if target is None or NEVER.match(target) or (is_brief and r["n"] > 1):
+            if ours:
+                raise Failure(f"{target[:40]}, request {r['n']} of its connection, was given {ours}")
+            continue
+        if not ours:
+            if not LATER.match(target):
+                raise Failure(f"{target[:40]}, request {r['n']} of its connection, was given nothing")
+            continue
+        if target == "/spliced":  # of its answer no bytes are seen
+            continue
+        client, server = mine.get(target[:1024]), theirs.get(target[:1024])
+        if not client or not server:
+            raise Failure(f"no spans of {target}")
+        if [client["trace_id"], client["span_id"]] != ours:
+            raise Failure(f"{target} was given {ours}, its span is {client['span_id']}")
+        if [server["trace_id"], server["parent_span_id"], server["parent"]] != [*ours, "header"]:
+            raise Failure(f"{target}: the server's span is {server}")
+        if client["request_bytes"] != server["request_bytes"]:
+            raise Failure(f"{target}: {client['request_bytes']} bytes sent, "
+                          f"{server['request_bytes']} received")
+    return len(ids)
+
+
+@case(group=None, limit=150)
+def propagation_adds_a_line_and_nothing_else(e):
+    go, big = go_program(e), e.write("big", os.urandom(10 << 20))
+    port, proc = hearer(e)
+    before = [speak(e, port, "forms") for _ in range(TRIES)]
+    clients(e, port, go, big)
+    truth = heard(proc)
+    # each once, so that spans are told apart by their targets
+    forms = len(truth) - NODE - GO - 6
+    proc.stop()
+    port, proc = hearer(e, port)  # programs say the port in what they send
+    s, is_brief = propagating(e, "--port", port)
+    after = [speak(e, port, "forms")]
+    clients(e, port, go, big)
+    requests = heard(proc, forms // TRIES + NODE + GO + 6)
+    s.settle()
+    once = [*truth[:forms // TRIES], *truth[forms:]]
+    if whole(requests) != whole(once):
+        raise Failure(f"other bytes: {list((whole(requests) - whole(once)).items())[:4]} for "
+                      f"{list((whole(once) - whole(requests)).items())[:4]}")
+    n = judge_lines(requests, s.transactions, is_brief)
+    after += [speak(e, port, "forms") for _ in range(TRIES - 1)]
+    s.end()
+    slow = {name: (took, least(after)[name]) for name, took in least(before).items()
+            if least(after)[name] > took + e.amount(*STALL_S)}
+    if slow:
+        raise Failure(f"seconds without and with: {slow}")
+    if n < 20:
+        raise Failure(f"{n} lines in all")
+    e.figures["lines"] = n
+
+
+def left(word):
+    """What bpftool shows of it."""
+    out = subprocess.run([tool("bpftool"), word, "list"], capture_output=True, text=True,
+                         timeout=20, check=False).stdout
+    return [line for line in out.split("\n") if re.search(
+        r"name (sonde_speaker|sonde_request|speaking|speakers)\b", line)]
+
+
+def gone():
+    return not left("prog") and not left("map")
+
+
+@case(group=None, limit=90)
+def propagation_ends_with_its_process(e):
+    port, proc = hearer(e)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        s, _ = propagating(e, "--port", port)
+        if not left("prog"):
+            raise Failure("bpftool does not show what is there")
+        load = e.procs.start([PYTHON, os.path.join(PROGS, "speak.py"), port, "load", 3])
+        until(lambda: any(r["ours"] for r in heard(proc)), 10, "line")
+        os.kill(s.proc.pid, number)
+        s.proc.wait(5)
+        if load.wait(30):
+            raise Failure(f"{number}: {load.stderr().strip()[-300:]}")
+        until(gone, 30, "end of its programs and maps")
+        n = len(heard(proc))
+        speak(e, port, "load", 1)
+        late = [r for r in heard(proc)[n:] if r["ours"]]
+        if late:
+            raise Failure(f"{number}: {late[0]} after its end")
+
+
+@case(group=None, soak_limit=600)
+def propagation_of_many(e):
+    """So many requests over one connection."""
+    n = e.amount(2000, 100000)
+    port, proc = hearer(e)
+    untraced = float(speak(e, port, "many", n, seconds=300).split()[1])
+    truth = heard(proc, n)
+    s, is_brief = propagating(e, "--port", port)
+    longest = float(speak(e, port, "many", n, seconds=300).split()[1])
+    requests = heard(proc, 2 * n)[n:]
+    if whole(requests) != whole(truth):
+        raise Failure("other bytes")
+    given = sum(bool(r["ours"]) for r in requests)
+    if given != (1 if is_brief else n):
+        raise Failure(f"{given} of {n} were given a line")
+    s.end()
+    e.figures.update(requests=n, given=given, longest_s=longest, untraced_longest_s=untraced)
+
+
+@case(group=None)
+def propagation_wants_to_be_told_whose(e):
+    p = e.procs.run([e.sonde, "tail", "--propagate", "http"])
+    if p.code != 2 or "--propagate" not in p.stderr() or len(p.stderr().splitlines()) != 1:
+        raise Failure(f"exit {p.code}: {p.stderr()}")
+    p = e.procs.run([tool("setpriv"), "--bounding-set=-net_admin", "--inh-caps=-all", e.sonde, "tail",
+                     "--propagate", "http", "--port", "1"])
+    if p.code != 1 or "CAP_NET_ADMIN" not in p.stderr():
+        raise Failure(f"exit {p.code}: {p.stderr()}")
