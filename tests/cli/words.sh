@@ -61,7 +61,7 @@ says 2 '--filter: .*expected =, !=' tail --filter 'status is 5'
 says 2 '--filter: a closing parenthesis is missing' tail --filter '(status=5'
 # what this build does not do
 says 2 "otlp-endpoint: 'collector:4318' .*expected a URL" --otlp-endpoint collector:4318
-says 2 'this build does not propagate trace context' --propagate http
+says 2 '--propagate: expected with --pid, --comm, --exe, --cgroup, --namespace or --port' --propagate http
 says 2 'web-config: cannot read none.yml: No such file' --web-config none.yml
 printf 'tls_server_config:\n  cert: x\n' >"$dir/web.yml"
 says 2 'web.yml:2: cert: not known here; tls_server_config takes cert_file' --web-config web.yml

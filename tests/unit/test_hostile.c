@@ -72,9 +72,26 @@ static uint32_t some_seq(uint32_t at, uint32_t *seed)
 	}
 }
 
+/* A line of ours within a send, as decoding lets it pass; any other record has none. */
+static void some_injected(struct sonde_ev_data *ev, uint32_t *seed)
+{
+	size_t n = ev->copied + ev->tail;
+	struct sonde_injected is = { .at = rnd(seed) % (ev->len + 1) };
+
+	if (ev->dir != SONDE_TX || ev->len + SONDE_INJECTED_LEN > INT32_MAX) {
+		ev->h.flags &= (uint16_t)~SONDE_F_INJECTED;
+		return;
+	}
+	memset(is.line, 'i', sizeof(is.line));
+	memcpy(ev->bytes + n, &is, sizeof(is));
+	ev->h.size += sizeof(is);
+	ev->len += SONDE_INJECTED_LEN;
+}
+
 static void some_data(struct sim_play *p, uint32_t seqs[COOKIES][2], uint64_t now, uint32_t *seed)
 {
-	uint64_t buffer[(sizeof(struct sonde_ev_data) + 1024) / 8];
+	uint64_t buffer[(sizeof(struct sonde_ev_data) + 1024 + sizeof(struct sonde_injected)) / 8 +
+			1];
 	struct sonde_ev_data *ev = (void *)buffer;
 	size_t n;
 
@@ -93,6 +110,8 @@ static void some_data(struct sim_play *p, uint32_t seqs[COOKIES][2], uint64_t no
 	ev->other_seq = some_seq(seqs[ev->cookie][!ev->dir], seed);
 	ev->lost = rnd(seed) % 10 == 0;
 	ev->h.flags = rnd(seed) % 3 == 0 ? (uint16_t)rnd(seed) : 0;
+	if (ev->h.flags & SONDE_F_INJECTED)
+		some_injected(ev, seed);
 	ev->start_ns = rnd(seed) % 2 ? now - 10 : rnd(seed);
 	ev->arrival_ns = rnd(seed) % 2 ? now + 10 : 0;
 	seqs[ev->cookie][ev->dir] = ev->seq + ev->len;
