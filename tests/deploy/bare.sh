@@ -51,6 +51,8 @@ bare_open() {
 	rm -rf --one-file-system "$tree"
 	cp -a "$base" "$tree"
 	cp -L /etc/resolv.conf "$tree/etc/resolv.conf"
+	# who this host trusts, a proxy that signs anew among them; Node asks for a file of its own
+	cp -L /etc/ssl/certs/ca-certificates.crt "$tree/etc/ssl/certs/"
 	# security updates as an ordinary installation has them
 	if [ -e /etc/apt/sources.list.d/debian.sources ]; then
 		rm -f "$tree/etc/apt/sources.list"
@@ -64,6 +66,7 @@ bare_open() {
 
 inside() {
 	chroot "$tree" /usr/bin/env -i HOME=/root TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+		NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
 		/bin/sh -c "$1"
 }
 
