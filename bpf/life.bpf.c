@@ -138,6 +138,9 @@ static __always_inline int state_changed(struct sock *sk, int from, int to)
 
 	if (sk->sk_protocol != IPPROTO_TCP || sk->sk_kern_sock)
 		return 0;
+	/* no connection; in the syscall tier one that was reset may have had its address */
+	if (from == TCP_LISTEN || to == TCP_LISTEN)
+		return 0;
 	if (to == TCP_SYN_SENT) {
 		connect_began(sk);
 		return 0;
