@@ -217,7 +217,7 @@ fresh-check: need-root
 
 # sonde on other kernels, under emulation: all of them, or those that make check boots. ARGS=--write
 # renews docs/kernels.md and tests/vm/verifier.tsv.
-VM_BINARIES := $(addprefix $(O)/vm/,guest load netem verifier hooks) $(O)/tests/vm/hooks.bpf.o
+VM_BINARIES := $(addprefix $(O)/vm/,guest load netem kept verifier hooks) $(O)/tests/vm/hooks.bpf.o
 
 vm-check: $(O)/sonde $(VM_BINARIES)
 	$(Q)python3 tests/vm/matrix.py $(O) $(ARGS)

@@ -259,13 +259,9 @@ static void end(const char *of, pid_t pid)
 	unlink("/tmp/recording");
 }
 
-/* One load under sonde's eyes. */
-static void watch(const char *of, char *kind, char *flag, char *value)
+/* A load under sonde's eyes. */
+static void watch_load(const char *of, char *const argv[], char *const load[])
 {
-	char *argv[] = {
-		"/sonde", "tail", "--json", "--record", "/tmp/recording", flag, value, NULL
-	};
-	char *load[] = { "/load", kind, NULL };
 	char name[64];
 	pid_t pid = observe(of, argv);
 
@@ -279,6 +275,26 @@ static void watch(const char *of, char *kind, char *flag, char *value)
 	named(name, "links", of);
 	say_links(name);
 	end(of, pid);
+}
+
+static void watch(const char *of, char *kind, char *flag, char *value)
+{
+	char *argv[] = {
+		"/sonde", "tail", "--json", "--record", "/tmp/recording", flag, value, NULL
+	};
+	char *load[] = { "/load", kind, NULL };
+
+	watch_load(of, argv, load);
+}
+
+/* With a line put into requests on connections that are kept. */
+static void propagate(void)
+{
+	char *argv[] = { "/sonde", "tail", "--json",	  "--record", "/tmp/recording",
+			 "--port", "8091", "--propagate", "http",     NULL };
+	char *kept[] = { "/kept", NULL };
+
+	watch_load("kept", argv, kept);
 }
 
 static void tail(char *tier)
@@ -337,6 +353,8 @@ static void do_task(const char *task)
 
 	if (!strcmp(task, "verifier"))
 		command("verifier", verifier);
+	else if (!strcmp(task, "propagate"))
+		propagate();
 	else
 		command("hooks", hooks);
 	finish();
@@ -369,6 +387,7 @@ int main(void)
 	watch("tls-socket", "secure", "--capture-tier", "socket");
 	watch("tls-syscall", "secure", "--capture-tier", "syscall");
 	watch("cgroup", "few", "--cgroup", "/shop");
+	propagate();
 	netem();
 	kill(pid, SIGTERM);
 	if (access(verifier[0], X_OK) == 0)

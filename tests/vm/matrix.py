@@ -79,8 +79,9 @@ def cpio(files):
 
 
 def initramfs(build):
-    binaries = {"init": "vm/guest", "load": "vm/load", "netem": "vm/netem", "sonde": "sonde",
-                "verifier": "vm/verifier", "hooks": "vm/hooks", "hooks.bpf.o": "tests/vm/hooks.bpf.o"}
+    binaries = {"init": "vm/guest", "load": "vm/load", "netem": "vm/netem", "kept": "vm/kept",
+                "sonde": "sonde", "verifier": "vm/verifier",
+                "hooks": "vm/hooks", "hooks.bpf.o": "tests/vm/hooks.bpf.o"}
     sources = {name: os.path.join(build, path) for name, path in binaries.items()}
     for name in ("sonde", "verifier", "load", "hooks"):
         sources.update({lib.lstrip("/"): lib for lib in libraries(sources[name])})
@@ -159,6 +160,7 @@ class Judge:
         self.expected = KERNELS[self.name]
         self.lines, self.problems = [], 0
         self.tier, self.off, self.on, self.exact = "-", [], 0, {}
+        self.lines_in = "-"  # which requests get a line
 
     def say(self, what, problem=None):
         self.problems += problem is not None
@@ -176,6 +178,7 @@ class Judge:
             self.say(f"tls-{tier}", self.decrypted(tier))
         if self.expected.tiers:
             self.say("cgroup", self.cgroup())
+            self.say("propagate", self.propagated())
             self.say("netem-delay", self.delayed())
             self.say("netem-loss", self.lossy())
         for tier in ("socket", "syscall"):
@@ -231,6 +234,36 @@ class Judge:
         links = {LINKS[kind] for kind in self.found[f"links-tls-{tier}"].text.split()
                  if kind in LINKS}
         return None if links == {self.expected.uprobes} else f"attached by {links or 'nothing'}"
+
+    def propagated(self):
+        """None, or how requests on kept connections were not given what they must: kept.c."""
+        kept, said = self.found.get("load-kept"), self.found["ready-kept"].text
+        if not kept:
+            return f"did not observe: {said.strip()[-300:]}"
+        if "no traceparent" in said:
+            return said.strip()
+        self.lines_in = "the first" if "only the first" in said else "all"
+        if self.lines_in != "all" and self.release in all_before():
+            return f"{said.strip()}; it did before"
+        if kept.code or not kept.text:
+            return f"exit {kept.code}: {self.found['load-kept.err'].text}"
+        given = {}
+        for nth, target, lines, *ours in (line.split() for line in kept.text.splitlines()):
+            own = target.startswith("/own/")
+            is_due = not own and (self.lines_in == "all" or nth == "0")
+            if (int(lines), ours != ["-", "-"]) != (int(own or is_due), is_due):
+                return f"{target}, request {nth}: {lines} lines, ours {ours}"
+            if is_due:
+                given[target] = ours
+        self.lines_in += f": {len(given)} of {len(kept.text.splitlines())}"
+        spans = [json.loads(line) for line in self.found["tail-kept"].text.splitlines()]
+        told = {t["target"]: [t["trace_id"], t["span_id"]] for t in spans if t["role"] == "client"}
+        wrong = {t: told[t] for t, ours in given.items() if t in told and told[t] != ours}
+        missing = [t for t in given if t not in told and not t.startswith("/last/")]
+        if wrong or (missing and not self.missed("kept")):
+            return f"spans {wrong} for {given}; none of {missing}"
+        left = self.found["left-kept"].text.strip()
+        return f"{left} BPF programs left behind" if left != "0" else None
 
     def durations(self, tier):
         """By role, in the order of the requests: how long each took, in ms."""
@@ -325,6 +358,12 @@ class Judge:
         return dict(line.split(" ", 1) for line in lines if " " in line)
 
 
+def all_before():
+    """The releases on which all requests got a line when the table was written."""
+    with open(DOC) as f:
+        return re.findall(r"^\| (\S+) \|.*\| all: \d+ of \d+ \|", f.read(), re.MULTILINE)
+
+
 def recorded():
     out = {}
     with open(COUNTS) as f:
@@ -367,13 +406,13 @@ def write_counts(judges):
 
 def table(judges):
     rows = ["| kernel | tier | programs | requests counted, by tier | within TLS, uprobes by | "
-            "off, and why |", "|---|---|---|---|---|---|"]
+            "given a `traceparent` on kept connections | off, and why |", "|---|---|---|---|---|---|---|"]
     for j in judges:
         exact = ", ".join(f"{t} {n}" for t, n in j.exact.items() if t in j.expected.tiers)
         secure = ", ".join(f"{t} {j.exact[f'tls-{t}']}" for t in j.expected.tiers
                            if f"tls-{t}" in j.exact)
         rows.append(f"| {j.release} | {j.tier} | {j.on or '-'} | {exact or '-'} | "
-                    f"{f'{secure}; {j.expected.uprobes}' if secure else '-'} | "
+                    f"{f'{secure}; {j.expected.uprobes}' if secure else '-'} | {j.lines_in} | "
                     f"{'; '.join(j.off) or '-'} |")
     return "\n".join(rows)
 
@@ -401,6 +440,17 @@ def verify(qemu, folder, kernels, initrd, args):
     return 1 if any(j.problems for j in judges) else 0
 
 
+def propagate(qemu, folder, kernels, initrd):
+    """Lines in requests, and nothing else."""
+    failed = 0
+    for k in kernels:
+        j = Judge(k, *boot(qemu, folder, k, initrd, task="propagate"))
+        j.say("propagate", j.propagated() if "end" in j.found else f"no last word: {list(j.found)}")
+        print("\n".join(j.lines), f"({j.release}, {j.seconds:.0f} s; {j.lines_in})", flush=True)
+        failed += j.problems
+    return 1 if failed else 0
+
+
 def hooks(qemu, folder, kernels, initrd):
     """What each way in adds to a send, in instructions."""
     for k in kernels:
@@ -418,6 +468,8 @@ def main():
                    help="count what the verifier walks, and nothing else")
     p.add_argument("--hooks", action="store_true",
                    help="measure tracepoints against functions' entries, and nothing else")
+    p.add_argument("--propagate", action="store_true",
+                   help="lines put into requests on kept connections, and nothing else")
     p.add_argument("kernels", nargs="*", metavar="KERNEL")
     args = p.parse_intermixed_args()
     names = args.kernels or list(KERNELS)
@@ -428,6 +480,8 @@ def main():
         os.unlink(old)
     if args.verifier:
         return verify(qemu, folder, kernels, initrd, args)
+    if args.propagate:
+        return propagate(qemu, folder, kernels, initrd)
     if args.hooks:
         hooks(qemu, folder, kernels, initrd)
         return 0

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * kept: a server that says of each request what it heard, and clients that keep their connections,
+ * over IPv4 and IPv6 at once. A line "NTH TARGET LINES TRACE SPAN" for each answer: the how manieth
+ * of its connection it was, how many lines said its trace, and what the one behind its first line
+ * said ("- -": none is there). Ends with 1 where a request arrived as other bytes but for that
+ * line, or where a socket does not say what it holds.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PORT = 8091, BIG = 100000, ROOM = BIG + 4096, CONNECTIONS = 2, REQUESTS = 40 };
+
+#define OWN   "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+#define BEGIN "traceparent: 00-"
+#define LINE  (sizeof(OWN) - 1)
+
+static void fail(const char *what, const char *target)
+{
+	fprintf(stderr, "%s: %s (%s)\n", target, what, strerror(errno));
+	exit(1);
+}
+
+static uint64_t hash(uint64_t h, const char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3; /* FNV-1a */
+	return h;
+}
+
+static socklen_t address(int family, struct sockaddr_in6 *a)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)a;
+
+	memset(a, 0, sizeof(*a));
+	a->sin6_family = (sa_family_t)family;
+	a->sin6_port = htons(PORT); /* at the same place in both */
+	if (family == AF_INET6) {
+		a->sin6_addr = in6addr_loopback;
+		return sizeof(*a);
+	}
+	in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return sizeof(*in);
+}
+
+/* Reads one request; its length, 0 at the end of the stream. Nothing may come behind it. */
+static size_t hear(int fd, char *buf)
+{
+	size_t have = 0, all = 0;
+
+	while (!all || have < all) {
+		ssize_t n = recv(fd, buf + have, ROOM - 1 - have, 0);
+		char *end, *length;
+
+		if (n <= 0)
+			return 0;
+		have += (size_t)n;
+		buf[have] = '\0';
+		end = all ? NULL : strstr(buf, "\r\n\r\n");
+		length = end ? strcasestr(buf, "content-length: ") : NULL;
+		if (end)
+			all = (size_t)(end + 4 - buf) +
+			      (length && length < end ? strtoul(length + 16, NULL, 10) : 0);
+	}
+	return have == all ? all : 0;
+}
+
+/* What is said of a request: hash and length without our line, and what it said. */
+static void tell(int fd, const char *buf, size_t n)
+{
+	const char *end = strstr(buf, "\r\n\r\n"), *first = strstr(buf, "\r\n") + 2;
+	int has_ours = !strncmp(first, BEGIN, sizeof(BEGIN) - 1), lines = 0;
+	size_t head = (size_t)(first - buf), line = has_ours ? LINE : 0;
+	uint64_t h = hash(hash(0xcbf29ce484222325, buf, head), first + line, n - head - line);
+	char body[256], answer[512];
+	int len;
+
+	for (const char *at = strstr(buf, "\r\n"); at && at < end; at = strstr(at + 2, "\r\n"))
+		lines += !strncasecmp(at + 2, "traceparent:", 12);
+	len = snprintf(body, sizeof(body), "%016llx %zu %d %.32s %.16s", (unsigned long long)h,
+		       n - line, lines, has_ours ? first + 16 : "-", has_ours ? first + 49 : "-");
+	len = snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s",
+		       len, body);
+	if (send(fd, answer, (size_t)len, MSG_NOSIGNAL) != len)
+		_exit(1);
+}
+
+static void serve(int family)
+{
+	static char buf[ROOM];
+	struct sockaddr_in6 a;
+	socklen_t size = address(family, &a);
+	int s = socket(family, SOCK_STREAM, 0), one = 1;
+	size_t n;
+
+	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(s, (struct sockaddr *)&a, size) || listen(s, 8))
+		fail("cannot listen", "server");
+	if (fork() != 0) {
+		close(s);
+		return;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		int fd = accept(s, NULL, NULL);
+
+		while ((n = hear(fd, buf)))
+			tell(fd, buf, n);
+		close(fd); /* not before the client has said that it is done */
+	}
+}
+
+static void send_all(int fd, const char *bytes, size_t n, const char *target)
+{
+	for (size_t at = 0; at < n;) {
+		ssize_t sent = send(fd, bytes + at, n - at, MSG_NOSIGNAL);
+
+		if (sent <= 0)
+			fail("not sent", target);
+		at += (size_t)sent;
+	}
+}
+
+/* The answer, which comes in one piece: what is there is what the socket says is there. */
+static void receive(int fd, char *buf, size_t size, const char *target)
+{
+	ssize_t n = recv(fd, buf, size - 1, MSG_PEEK);
+	int ready = -1;
+
+	if (n <= 0 || ioctl(fd, FIONREAD, &ready))
+		fail("no answer", target);
+	if (ready != n) {
+		fprintf(stderr, "%s: FIONREAD says %d, there are %zd\n", target, ready, n);
+		exit(1);
+	}
+	if (recv(fd, buf, size - 1, 0) != n)
+		fail("not read", target);
+	buf[n] = '\0';
+}
+
+/* The same without a receive, the way to the server being closed; then there is nothing more. */
+static void receive_last(int fd, char *buf, size_t size, const char *target)
+{
+	int ends[2];
+	ssize_t n;
+
+	if (shutdown(fd, SHUT_WR) || pipe(ends))
+		fail("not half closed", target);
+	n = splice(fd, NULL, ends[1], NULL, size - 1, 0);
+	if (n <= 0 || read(ends[0], buf, size - 1) != n)
+		fail("not spliced", target);
+	buf[n] = '\0';
+	if (recv(fd, ends, 1, 0) != 0)
+		fail("no end", target);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* The request and, where body and head are sent apart, the head's length. */
+static size_t write_request(char *buf, int form, const char *target, size_t *head)
+{
+	static const size_t bodies[] = { 0, 1000, BIG, 3000, 0 };
+	size_t body = bodies[form];
+	int n = snprintf(buf, 512, "%s %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n",
+			 body ? "POST" : "GET", target, form == 4 ? OWN : "", body);
+
+	for (size_t i = 0; i < body; i++)
+		buf[(size_t)n + i] = (char)(i * 31 >> 3);
+	*head = form == 3 ? (size_t)n : (size_t)n + body;
+	return (size_t)n + body;
+}
+
+static void ask(int fd, const char *name, int nth)
+{
+	static const char *const kinds[] = { "get", "post", "big", "apart", "own" };
+	static char buf[ROOM];
+	char target[64], answer[512], trace[33], span[17];
+	int form = nth % 5, is_last = nth == REQUESTS, lines = -1;
+	size_t head, all, heard = 0;
+	unsigned long long h = 0;
+	const char *body;
+
+	snprintf(target, sizeof(target), "/%s/%s/%d", is_last ? "last" : kinds[form], name, nth);
+	all = write_request(buf, form, target, &head);
+	send_all(fd, buf, head, target);
+	send_all(fd, buf + head, all - head, target);
+	(is_last ? receive_last : receive)(fd, answer, sizeof(answer), target);
+	body = strstr(answer, "\r\n\r\n");
+	if (!body ||
+	    sscanf(body + 4, "%llx %zu %d %32s %16s", &h, &heard, &lines, trace, span) != 5)
+		fail("not such an answer", target);
+	if (heard != all || h != hash(0xcbf29ce484222325, buf, all)) {
+		fprintf(stderr, "%s: other bytes: %zu heard of %zu\n", target, heard, all);
+		exit(1);
+	}
+	printf("%d %s %d %s %s\n", nth, target, lines, trace, span);
+	fflush(stdout);
+}
+
+static void use(int family)
+{
+	for (int i = 0; i < CONNECTIONS; i++) {
+		int fd = socket(family, SOCK_STREAM, 0);
+		struct sockaddr_in6 a;
+		socklen_t size = address(family, &a);
+		char name[16];
+
+		snprintf(name, sizeof(name), "%d.%d", family == AF_INET ? 4 : 6, i);
+		if (connect(fd, (struct sockaddr *)&a, size))
+			fail("not connected", name);
+		for (int n = 0; n <= REQUESTS; n++)
+			ask(fd, name, n);
+		close(fd);
+	}
+}
+
+int main(void)
+{
+	pid_t other;
+	int status = 1;
+
+	serve(AF_INET);
+	serve(AF_INET6);
+	other = fork();
+	use(other ? AF_INET : AF_INET6);
+	if (!other)
+		return 0;
+	waitpid(other, &status, 0);
+	return status != 0;
+}
