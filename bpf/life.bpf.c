@@ -138,9 +138,6 @@ static __always_inline int state_changed(struct sock *sk, int from, int to)
 
 	if (sk->sk_protocol != IPPROTO_TCP || sk->sk_kern_sock)
 		return 0;
-	/* no connection; in the syscall tier one that was reset may have had its address */
-	if (from == TCP_LISTEN || to == TCP_LISTEN)
-		return 0;
 	if (to == TCP_SYN_SENT) {
 		connect_began(sk);
 		return 0;
@@ -155,15 +152,17 @@ static __always_inline int state_changed(struct sock *sk, int from, int to)
 		return 0;
 	}
 	c = conn_of(sk);
-	if (!c)
+	if (!c || c->is_over)
 		return 0;
 	if (to == TCP_ESTABLISHED) {
 		c->established_ns = bpf_ktime_get_ns();
 		tcp_connected(sk, c);
 		return 0;
 	}
-	if (to == TCP_CLOSE)
+	if (to == TCP_CLOSE) {
+		c->is_over = true;
 		tcp_ended(sk, c);
+	}
 	if (to == TCP_CLOSE && is_connecting(sk, from)) {
 		if (c->flags & CONN_OBSERVED)
 			connect_failed(sk, c);

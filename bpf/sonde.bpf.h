@@ -85,6 +85,7 @@ struct conn {
 	u32 tcp_walk; /* the last to find it */
 	u8 tcp_role;  /* of one that is older than the observer, by the port */
 	u8 tcp_is_begun;
+	u8 is_over; /* its end was told: in the syscall tier the address may be another's by now */
 	u8 tcp_closed_windows; /* 1 << enum sonde_dir: of which a walk found the window closed */
 };
 

@@ -53,23 +53,6 @@ static const struct field *const fields[] = {
 
 enum { FIELD_MAX = sizeof(fields) / sizeof(fields[0]) - 1 };
 
-/* slice_ieq() with one of ours, which is as long and has no capitals. */
-static bool is_name(struct slice name, const char *ours)
-{
-	size_t i = 0;
-
-	for (; i + 8 <= name.n; i += 8)
-		if (octets_lower(octets_load(name.p + i)) != octets_load(ours + i))
-			return false;
-	if (name.n >= 8)
-		return octets_lower(octets_load(name.p + name.n - 8)) ==
-		       octets_load(ours + name.n - 8);
-	for (; i < name.n; i++)
-		if (slice_lower(name.p[i]) != (uint8_t)ours[i])
-			return false;
-	return true;
-}
-
 enum http_field http_field_find(struct slice name, uint8_t *rank)
 {
 	const struct field *f = name.n <= FIELD_MAX ? fields[name.n] : NULL;
@@ -77,7 +60,8 @@ enum http_field http_field_find(struct slice name, uint8_t *rank)
 	*rank = 0;
 	for (; f && f->name; f++) {
 		/* the first letter tells most of them apart; as slice_ieq() folds it */
-		if ((name.p[0] | 0x20) != (f->name[0] | 0x20) || !is_name(name, f->name))
+		if ((name.p[0] | 0x20) != (f->name[0] | 0x20) ||
+		    !slice_ieq(name, (struct slice){ (const uint8_t *)f->name, name.n }))
 			continue;
 		*rank = f->rank;
 		return (enum http_field)f->id;

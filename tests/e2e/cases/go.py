@@ -5,8 +5,8 @@ import os
 import time
 from collections import Counter
 
+from harness import golang
 from harness.case import case
-from harness.env import PROGS, tool
 from harness.expect import Expect
 from harness.proc import Failure, free_port, until
 from harness.replay import replay
@@ -24,17 +24,7 @@ BUILDS = {
 
 def program(e, build):
     """secure.go; the path differs by build, so that no other case's file is watched for it."""
-    top = os.path.dirname(e.tmp)
-    path = os.path.join(top, "secure-" + build)
-    if os.path.exists(path):
-        return path
-    flags, env = BUILDS[build]
-    p = e.procs.run([tool("go"), "build", *flags, "-o", path, os.path.join(PROGS, "secure.go")],
-                    seconds=200, env={**os.environ, "GO111MODULE": "off", "HOME": e.tmp, "GOFLAGS": "",
-                                      "GOCACHE": os.path.join(top, "go-cache"), **env})
-    if p.code:
-        raise Failure(f"secure.go: {p.stderr().strip()[-200:]}")
-    return path
+    return golang.program(e, "secure", build, *BUILDS[build])
 
 
 def serve(e, path, *words):

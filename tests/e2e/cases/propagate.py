@@ -10,6 +10,7 @@ import signal
 import subprocess
 from collections import Counter
 
+from harness import golang
 from harness.case import case
 from harness.env import PROGS, PYTHON, tool
 from harness.proc import Failure, until
@@ -42,16 +43,6 @@ def speak(e, port, *args, seconds=60):
     if p.code:
         raise Failure(f"speak.py {args}: {p.stderr().strip()[-300:]}")
     return p.stdout()
-
-
-def go_program(e):
-    path = e.path("speak-go")
-    p = e.procs.run([tool("go"), "build", "-o", path, os.path.join(PROGS, "speak.go")], seconds=100,
-                    env={**os.environ, "GO111MODULE": "off", "HOME": e.tmp,
-                         "GOCACHE": e.path("go-cache"), "GOFLAGS": ""})
-    if p.code:
-        raise Failure(f"speak.go: {p.stderr().strip()[-200:]}")
-    return path
 
 
 def clients(e, port, go, big):
@@ -127,7 +118,7 @@ def judge_lines(requests, spans, is_brief):
 
 @case(group=None, limit=150)
 def propagation_adds_a_line_and_nothing_else(e):
-    go, big = go_program(e), e.write("big", os.urandom(10 << 20))
+    go, big = golang.program(e, "speak"), e.write("big", os.urandom(10 << 20))
     port, proc = hearer(e)
     before = [speak(e, port, "forms") for _ in range(TRIES)]
     clients(e, port, go, big)

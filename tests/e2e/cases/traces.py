@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 
 from cases.dns import Dnsmasq
 from cases.postgres import Server
+from harness import golang
 from harness.case import case
 from harness.env import PROGS, PYTHON, tool
 from harness.proc import Failure, free_port
@@ -72,7 +73,7 @@ class Chain:
 
     def command(self, kind):
         if kind == "go":
-            return [go_program(self.e)]
+            return [golang.program(self.e, "hop")]
         run = {"node": [tool("node")], "python": [PYTHON]}[kind]
         return [*run, os.path.join(PROGS, {"node": "hop.js", "python": "hop.py"}[kind])]
 
@@ -81,18 +82,6 @@ class Chain:
             p.stop()
         # ids by service, as they say themselves
         self.said = [Counter(p.stdout().split()) for p in self.procs]
-
-
-def go_program(e):
-    path = os.path.join(os.path.dirname(e.tmp), "hop-go")
-    if os.path.exists(path):
-        return path
-    p = e.procs.run([tool("go"), "build", "-o", path, os.path.join(PROGS, "hop.go")], seconds=100,
-                    env={**os.environ, "GO111MODULE": "off", "HOME": e.tmp,
-                         "GOCACHE": e.path("go-cache"), "GOFLAGS": ""})
-    if p.code:
-        raise Failure(f"hop.go: {p.stderr().strip()[-200:]}")
-    return path
 
 
 def load(port, name, flight, headers, requests=REQUESTS):
@@ -244,7 +233,7 @@ def table(rows):
 def traces_are_true(e):
     database, names, rows, problems, runs = Server(e), Dnsmasq(e), [], [], []
     if any(kind == "go" for _, kind, *_ in RUNS):
-        go_program(e)
+        golang.program(e, "hop")
     tail = Sonde(e, "tail", "--json").wait_ready()
     for name, kind, passes, headers, front, least in RUNS:
         if kind == "go" and e.tier == "syscall":

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import time
 
+from harness import golang
 from harness.case import case
 from harness.cgroup import V1
 from harness.env import PROGS, PYTHON, quiet, tool
@@ -172,13 +173,8 @@ def waits_of_many_on_one_thread(e):
 
 
 def go_server(e, redis):
-    path = e.path("waits-go")
-    p = e.procs.run([tool("go"), "build", "-o", path, os.path.join(PROGS, "waits.go")],
-                    seconds=100, env={**os.environ, "GO111MODULE": "off"})
-    if p.code != 0:
-        raise Failure(f"go build: {p.stderr()[-300:]}")
     port = free_port()
-    e.serve([path, port, redis], port)
+    e.serve([golang.program(e, "waits"), port, redis], port)
     return port
 
 
