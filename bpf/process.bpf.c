@@ -112,15 +112,79 @@ int BPF_PROG(sonde_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/* Threads that end at one moment on several processors may each find that none is alive: the first
+ * to come here speaks for all. By the lowest bits of the process's number, the one last told of. */
+#define ENDED 4096
+
+__u64 ended[ENDED];
+
+static __always_inline bool is_told(struct task_struct *task, u32 tgid)
+{
+	/* a number is not given again so soon that the low half of the birth would be the same */
+	u64 who = (u64)tgid << 32 | (u32)task->group_leader->start_boottime;
+
+	return __sync_lock_test_and_set(&ended[tgid % ENDED], who) == who;
+}
+
+/* What threads used that have ended and are still on their process's list: the first of all is
+ * kept there until the others are gone. */
+#define THREADS_MAX 4096
+
+struct used {
+	struct list_head *at, *end;
+	u64 run_ns, user_ns, system_ns, read_bytes, written_bytes;
+};
+
+static long used_add(u32 i, struct used *u)
+{
+	struct task_struct *t;
+
+	if (!u->at || u->at == u->end)
+		return 1;
+	t = (void *)u->at - bpf_core_field_offset(struct task_struct, thread_node);
+	u->run_ns += BPF_CORE_READ(t, se.sum_exec_runtime);
+	u->user_ns += BPF_CORE_READ(t, utime);
+	u->system_ns += BPF_CORE_READ(t, stime);
+	if (bpf_core_field_exists(t->ioac.read_bytes)) {
+		u->read_bytes += BPF_CORE_READ(t, ioac.read_bytes);
+		u->written_bytes += BPF_CORE_READ(t, ioac.write_bytes);
+	}
+	u->at = BPF_CORE_READ(t, thread_node.next);
+	return 0;
+}
+
+/* Into `u`, zero before: what all threads used, those on the list and those already let go of. A
+ * thread that is let go of meanwhile would be in both sums or in none: the kernel counts such
+ * moments. */
+static __always_inline bool used_by(struct signal_struct *all, struct used *u)
+{
+	u32 moment = BPF_CORE_READ(all, stats_lock.seqcount.seqcount.sequence);
+
+	u->end = (void *)all + bpf_core_field_offset(struct signal_struct, thread_head);
+	u->at = BPF_CORE_READ(all, thread_head.next);
+	u->run_ns = all->sum_sched_runtime;
+	u->user_ns = all->utime;
+	u->system_ns = all->stime;
+	if (bpf_core_field_exists(all->ioac.read_bytes)) {
+		u->read_bytes = all->ioac.read_bytes;
+		u->written_bytes = all->ioac.write_bytes;
+	}
+	bpf_loop(THREADS_MAX, used_add, u, 0);
+	return !(moment & 1) && moment == BPF_CORE_READ(all, stats_lock.seqcount.seqcount.sequence);
+}
+
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(sonde_exit, struct task_struct *task)
 {
 	u32 tgid = task->tgid, *known, flags;
 	struct signal_struct *all = task->signal;
+	struct used used = {};
 	struct sonde_ev_exit *ev;
 
 	/* the last thread of the process, whichever it is; none of the kernel's own */
 	if (all->live.counter != 0 || task->flags & PF_KTHREAD)
+		return 0;
+	if (is_told(task, tgid))
 		return 0;
 	known = bpf_map_lookup_elem(&processes, &tgid);
 	flags = known ? *known : 0;
@@ -132,18 +196,19 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 	if (!ev)
 		return 0;
 	ev->tgid = tgid;
-	ev->code = all->flags & 4 /* SIGNAL_GROUP_EXIT */ ? all->group_exit_code : task->exit_code;
+	/* what the parent is told: of the group, or of its first thread */
+	ev->code = all->flags & 4 /* SIGNAL_GROUP_EXIT */ ? all->group_exit_code
+							  : task->group_leader->exit_code;
 	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), task->group_leader->comm);
-	/* the last thread's, and those of the threads that went before it */
 	if (all->oom_mm)
 		ev->h.flags |= SONDE_F_OOM;
-	ev->run_ns = task->se.sum_exec_runtime + all->sum_sched_runtime;
-	ev->user_ns = task->utime + all->utime;
-	ev->system_ns = task->stime + all->stime;
-	if (bpf_core_field_exists(task->ioac.read_bytes)) {
-		ev->read_bytes = task->ioac.read_bytes + all->ioac.read_bytes;
-		ev->written_bytes = task->ioac.write_bytes + all->ioac.write_bytes;
-	}
+	if (!used_by(all, &used))
+		used_by(all, &used);
+	ev->run_ns = used.run_ns;
+	ev->user_ns = used.user_ns;
+	ev->system_ns = used.system_ns;
+	ev->read_bytes = used.read_bytes;
+	ev->written_bytes = used.written_bytes;
 	control_submit(ev);
 	return 0;
 }

@@ -10,9 +10,13 @@ from harness.proc import Failure, until
 from harness.sonde import Sonde
 
 BURN = """
-import os, sys, time
+import os, sys, threading, time
 end = time.monotonic() + float(sys.argv[1])
-while time.monotonic() < end: pass
+def burn():
+    while time.monotonic() < end: pass
+for n in range(int(sys.argv[3])): # that they burn on does not keep the process
+    threading.Thread(target=lambda: [burn(), time.sleep(1000)], daemon=True).start()
+burn()
 with open(sys.argv[2], "wb") as f:
     f.write(b"x" * (8 << 20)); f.flush(); os.fsync(f.fileno())
 os._exit(7)
@@ -45,15 +49,16 @@ def close(what, got, truth, slack):
 
 @case(group=None, limit=60)
 def usage_of_processes_that_end(e):
-    """CPU and disk of each run are in its service's sums, whether a walk met it or not."""
+    """CPU and disk of each run are in its service's sums, whether a walk met it or not, and of all its
+    threads, whichever the kernel ends last."""
     script = e.write("burnt.py", BURN)
     s = Sonde(e, "run", "--comm", "python3*").wait_ready()
     quiet(1.5)  # what is older than sonde is known
     cpu = written = 0
-    runs = (0.3, 2.0, 6.5)
-    for n, seconds in enumerate(runs):
+    runs = ((0.3, 0), (2.0, 0), (6.5, 0), (0.5, 1), (0.5, 7))
+    for n, (seconds, threads) in enumerate(runs):
         pid = os.spawnv(os.P_NOWAIT, "/usr/bin/python3",
-                        ["python3", script, str(seconds), e.path(f"out{n}")])
+                        ["python3", script, str(seconds), e.path(f"out{n}"), str(threads)])
         _, status, used = os.wait4(pid, 0)
         if os.waitstatus_to_exitcode(status) != 7:
             raise Failure(f"the burner ended with {status}")
@@ -122,6 +127,39 @@ def usage_of_a_process_that_lives(e):
     ended = value(m, "sonde_process_exits_total", service_name="worker", reason="signal", code="9")
     if ended != 1:
         raise Failure(f"{ended} ended by signal 9")
+    s.end()
+
+
+CROWD = """
+import os, sys, threading, time
+for n in range(int(sys.argv[1])):
+    ready, begun = os.pipe()
+    pid = os.fork()
+    if not pid:
+        threading.Thread(target=lambda: time.sleep(1000), daemon=True).start()
+        os.write(begun, b".")
+        while True: pass
+    os.read(ready, 1)
+    os.close(ready), os.close(begun)
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+"""
+
+
+@case(group=None, limit=60)
+def usage_of_threads_that_end_at_once(e):
+    """All threads of a process are killed at one moment, on every processor: it ended once."""
+    script = e.write("crowd.py", CROWD)
+    s = Sonde(e, "run", "--comm", "python3*").wait_ready()
+    e.procs.start(["/usr/bin/python3", script, "400"]).wait(40)
+
+    def ends():
+        return [(labels["reason"], v) for labels, v in s.metrics().of("sonde_process_exits_total")
+                if labels["service_name"] == "crowd"]
+    until(lambda: sum(v for _, v in ends()) >= 401, 5, "ends of the crowd")
+    quiet(1.2)
+    if sorted(ends()) != [("exit", 1), ("signal", 400)]:
+        raise Failure(f"ended: {ends()}")
     s.end()
 
 
