@@ -10,6 +10,7 @@
 #include <string.h>
 #include "guard.h"
 #include "pressure/host.h"
+#include "pressure/stalls.h"
 #include "pressure/text.h"
 
 #define NOW 1000000000ULL
@@ -116,9 +117,12 @@ static void test_netdev(void **state)
 
 static void test_pressure(void **state)
 {
-	host_pressure(slice_str("some avg10=97.47 avg60=97.70 avg300=94.55 total=5675346924\n"
-				"full avg10=0.00 avg60=0.00 avg300=0.00 total=12\n"),
-		      "cpu", store, NOW);
+	struct stalls s = { 0 };
+
+	stalls_parse(slice_str("some avg10=97.47 avg60=97.70 avg300=94.55 total=5675346924\n"
+			       "full avg10=0.00 avg60=0.00 avg300=0.00 total=12\n"),
+		     0, &s);
+	stalls_publish(&s, NULL, store, NOW);
 	assert_int_equal(VALUE(PRESSURE, "cpu", "some", "host"), 5675346924000);
 	assert_int_equal(VALUE(PRESSURE, "cpu", "full", "host"), 12000);
 	assert_int_equal(series_count(store, METRIC_PRESSURE), 2);
@@ -167,7 +171,7 @@ static void test_cut_anywhere(void **state)
 			host_loadavg(s, store, NOW);
 			host_diskstats(s, store, NOW);
 			host_netdev(s, store, NOW);
-			host_pressure(s, "io", store, NOW);
+			stalls_parse(s, 2, &(struct stalls){ 0 });
 		}
 	}
 	guard_free(&g);

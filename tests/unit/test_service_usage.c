@@ -35,6 +35,15 @@ static void add_rtt(struct series_store *st, const struct service *service, cons
 	hist_record(&series_get(st, METRIC_TCP_RTT, service, values, 1)->hist, ns);
 }
 
+static void add_stalls(struct series_store *st, const struct service *service, const char *resource,
+		       const char *kind, uint64_t ns)
+{
+	const struct slice values[] = { slice_str(resource), slice_str(kind),
+					service ? SLICE("cgroup") : SLICE("host") };
+
+	series_get(st, METRIC_PRESSURE, service, values, 1)->value += ns;
+}
+
 static void test_sums_are_over_instances_and_labels(void **state)
 {
 	struct series_store *st = series_store_new(0);
@@ -50,12 +59,19 @@ static void test_sums_are_over_instances_and_labels(void **state)
 	add(st, METRIC_TCP_ACTIVE, &twin, "server", 2);
 	add(st, METRIC_TCP_ACTIVE, &shop, "client", 3);
 	add(st, METRIC_TCP_RETRANSMITS, &shop, "transmit", 11);
+	add_stalls(st, &shop, "memory", "some", 4);
+	add_stalls(st, &twin, "memory", "some", 5);
+	add_stalls(st, &twin, "memory", "full", 100); /* is in some already */
+	add_stalls(st, NULL, "cpu", "some", 1000);    /* the host */
 	add_rtt(st, &shop, "", 100);
 	add_rtt(st, &twin, "10.0.0.1", 300);
 	n = service_sums_read(st, &list);
 	assert_int_equal(n, 2);
 	s = service_sums_find(list, (size_t)n, "shop");
 	assert_true(s->has_processes && s->has_tcp);
+	assert_true(s->has_stalls);
+	assert_int_equal(s->stalls_ns[0], 0);
+	assert_int_equal(s->stalls_ns[1], 9);
 	assert_int_equal(s->cpu_ns, 4 * SECOND);
 	assert_int_equal(s->memory_bytes, 1000);
 	assert_int_equal(s->connections[0], 7);
@@ -64,7 +80,7 @@ static void test_sums_are_over_instances_and_labels(void **state)
 	assert_int_equal(s->rtt_ns, 400);
 	assert_int_equal(s->rtts, 2);
 	s = service_sums_find(list, (size_t)n, "idle");
-	assert_true(s->has_processes && !s->has_tcp);
+	assert_true(s->has_processes && !s->has_tcp && !s->has_stalls);
 	assert_null(service_sums_find(list, (size_t)n, "nobody"));
 	free(list);
 	series_store_free(st);
@@ -75,6 +91,8 @@ static void test_json_and_back(void **state)
 	const struct service_sums s = { .has_processes = true,
 					.cpu_ns = 1234567891,
 					.memory_bytes = 99,
+					.has_stalls = true,
+					.stalls_ns = { 1, 2000000, 3 * SECOND },
 					.has_tcp = true,
 					.connections = { 4, 5 },
 					.retransmits = 6,
@@ -189,6 +207,34 @@ static void test_cores_are_over_the_time_between_two_walks(void **state)
 	service_usage_free(&u);
 }
 
+static void test_stalls_are_over_the_time_between_two_walks(void **state)
+{
+	struct service_sums s = { .service = "shop",
+				  .has_stalls = true,
+				  .stalls_ns = { 0, 7 * SECOND, 0 } };
+	struct service_usage u = { 0 };
+
+	take(&u, &s, 1);
+	assert_false(row_of(&u, SONDE_ROLE_SERVER).knows_stalls);
+	take(&u, &s, 2);
+	assert_true(row_of(&u, SONDE_ROLE_SERVER).knows_stalls);
+	assert_true(row_of(&u, SONDE_ROLE_SERVER).stalls[1] == 0);
+	s.stalls_ns[1] += 2 * SECOND; /* seen at 6, waited since 1 */
+	s.stalls_ns[2] += SECOND;
+	take(&u, &s, 6);
+	assert_true(row_of(&u, SONDE_ROLE_SERVER).stalls[0] == 0);
+	assert_true(row_of(&u, SONDE_ROLE_SERVER).stalls[1] == 0.4);
+	assert_true(row_of(&u, SONDE_ROLE_SERVER).stalls[2] == 0.2);
+	take(&u, &s, 7);
+	assert_true(row_of(&u, SONDE_ROLE_SERVER).stalls[1] == 0.4);
+	take(&u, &s, 22); /* nobody waits by now */
+	assert_true(row_of(&u, SONDE_ROLE_SERVER).stalls[1] == 0);
+	s.stalls_ns[1] += 2 * SECOND; /* since the walk of 5 s before the last look */
+	take(&u, &s, 22);
+	assert_true(row_of(&u, SONDE_ROLE_SERVER).stalls[1] == 0.4);
+	service_usage_free(&u);
+}
+
 static void test_more_services_than_there_is_room_for(void **state)
 {
 	enum { MANY = SERVICE_USAGE_MAX + 10 };
@@ -217,6 +263,7 @@ int main(void)
 		cmocka_unit_test(test_the_last_minute_of_connections),
 		cmocka_unit_test(test_who_comes_later_has_no_past),
 		cmocka_unit_test(test_cores_are_over_the_time_between_two_walks),
+		cmocka_unit_test(test_stalls_are_over_the_time_between_two_walks),
 		cmocka_unit_test(test_more_services_than_there_is_room_for),
 	};
 

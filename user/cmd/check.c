@@ -12,6 +12,7 @@
 #include "cmd/check_report.h"
 #include "identity/process.h"
 #include "identity/procfs.h"
+#include "pressure/stalls.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -146,6 +147,7 @@ int cmd_check(const struct cmd_args *a)
 	inquiry = inquiry_open(c);
 	uname(&r->kernel);
 	r->n_missing = rights_missing(r->missing);
+	r->has_stalls = stalls_check("/proc", r->stalls, sizeof(r->stalls));
 	if (c->pid)
 		look_at(&r->process, c->pid);
 	r->error = probe_open(&opts, &probe, r->reason, sizeof(r->reason));

@@ -125,6 +125,9 @@ int check_json(const struct check_report *r, FILE *out)
 	if (r->process.pid)
 		json_object_set_new(root, "process", process_json(r));
 	json_object_set_new(root, "asked", asked_json(r));
+	json_object_set_new(root, "cgroup_pressure",
+			    json_pack("{s:b, s:o}", "known", r->has_stalls,
+				      r->has_stalls ? "where" : "reason", text(r->stalls)));
 	json_dumpf(root, out, JSON_COMPACT);
 	fputc('\n', out);
 	json_decref(root);

@@ -42,6 +42,8 @@ struct check_report {
 	const struct watch *watch;		/* borrowed; NULL: not observed */
 	const struct asked *asked[INQUIRY_MAX]; /* about containers; borrowed */
 	size_t n_asked;
+	bool has_stalls;  /* pressure of control groups: */
+	char stalls[160]; /* where from, or why not */
 	struct check_process process;
 };
 

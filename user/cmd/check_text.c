@@ -126,6 +126,8 @@ void check_text(const struct check_report *r, FILE *out)
 	for (size_t i = 0; i < r->n_programs; i++)
 		print_program(out, &r->programs[i]);
 	print_asked(out, r);
+	fprintf(out, "\npressure of services' control groups: %s%s\n",
+		r->has_stalls ? "by " : "not known: ", r->stalls);
 	if (r->process.pid)
 		print_process(out, r);
 	else if (r->watch)

@@ -62,6 +62,10 @@ static void usage_json(json_t *o, const struct top_row *row)
 		json_object_set_new(o, "cpu_cores", json_real(row->cpu_cores));
 		json_object_set_new(o, "memory_bytes", json_integer((json_int_t)row->memory_bytes));
 	}
+	if (row->knows_stalls)
+		json_object_set_new(o, "stalled",
+				    json_pack("{s:f, s:f, s:f}", "cpu", row->stalls[0], "memory",
+					      row->stalls[1], "io", row->stalls[2]));
 	if (!row->knows_tcp)
 		return;
 	json_object_set_new(o, "open_connections", json_integer((json_int_t)row->connections));

@@ -145,16 +145,18 @@ static int put_rows(struct detail *d, const char *name, enum recent_group group,
 static const struct {
 	const char *name;
 	enum metric_id id;
-	int label; /* that names the parts of an object; -1: one sum */
+	int label;	  /* that names the parts of an object; -1: one sum */
+	const char *kind; /* which alone count, by the label behind; NULL: all */
 } pressures[] = {
-	{ "cpu_seconds", METRIC_SERVICE_CPU, -1 },
-	{ "memory_bytes", METRIC_SERVICE_MEMORY, -1 },
-	{ "disk_io_bytes", METRIC_SERVICE_DISK_IO, 0 },
-	{ "cpu_throttled_seconds", METRIC_THROTTLED, -1 },
-	{ "offcpu_seconds", METRIC_OFFCPU, 0 },
-	{ "restarts", METRIC_SERVICE_RESTARTS, -1 },
-	{ "exits", METRIC_PROCESS_EXITS, 0 },
-	{ "oom_kills", METRIC_OOM_KILLS, -1 },
+	{ "cpu_seconds", METRIC_SERVICE_CPU, -1, NULL },
+	{ "memory_bytes", METRIC_SERVICE_MEMORY, -1, NULL },
+	{ "disk_io_bytes", METRIC_SERVICE_DISK_IO, 0, NULL },
+	{ "cpu_throttled_seconds", METRIC_THROTTLED, -1, NULL },
+	{ "offcpu_seconds", METRIC_OFFCPU, 0, NULL },
+	{ "stalled_seconds", METRIC_PRESSURE, 0, "some" },
+	{ "restarts", METRIC_SERVICE_RESTARTS, -1, NULL },
+	{ "exits", METRIC_PROCESS_EXITS, 0, NULL },
+	{ "oom_kills", METRIC_OOM_KILLS, -1, NULL },
 };
 
 static json_t *value_json(enum metric_id id, uint64_t value)
@@ -171,6 +173,11 @@ static void add_part(json_t *parts, const char *name, json_t *value)
 	json_decref(value);
 }
 
+static bool is_of_kind(const struct series *s, const char *kind)
+{
+	return !kind || (!s->is_overflow && slice_eq(series_label(s, 1), slice_str(kind)));
+}
+
 /* Counters since sonde looks; absent where nothing was measured. */
 static json_t *pressure_json(const struct series_store *st, const char *service)
 {
@@ -183,7 +190,8 @@ static json_t *pressure_json(const struct series_store *st, const char *service)
 		char part[64];
 
 		for (uint64_t at = 0; (s = series_after(st, id, at)); at = s->serial) {
-			if (!s->service || strcmp(s->service->name, service) != 0)
+			if (!s->service || strcmp(s->service->name, service) != 0 ||
+			    !is_of_kind(s, pressures[i].kind))
 				continue;
 			if (pressures[i].label < 0) {
 				add_part(o, pressures[i].name, value_json(id, s->value));

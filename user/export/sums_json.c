@@ -12,6 +12,11 @@ void sums_json(json_t *o, const struct service_sums *s, enum sonde_role role)
 {
 	json_t *tcp;
 
+	if (s->has_stalls)
+		put(o, "stalled_seconds",
+		    json_pack("{s:f, s:f, s:f}", "cpu", (double)s->stalls_ns[0] * 1e-9, "memory",
+			      (double)s->stalls_ns[1] * 1e-9, "io",
+			      (double)s->stalls_ns[2] * 1e-9));
 	if (s->has_processes) {
 		put(o, "cpu_seconds", json_real((double)s->cpu_ns * 1e-9));
 		put(o, "memory_bytes", json_integer((json_int_t)s->memory_bytes));
@@ -44,11 +49,18 @@ static uint64_t nanoseconds(const json_t *o, const char *name)
 void sums_parse(const json_t *o, enum sonde_role role, struct service_sums *s)
 {
 	const json_t *tcp = json_object_get(o, "tcp");
+	const json_t *stalled = json_object_get(o, "stalled_seconds");
 
 	if (json_object_get(o, "cpu_seconds")) {
 		s->has_processes = true;
 		s->cpu_ns = nanoseconds(o, "cpu_seconds");
 		s->memory_bytes = count_of(o, "memory_bytes");
+	}
+	if (stalled) {
+		s->has_stalls = true;
+		s->stalls_ns[0] = nanoseconds(stalled, "cpu");
+		s->stalls_ns[1] = nanoseconds(stalled, "memory");
+		s->stalls_ns[2] = nanoseconds(stalled, "io");
 	}
 	if (!tcp)
 		return;

@@ -46,6 +46,18 @@ static void add_memory(struct service_sums *to, const struct series *s)
 	to->memory_bytes += s->value;
 }
 
+static void add_stalls(struct service_sums *to, const struct series *s)
+{
+	static const char *const resources[] = { "cpu", "memory", "io" };
+
+	if (!slice_eq(series_label(s, 1), SLICE("some")))
+		return;
+	to->has_stalls = true;
+	for (size_t i = 0; i < 3; i++)
+		if (slice_eq(series_label(s, 0), slice_str(resources[i])))
+			to->stalls_ns[i] += s->value;
+}
+
 static void add_connections(struct service_sums *to, const struct series *s)
 {
 	to->has_tcp = true;
@@ -71,6 +83,7 @@ static const struct {
 } parts[] = {
 	{ METRIC_SERVICE_CPU, add_cpu },
 	{ METRIC_SERVICE_MEMORY, add_memory },
+	{ METRIC_PRESSURE, add_stalls },
 	{ METRIC_TCP_ACTIVE, add_connections },
 	{ METRIC_TCP_RETRANSMITS, add_retransmits },
 	{ METRIC_TCP_RTT, add_rtt },

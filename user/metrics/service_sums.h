@@ -17,6 +17,8 @@ struct service_sums {
 	bool has_processes; /* these are known: */
 	uint64_t cpu_ns;    /* counter */
 	uint64_t memory_bytes;
+	bool has_stalls;	 /* and these, of control groups: */
+	uint64_t stalls_ns[3];	 /* counters: some tasks waited for cpu, memory, io */
 	bool has_tcp;		 /* and these: */
 	uint64_t connections[2]; /* open: [0] to it, [1] of its own making */
 	uint64_t retransmits;	 /* counter: segments */

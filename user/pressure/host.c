@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "pressure/stalls.h"
 #include "pressure/text.h"
 #include "util/clock.h"
 
@@ -156,26 +157,6 @@ void host_netdev(struct slice text, struct series_store *store, uint64_t now_ns)
 	}
 }
 
-/* "some avg10=0.00 avg60=0.00 avg300=0.00 total=123", in microseconds: accounting/psi.rst */
-void host_pressure(struct slice text, const char *resource, struct series_store *store,
-		   uint64_t now_ns)
-{
-	struct slice line;
-
-	while (text_line(&text, &line)) {
-		struct slice kind = text_word(&line), word = text_word(&line);
-
-		while (word.n && !slice_starts(word, SLICE("total=")))
-			word = text_word(&line);
-		if (word.n && (slice_eq(kind, SLICE("some")) || slice_eq(kind, SLICE("full")))) {
-			const struct slice total = { word.p + 6, word.n - 6 };
-			const struct slice values[] = { slice_str(resource), kind, SLICE("host") };
-
-			put(store, METRIC_PRESSURE, values, text_u64(total) * NS_PER_US, now_ns);
-		}
-	}
-}
-
 /* Into room for FILE_MAX bytes. False: there is no such file, or nothing in it. */
 static bool read_file(const char *proc, const char *name, struct slice *text)
 {
@@ -266,9 +247,9 @@ static void publish_mounts(const char *root, struct slice text, struct series_st
 
 void host_publish(const char *proc, struct series_store *store, uint64_t now_ns)
 {
-	static const char *const resources[] = { "cpu", "memory", "io" };
 	char *buf = malloc(FILE_MAX), name[64];
 	struct slice text = { (uint8_t *)buf, 0 };
+	struct stalls stalls = { 0 };
 
 	if (!buf)
 		return;
@@ -282,11 +263,12 @@ void host_publish(const char *proc, struct series_store *store, uint64_t now_ns)
 		host_diskstats(text, store, now_ns);
 	if (read_file(proc, "1/net/dev", &text))
 		host_netdev(text, store, now_ns);
-	for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++) {
-		snprintf(name, sizeof(name), "pressure/%s", resources[i]);
+	for (size_t i = 0; i < STALLS_RESOURCES; i++) {
+		snprintf(name, sizeof(name), "pressure/%s", stalls_resource(i));
 		if (read_file(proc, name, &text))
-			host_pressure(text, resources[i], store, now_ns);
+			stalls_parse(text, i, &stalls);
 	}
+	stalls_publish(&stalls, NULL, store, now_ns);
 	/* as the first process sees them, which from a container is the host */
 	snprintf(name, sizeof(name), "%s/1/root", proc);
 	if (access(name, X_OK) < 0)

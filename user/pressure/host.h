@@ -14,15 +14,13 @@
  * its metrics out. Bounded: some ten files, none of which blocks. */
 void host_publish(const char *proc, struct series_store *store, uint64_t now_ns);
 
-/* The same from texts, pure: the contents of stat, meminfo, loadavg, diskstats, net/dev, and of
- * pressure/RESOURCE. ticks_per_s: sysconf(_SC_CLK_TCK). */
+/* The same from texts, pure: the contents of stat, meminfo, loadavg, diskstats and net/dev.
+ * ticks_per_s: sysconf(_SC_CLK_TCK). */
 void host_stat(struct slice text, uint64_t ticks_per_s, struct series_store *store,
 	       uint64_t now_ns);
 void host_meminfo(struct slice text, struct series_store *store, uint64_t now_ns);
 void host_loadavg(struct slice text, struct series_store *store, uint64_t now_ns);
 void host_diskstats(struct slice text, struct series_store *store, uint64_t now_ns);
 void host_netdev(struct slice text, struct series_store *store, uint64_t now_ns);
-void host_pressure(struct slice text, const char *resource, struct series_store *store,
-		   uint64_t now_ns);
 
 #endif

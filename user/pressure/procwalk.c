@@ -22,6 +22,8 @@ struct procwalk *procwalk_new(const struct procwalk_opts *opts)
 	w->opts = *opts;
 	if (!w->opts.proc)
 		w->opts.proc = "/proc";
+	w->stalls =
+		stalls_open(&(struct stalls_opts){ .proc = w->opts.proc, .root = w->opts.cgroups });
 	return w;
 }
 
@@ -40,6 +42,7 @@ void procwalk_free(struct procwalk *w)
 		free(value);
 	map_free(&w->walked);
 	map_free(&w->services);
+	stalls_close(w->stalls);
 	free(w->order);
 	free(w);
 }
@@ -129,6 +132,16 @@ static void follow_service(struct procwalk *w, struct walked *p, uint64_t now_ns
 	s->held++;
 }
 
+/* Once in a walk: an instance of a service is in one control group, and where it is not, the first
+ * of its processes says in which. */
+static void read_stalls(struct procwalk *w, struct sums *s, uint32_t tgid)
+{
+	if (!w->stalls || s->stalls_walk == w->walk)
+		return;
+	s->stalls_walk = w->walk;
+	s->has_stalls = stalls_read(w->stalls, tgid, &s->stalls);
+}
+
 static void look_at(struct procwalk *w, uint32_t tgid, uint64_t now_ns)
 {
 	struct walked *p = map_get(&w->walked, tgid);
@@ -164,6 +177,7 @@ static void look_at(struct procwalk *w, uint32_t tgid, uint64_t now_ns)
 	}
 	p->usage = u;
 	p->walk = w->walk;
+	read_stalls(w, p->sums, tgid);
 }
 
 /* Those that no walk met are gone; their series, after a while. */

@@ -16,7 +16,8 @@
 struct procwalk;
 
 struct procwalk_opts {
-	const char *proc; /* borrowed; NULL: "/proc" */
+	const char *proc;    /* borrowed; NULL: "/proc" */
+	const char *cgroups; /* the unified hierarchy; borrowed; NULL: it is found */
 	struct processes *procs;
 	struct series_store *store; /* borrowed */
 	uint32_t self_tgid;	    /* left out */

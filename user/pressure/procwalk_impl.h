@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include "pressure/procwalk.h"
+#include "pressure/stalls.h"
 #include "pressure/usage.h"
 #include "util/map.h"
 
@@ -17,7 +18,10 @@ struct sums {
 	uint64_t idle_ns;	 /* when its last process ended */
 	uint64_t restarts;	 /* a process after there was none left */
 	uint32_t alive, held;	 /* processes that live, and that are remembered */
-	bool was_walked;	 /* had a process that lived long enough for a walk to meet */
+	uint32_t stalls_walk;	 /* that has read: */
+	struct stalls stalls;	 /* of the control group of the first process it met */
+	bool has_stalls;
+	bool was_walked; /* had a process that lived long enough for a walk to meet */
 };
 
 struct walked {
@@ -32,9 +36,10 @@ struct walked {
 
 struct procwalk {
 	struct procwalk_opts opts;
-	DIR *dir;	     /* of the walk under way */
-	struct map walked;   /* by process number: owned struct walked */
-	struct map services; /* by service's id: owned struct sums */
+	struct stalls_source *stalls; /* NULL: control groups have no such figures here */
+	DIR *dir;		      /* of the walk under way */
+	struct map walked;	      /* by process number: owned struct walked */
+	struct map services;	      /* by service's id: owned struct sums */
 	struct walked **order;
 	size_t n_order;
 	uint64_t began_ns;

@@ -109,6 +109,8 @@ static void put_sums(struct procwalk *w, const struct sums *s, uint64_t now_ns)
 	put_sum(w, METRIC_SERVICE_DISK_IO, s->service, "write", s->written_bytes, now_ns);
 	put_sum(w, METRIC_SERVICE_MEMORY, s->service, NULL, s->resident_bytes, now_ns);
 	put_sum(w, METRIC_SERVICE_RESTARTS, s->service, NULL, s->restarts, now_ns);
+	if (s->has_stalls)
+		stalls_publish(&s->stalls, s->service, w->opts.store, now_ns);
 }
 
 static void publish_services(struct procwalk *w, size_t n, uint64_t now_ns)

@@ -144,6 +144,31 @@ static enum style memory_text(const void *item, char *out)
 	return column_bytes(row->memory_bytes, out);
 }
 
+/* Which of the resources is waited for most. */
+static int worst_stall(const struct top_row *row)
+{
+	int worst = 0;
+
+	for (int i = 1; i < 3; i++)
+		if (row->stalls[i] > row->stalls[worst])
+			worst = i;
+	return worst;
+}
+
+static enum style stalls_text(const void *item, char *out)
+{
+	static const char *const names[] = { "cpu", "mem", "io" };
+	const struct top_row *row = item;
+	int worst = worst_stall(row);
+
+	if (!row->knows_stalls)
+		return column_none(out);
+	snprintf(out, COLUMN_TEXT_LEN, "%.1f %s", row->stalls[worst] * 100, names[worst]);
+	return row->stalls[worst] > 0.1	      ? STYLE_WARN
+	       : row->stalls[worst] >= 0.0005 ? STYLE_NORMAL
+					      : STYLE_DIM;
+}
+
 static enum style connections_text(const void *item, char *out)
 {
 	const struct top_row *row = item;
@@ -220,6 +245,8 @@ COMPARE(cpu, ((const struct top_row *)a)->cpu_cores, ((const struct top_row *)b)
 COMPARE(memory, ((const struct top_row *)a)->memory_bytes,
 	((const struct top_row *)b)->memory_bytes)
 
+COMPARE(stalls, ((const struct top_row *)a)->stalls[worst_stall(a)],
+	((const struct top_row *)b)->stalls[worst_stall(b)])
 COMPARE(connections, ((const struct top_row *)a)->connections,
 	((const struct top_row *)b)->connections)
 COMPARE(retransmits, ((const struct top_row *)a)->retransmits,
@@ -276,6 +303,14 @@ static bool has_usage(const struct top_frame *f)
 	return false;
 }
 
+static bool has_stalls(const struct top_frame *f)
+{
+	for (size_t i = 0; i < f->n_rows; i++)
+		if (f->rows[i].knows_stalls)
+			return true;
+	return false;
+}
+
 static bool has_tcp(const struct top_frame *f)
 {
 	for (size_t i = 0; i < f->n_rows; i++)
@@ -312,6 +347,8 @@ static bool has_tls(const struct top_frame *f)
 	NUMBER("OUT", "bytes of their responses", 7, 15, out, NULL), \
 	NUMBER("CPU%", "of one processor, by all processes of the service", 6, 11, cpu, has_usage), \
 	NUMBER("MEMORY", "resident, of all processes of the service", 7, 12, memory, has_usage), \
+	NUMBER("PSI%", "of the time some of its control group waited for cpu, memory or io: the worst of " \
+	       "them; groups of one service add up", 9, 23, stalls, has_stalls), \
 	{ "WAITS", "where the time of the requests went: in words for the row in hand", \
 	  COLUMN_WAITS, 10, 20, 7, NULL, by_waits, NULL }, \
 	{ "PROTOCOL", "what it speaks", COLUMN_LEFT, 10, 14, 17, protocol_text, by_protocol, NULL }, \

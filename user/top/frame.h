@@ -30,6 +30,8 @@ struct top_row {
 	bool knows_usage;		/* of the service: */
 	double cpu_cores;
 	uint64_t memory_bytes;
+	bool knows_stalls;    /* of the service: */
+	double stalls[3];     /* share of the time that some waited for cpu, memory, io */
 	bool knows_tcp;	      /* of the service: */
 	uint64_t connections; /* open, of the row's role */
 	uint64_t retransmits; /* of the last minute, segments; and */

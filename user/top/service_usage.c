@@ -9,6 +9,7 @@
 
 #define IDLE_NS (15 * NS_PER_S)
 #define MARK_NS (5 * NS_PER_S)
+#define WALK_NS (5 * NS_PER_S) /* from one walk over processes to the next */
 
 static struct service_usage_one *usage_of(const struct service_usage *u, const char *service)
 {
@@ -16,6 +17,12 @@ static struct service_usage_one *usage_of(const struct service_usage *u, const c
 		if (strcmp(u->list[i].now.service, service) == 0)
 			return &u->list[i];
 	return NULL;
+}
+
+/* Sums fall where an instance of a service is forgotten. */
+static uint64_t more(uint64_t now, uint64_t before)
+{
+	return now > before ? now - before : 0;
 }
 
 /* Its processes are looked at now and then: the rate is over the time between two changes. */
@@ -34,6 +41,30 @@ static void find_cores(struct service_usage_one *one, const struct service_sums 
 	} else if (now_ns - one->changed_ns > IDLE_NS) {
 		one->cores = 0;
 	}
+}
+
+/* The same, of all three at once: they are read together. */
+static void find_stalls(struct service_usage_one *one, const struct service_sums *now,
+			uint64_t now_ns)
+{
+	uint64_t passed_ns = now_ns - one->stalled_ns;
+	bool is_grown = false;
+
+	if (!one->now.has_stalls) {
+		one->stalled_ns = now_ns;
+		return;
+	}
+	one->has_stalls = true;
+	for (int i = 0; i < 3; i++)
+		is_grown |= now->stalls_ns[i] > one->now.stalls_ns[i];
+	if (!passed_ns || (!is_grown && passed_ns <= IDLE_NS))
+		return;
+	for (int i = 0; i < 3; i++)
+		one->stalls[i] = is_grown ? (double)more(now->stalls_ns[i], one->now.stalls_ns[i]) /
+						    (double)passed_ns
+					  : 0;
+	/* what is seen next happened since the last walk, not since it was idle */
+	one->stalled_ns = is_grown ? now_ns : now_ns - WALK_NS;
 }
 
 /* The oldest mark of less than a minute ago is what the minute begins with; once there are as many
@@ -93,18 +124,14 @@ int service_usage_take(struct service_usage *u, const struct service_sums *sums,
 			continue;
 		if (sums[i].has_processes)
 			find_cores(one, &sums[i], now_ns);
+		if (sums[i].has_stalls)
+			find_stalls(one, &sums[i], now_ns);
 		if (sums[i].has_tcp)
 			mark(one, &sums[i], now_ns);
 		one->now = sums[i];
 	}
 	u->has_begun = true;
 	return 0;
-}
-
-/* Sums fall where an instance of a service is forgotten. */
-static uint64_t more(uint64_t now, uint64_t before)
-{
-	return now > before ? now - before : 0;
 }
 
 static void fill(const struct service_usage_one *one, struct top_row *row)
@@ -114,6 +141,8 @@ static void fill(const struct service_usage_one *one, struct top_row *row)
 	row->knows_usage = one->has_cores;
 	row->cpu_cores = one->cores;
 	row->memory_bytes = one->now.memory_bytes;
+	row->knows_stalls = one->has_stalls;
+	memcpy(row->stalls, one->stalls, sizeof(row->stalls));
 	row->knows_tcp = one->now.has_tcp;
 	row->connections = one->now.connections[row->r.role == SONDE_ROLE_CLIENT];
 	row->retransmits = more(one->now.retransmits, one->before.retransmits);

@@ -23,6 +23,9 @@ struct service_usage_one {
 	uint64_t changed_ns; /* when its CPU was last seen to grow: /proc is walked bit by bit */
 	double cores;
 	bool has_cores;
+	uint64_t stalled_ns; /* when its stalls were last seen to grow, in the same walk */
+	double stalls[3];
+	bool has_stalls;
 	bool is_there;		/* in the sums read last */
 	struct tcp_mark before; /* the minute */
 	struct tcp_mark marks[SERVICE_USAGE_MARKS];

@@ -8,7 +8,7 @@ from collections import Counter
 
 from harness.apis import Docker, Kubernetes, container_id, pod
 from harness.case import case
-from harness.cgroup import unified
+from harness.cgroup import group, into
 from harness.env import PROGS, PYTHON, tool
 from harness.holdings import anonymous_kib
 from harness.proc import Failure, free_port, until
@@ -18,35 +18,6 @@ from harness.sonde import Sonde, get
 from .tls import certificate
 
 NODE = "node-a"
-
-
-def group(e, *names):
-    """A control group, made for the case; its folder."""
-    path = unified()
-    with open("/proc/self/cgroup") as f:
-        for line in f:
-            if line.startswith("0::"):
-                path += line.strip()[3:].rstrip("/")
-    for name in names:
-        path = os.path.join(path, name)
-        os.mkdir(path)
-        e.undo.append(lambda p=path: until(lambda: removed(p), 5, "end of " + p))
-    return path
-
-
-def removed(path):
-    try:
-        os.rmdir(path)
-    except FileNotFoundError:
-        pass
-    except OSError:
-        return False
-    return True
-
-
-def into(path):
-    """What starts a program in that group."""
-    return "/bin/sh", "-c", f'echo $$ > {path}/cgroup.procs && exec "$@"', "sh"
 
 
 def server(e, prefix):
