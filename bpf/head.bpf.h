@@ -21,6 +21,7 @@ enum {
 	HEAD_LENGTH = 1 << 2,
 	HEAD_CHUNKED = 1 << 3, /* or another transfer coding */
 	HEAD_UPGRADE = 1 << 4, /* what follows may be another protocol */
+	HEAD_OTHER = 1 << 5,   /* with HEAD_DOUBT: it is no HTTP/1 */
 };
 
 /* The stack has no room for a head; a CPU's own is not safe where a thread may lose the CPU. */
@@ -130,7 +131,9 @@ __weak __noinline int head_line(struct head_room *r, struct head *h, u32 at)
 
 		h->first = at + 1;
 		if (version != WORD8("HTTP/1.1") && version != WORD8("HTTP/1.0"))
-			h->flags |= HEAD_DOUBT;
+			h->flags |= HEAD_DOUBT | HEAD_OTHER;
+		else if (head_word_at(r, 0) == WORD8("CONNECT ")) /* RFC 9110, 9.3.6 */
+			h->flags |= HEAD_UPGRADE;
 	} else if (!n) {
 		h->end = at + 1;
 	} else {

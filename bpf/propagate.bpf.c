@@ -20,8 +20,11 @@
 #define OPS_ASK_RECEIVED (1 << 4) /* BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG */
 #define OPS_ASK_SENDS	 (1 << 6) /* BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG */
 
+#define LOOPBACK 0x7f000001
+
 enum {
 	ROOMS = 64,
+	ROOMS_TRIED = 4,
 	BODY_MAX = 1 << 30,	 /* numbers are compared modulo 2^32 */
 	IN_ONE_PIECE = 32 << 10, /* what TCP is given at once, as it would be without us */
 };
@@ -63,6 +66,17 @@ struct {
 	__type(value, struct head_room);
 } heads SEC(".maps");
 
+struct passes {
+	u64 n[SONDE_PASSED_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct passes);
+} passes SEC(".maps");
+
 /* A trace that begins here is sampled if the last 56 bits of its id are less: trace/sampler.h. */
 const volatile __u64 sampled_below = 1ULL << 56;
 
@@ -70,15 +84,17 @@ const volatile __u64 sampled_below = 1ULL << 56;
  * socket is in a map (tcp_bpf_ioctl(), Linux 6.18.44 among them). There a connection is looked at
  * until its first byte in either direction, and let go before anybody could ask. */
 __u32 is_brief;
-/* The observer's own connection, to try it all on: to this port. */
+/* Not 0: the observer tries it all on a connection of its own, over loopback to this port, and no
+ * other is looked at. */
 __u32 trial_port;
 
 static __always_inline bool is_wanted(struct bpf_sock_ops *ops, struct bpf_sock *sk)
 {
 	struct conn *c;
 
-	if (trial_port && bpf_ntohl(ops->remote_port) == trial_port)
-		return true;
+	if (trial_port)
+		return bpf_ntohl(ops->remote_port) == trial_port &&
+		       ops->remote_ip4 == bpf_htonl(LOOPBACK);
 	c = conn_of((struct sock *)sk);
 	return c && c->role == SONDE_ROLE_CLIENT && c->flags & CONN_OBSERVED;
 }
@@ -144,6 +160,15 @@ int sonde_speaker(struct bpf_sock_ops *ops)
 	return 1;
 }
 
+static __always_inline void tell_passed(enum sonde_passed what)
+{
+	u32 zero = 0;
+	struct passes *p = bpf_map_lookup_elem(&passes, &zero);
+
+	if (p)
+		__sync_fetch_and_add(&p->n[what], 1);
+}
+
 static __always_inline void leave(struct speaker *sp)
 {
 	u64 cookie = sp->cookie;
@@ -154,12 +179,25 @@ static __always_inline void leave(struct speaker *sp)
 	bpf_map_push_elem(&leaving, &cookie, BPF_ANY);
 }
 
+static __always_inline void give_up(struct speaker *sp, enum sonde_passed why)
+{
+	tell_passed(why);
+	leave(sp);
+}
+
+/* A thread that lost its CPU may have the first one still. */
 static __always_inline struct head_room *room_take(void)
 {
-	u32 i = (u32)bpf_get_current_pid_tgid() % ROOMS;
-	struct head_room *r = bpf_map_lookup_elem(&heads, &i);
+	u32 tid = (u32)bpf_get_current_pid_tgid();
 
-	return r && !__sync_val_compare_and_swap(&r->is_taken, 0, 1) ? r : NULL;
+	for (u32 n = 0; n < ROOMS_TRIED; n++) {
+		u32 i = (tid + n * (ROOMS / ROOMS_TRIED)) % ROOMS;
+		struct head_room *r = bpf_map_lookup_elem(&heads, &i);
+
+		if (r && !__sync_val_compare_and_swap(&r->is_taken, 0, 1))
+			return r;
+	}
+	return NULL;
 }
 
 static __always_inline void room_give(struct head_room *r)
@@ -240,57 +278,76 @@ static __always_inline u32 inject(struct sk_msg_md *msg, struct head_room *r, co
  * must not be among what was not: so only where TCP has nothing to send and will take the head into
  * one segment; and where the last answer was read, so that the head is what this call begins with.
  */
-static __always_inline bool may_inject(const struct speaker *sp, const struct head *h,
-				       struct tcp_sock *tp)
+static __always_inline enum sonde_passed may_inject(const struct speaker *sp, const struct head *h,
+						    struct tcp_sock *tp)
 {
-	if (h->flags & (HEAD_TRACED | HEAD_UPGRADE))
-		return false;
+	if (h->flags & HEAD_TRACED)
+		return SONDE_PASSED_OWN;
+	if (h->flags & HEAD_UPGRADE)
+		return SONDE_PASSED_UPGRADE;
+	if (sp->has_asked && tp->copied_seq == sp->read)
+		return SONDE_PASSED_AHEAD;
 	if (tp->snd_nxt != tp->write_seq || h->first + SONDE_INJECTED_LEN > tp->mss_cache)
-		return false;
-	return !sp->has_asked || tp->copied_seq != sp->read;
+		return SONDE_PASSED_UNSENT;
+	return SONDE_PASSED_NOT;
 }
 
 static __always_inline void request(struct sk_msg_md *msg, struct speaker *sp, struct tcp_sock *tp,
 				    struct head_room *r, u32 n)
 {
 	struct head_walk w = { .r = r };
-	u32 size = msg->size;
+	u32 size = msg->size, put;
+	enum sonde_passed what;
 
 	head_read(&w, n);
 	if (!w.h.end || w.h.flags & HEAD_DOUBT || w.h.length > BODY_MAX ||
 	    (w.h.flags & HEAD_CHUNKED && w.h.flags & HEAD_LENGTH)) {
-		leave(sp);
+		give_up(sp, w.h.flags & HEAD_OTHER ? SONDE_PASSED_NOT_HTTP : SONDE_PASSED_DOUBT);
 		return;
 	}
 	/* another one behind it, or a body that was not announced */
 	if (!(w.h.flags & HEAD_CHUNKED) && size > w.h.end + w.h.length) {
-		leave(sp);
+		give_up(sp, SONDE_PASSED_MORE);
 		return;
 	}
 	sp->next = tp->write_seq + w.h.end + w.h.length;
-	if (may_inject(sp, &w.h, tp))
-		sp->next += inject(msg, r, &w.h, tp);
+	what = may_inject(sp, &w.h, tp);
+	if (what == SONDE_PASSED_NOT) {
+		put = inject(msg, r, &w.h, tp);
+		if (!put)
+			what = SONDE_PASSED_NO_ROOM;
+		sp->next += put;
+	}
+	tell_passed(what);
 	sp->read = tp->copied_seq;
 	sp->has_asked = 1;
 	if (is_brief || w.h.flags & (HEAD_CHUNKED | HEAD_UPGRADE))
 		leave(sp);
 }
 
-/* The head's bytes, in the room. How many; 0: this is none. */
-static __always_inline u32 head_copy(struct sk_msg_md *msg, struct head_room *r)
+/* The head's bytes, in the room. How many; 0: it is not one, and why. */
+static __always_inline u32 head_copy(struct sk_msg_md *msg, struct head_room *r,
+				     enum sonde_passed *why)
 {
 	u32 n = msg->size < HEAD_MAX ? msg->size : HEAD_MAX;
 	char *data = msg->data, *end = msg->data_end;
 
+	*why = SONDE_PASSED_NO_ROOM;
 	if (end - data < n) {
 		if (bpf_msg_pull_data(msg, 0, n, 0))
 			return 0;
 		data = msg->data;
 		end = msg->data_end;
 	}
-	if (data + HEAD_LEAST > end || !is_method(*(u64 *)data))
+	*why = SONDE_PASSED_NOT_HTTP;
+	if (data + HEAD_LEAST > end) {
+		char c = 0;
+
+		if (!bpf_probe_read_kernel(&c, n > 0, data) && c >= 'A' && c <= 'Z')
+			*why = SONDE_PASSED_DOUBT; /* it may be the beginning of one */
 		return 0;
-	if (n > end - data)
+	}
+	if (!is_method(*(u64 *)data) || n > end - data)
 		return 0;
 	asm volatile("" : "+r"(n));
 	if (n > HEAD_MAX)
@@ -298,14 +355,28 @@ static __always_inline u32 head_copy(struct sk_msg_md *msg, struct head_room *r)
 	return bpf_probe_read_kernel(r->bytes, n, data) ? 0 : n;
 }
 
+/* What is sent where a request begins. */
+static __always_inline void look(struct sk_msg_md *msg, struct speaker *sp, struct tcp_sock *tp)
+{
+	enum sonde_passed why = SONDE_PASSED_NO_ROOM;
+	struct head_room *r = room_take();
+	u32 n = r ? head_copy(msg, r, &why) : 0;
+
+	if (n)
+		request(msg, sp, tp, r, n);
+	else
+		give_up(sp, why);
+	if (r)
+		room_give(r);
+}
+
 SEC("?sk_msg")
 int sonde_request(struct sk_msg_md *msg)
 {
 	struct bpf_sock *sk = msg->sk;
 	struct speaker *sp;
-	struct head_room *r;
 	struct tcp_sock *tp;
-	u32 n, ahead;
+	u32 ahead;
 
 	if (!sk)
 		return SK_PASS;
@@ -319,17 +390,10 @@ int sonde_request(struct sk_msg_md *msg)
 	if (ahead) {
 		/* within a body; else something has gone by unseen */
 		if (ahead > BODY_MAX + HEAD_MAX || msg->size > ahead)
-			leave(sp);
+			give_up(sp, SONDE_PASSED_UNSEEN);
 		return SK_PASS;
 	}
-	r = room_take();
-	n = r ? head_copy(msg, r) : 0;
-	if (n)
-		request(msg, sp, tp, r, n);
-	else
-		leave(sp);
-	if (r)
-		room_give(r);
+	look(msg, sp, tp);
 	return SK_PASS;
 }
 

@@ -518,6 +518,22 @@ enum sonde_counter {
 	SONDE_CNT_MAX = 16,
 };
 
+/* What became of a request that might be given a line: it was, or why it was passed over. Live
+ * only. With those marked * the connection is let go, and what it sends later is not counted. */
+enum sonde_passed {
+	SONDE_PASSED_NOT = 0,	   /* it was given one */
+	SONDE_PASSED_OWN = 1,	   /* it says itself what trace it belongs to */
+	SONDE_PASSED_UPGRADE = 2,  /* what follows may be another protocol * */
+	SONDE_PASSED_NOT_HTTP = 3, /* no beginning of an HTTP/1 request * */
+	SONDE_PASSED_DOUBT = 4,	   /* its head is not whole in one send, or not as it must be * */
+	SONDE_PASSED_AHEAD = 5,	   /* sent before the last answer was read */
+	SONDE_PASSED_MORE = 6,	   /* there is something behind it in one send * */
+	SONDE_PASSED_UNSENT = 7,   /* TCP has bytes to send, or would cut the head into segments */
+	SONDE_PASSED_NO_ROOM = 8,  /* no memory at the moment */
+	SONDE_PASSED_UNSEEN = 9,   /* bytes went by unseen, or others than were announced * */
+	SONDE_PASSED_MAX = 10,
+};
+
 _Static_assert(sizeof(struct sonde_ev_hdr) == 16, "header");
 _Static_assert(sizeof(struct sonde_sched) == 72, "scheduler accounting");
 _Static_assert(sizeof(struct sonde_ev_data) == 176, "data");

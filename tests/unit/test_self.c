@@ -83,9 +83,28 @@ static void test_publish(void **state)
 	assert_int_equal(value(st, METRIC_BPF_MEMORY, NULL, NULL), 1 << 20);
 	assert_int_equal(value(st, METRIC_PROBE_TIME, "ran", NULL), 2000);
 	assert_int_equal(series_count(st, METRIC_PROBE_RUNS), 1);
+	assert_int_equal(series_count(st, METRIC_PROPAGATED), 0);
+	assert_int_equal(series_count(st, METRIC_PASSED_OVER), 0);
 	/* the next time it is set, not added */
 	self_publish(&s, st, "v", "c", 2);
 	assert_int_equal(value(st, METRIC_TRANSACTIONS, "http", "server"), 5);
+	series_store_free(st);
+}
+
+/* Where a line is put into requests: every reason always, each by a word of its own. */
+static void test_publish_propagation(void **state)
+{
+	struct series_store *st = series_store_new(0);
+	static struct self s = { .is_propagating = true };
+
+	for (int i = 0; i < SONDE_PASSED_MAX; i++)
+		s.passed[i] = 10 + i;
+	self_publish(&s, st, "v", "c", 1);
+	assert_int_equal(value(st, METRIC_PROPAGATED, NULL, NULL), 10);
+	assert_int_equal(series_count(st, METRIC_PASSED_OVER), SONDE_PASSED_MAX - 1);
+	assert_int_equal(value(st, METRIC_PASSED_OVER, "own_context", NULL), 10 + SONDE_PASSED_OWN);
+	for (int i = SONDE_PASSED_NOT + 1; i < SONDE_PASSED_MAX; i++)
+		assert_int_equal(value(st, METRIC_PASSED_OVER, propagate_reason(i), NULL), 10 + i);
 	series_store_free(st);
 }
 
@@ -94,6 +113,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_gather_without_a_probe),
 		cmocka_unit_test(test_publish),
+		cmocka_unit_test(test_publish_propagation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

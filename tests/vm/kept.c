@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +23,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PORT = 8091, BIG = 100000, ROOM = BIG + 4096, CONNECTIONS = 2, REQUESTS = 40 };
+enum { PORT = 8091, BIG = 1000000, ROOM = BIG + 4096, CONNECTIONS = 2, REQUESTS = 40 };
+enum { LATER = 40, PAUSE_US = 40000 }; /* longer than the observer takes to let a connection go */
+enum form { GET, POST, LARGE, APART, OWN_TRACE, FORMS, CHUNKED = FORMS };
 
 #define OWN   "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
 #define BEGIN "traceparent: 00-"
@@ -55,6 +59,17 @@ static socklen_t address(int family, struct sockaddr_in6 *a)
 	return sizeof(*in);
 }
 
+/* How long the request is whose head ends there; 0: that is not known yet. */
+static size_t length_of(const char *buf, const char *end)
+{
+	const char *length = strcasestr(buf, "content-length: "), *last;
+
+	if (length && length < end)
+		return (size_t)(end + 4 - buf) + strtoul(length + 16, NULL, 10);
+	last = strstr(end + 4, "0\r\n\r\n"); /* the only one that we send */
+	return last ? (size_t)(last + 5 - buf) : 0;
+}
+
 /* Reads one request; its length, 0 at the end of the stream. Nothing may come behind it. */
 static size_t hear(int fd, char *buf)
 {
@@ -62,17 +77,15 @@ static size_t hear(int fd, char *buf)
 
 	while (!all || have < all) {
 		ssize_t n = recv(fd, buf + have, ROOM - 1 - have, 0);
-		char *end, *length;
+		char *end;
 
 		if (n <= 0)
 			return 0;
 		have += (size_t)n;
 		buf[have] = '\0';
 		end = all ? NULL : strstr(buf, "\r\n\r\n");
-		length = end ? strcasestr(buf, "content-length: ") : NULL;
 		if (end)
-			all = (size_t)(end + 4 - buf) +
-			      (length && length < end ? strtoul(length + 16, NULL, 10) : 0);
+			all = length_of(buf, end);
 	}
 	return have == all ? all : 0;
 }
@@ -122,14 +135,20 @@ static void serve(int family)
 	}
 }
 
+/* Without waiting in the kernel, as event loops do. */
 static void send_all(int fd, const char *bytes, size_t n, const char *target)
 {
-	for (size_t at = 0; at < n;) {
-		ssize_t sent = send(fd, bytes + at, n - at, MSG_NOSIGNAL);
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
-		if (sent <= 0)
+	for (size_t at = 0; at < n;) {
+		ssize_t sent = send(fd, bytes + at, n - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (sent < 0 && errno == EAGAIN)
+			poll(&p, 1, -1);
+		else if (sent <= 0)
 			fail("not sent", target);
-		at += (size_t)sent;
+		else
+			at += (size_t)sent;
 	}
 }
 
@@ -168,29 +187,40 @@ static void receive_last(int fd, char *buf, size_t size, const char *target)
 	close(ends[1]);
 }
 
-/* The request and, where body and head are sent apart, the head's length. */
-static size_t write_request(char *buf, int form, const char *target, size_t *head)
+static size_t write_chunked(char *buf, const char *target)
 {
-	static const size_t bodies[] = { 0, 1000, BIG, 3000, 0 };
-	size_t body = bodies[form];
-	int n = snprintf(buf, 512, "%s %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n",
-			 body ? "POST" : "GET", target, form == 4 ? OWN : "", body);
+	return (size_t)snprintf(buf, 512,
+				"POST %s HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+				"5\r\nGET /\r\n0\r\n\r\n",
+				target);
+}
 
+/* The request and, where body and head are sent apart, the head's length. */
+static size_t write_request(char *buf, enum form form, const char *target, size_t *head)
+{
+	static const size_t bodies[FORMS] = { [POST] = 1000, [LARGE] = BIG, [APART] = 3000 };
+	size_t body = form < FORMS ? bodies[form] : 0;
+	int n;
+
+	if (form == CHUNKED)
+		return *head = write_chunked(buf, target);
+	n = snprintf(buf, 512, "%s %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n",
+		     body ? "POST" : "GET", target, form == OWN_TRACE ? OWN : "", body);
 	for (size_t i = 0; i < body; i++)
 		buf[(size_t)n + i] = (char)(i * 31 >> 3);
-	*head = form == 3 ? (size_t)n : (size_t)n + body;
+	*head = form == APART ? (size_t)n : (size_t)n + body;
 	return (size_t)n + body;
 }
 
-static void ask(int fd, const char *name, int nth)
+static void ask(int fd, const char *name, int nth, enum form form, bool is_last)
 {
-	static const char *const kinds[] = { "get", "post", "big", "apart", "own" };
+	static const char *const kinds[] = { "get", "post", "large", "apart", "own", "chunked" };
 	static char buf[ROOM];
 	char target[64], answer[512], trace[33], span[17];
-	int form = nth % 5, is_last = nth == REQUESTS, lines = -1;
 	size_t head, all, heard = 0;
 	unsigned long long h = 0;
 	const char *body;
+	int lines = -1;
 
 	snprintf(target, sizeof(target), "/%s/%s/%d", is_last ? "last" : kinds[form], name, nth);
 	all = write_request(buf, form, target, &head);
@@ -209,21 +239,37 @@ static void ask(int fd, const char *name, int nth)
 	fflush(stdout);
 }
 
+static int begin(int family, const char *name)
+{
+	struct sockaddr_in6 a;
+	socklen_t size = address(family, &a);
+	int fd = socket(family, SOCK_STREAM, 0);
+
+	if (connect(fd, (struct sockaddr *)&a, size))
+		fail("not connected", name);
+	return fd;
+}
+
+/* Connections on which all is as it should be, and one that is let go while it is in use. */
 static void use(int family)
 {
-	for (int i = 0; i < CONNECTIONS; i++) {
-		int fd = socket(family, SOCK_STREAM, 0);
-		struct sockaddr_in6 a;
-		socklen_t size = address(family, &a);
-		char name[16];
+	char name[16];
+	int fd;
 
+	for (int i = 0; i < CONNECTIONS; i++) {
 		snprintf(name, sizeof(name), "%d.%d", family == AF_INET ? 4 : 6, i);
-		if (connect(fd, (struct sockaddr *)&a, size))
-			fail("not connected", name);
+		fd = begin(family, name);
 		for (int n = 0; n <= REQUESTS; n++)
-			ask(fd, name, n);
+			ask(fd, name, n, (enum form)(n % FORMS), n == REQUESTS);
 		close(fd);
 	}
+	snprintf(name, sizeof(name), "%d.gone", family == AF_INET ? 4 : 6);
+	fd = begin(family, name);
+	for (int n = 0; n < LATER; n++) {
+		ask(fd, name, n, n ? (enum form)(n % OWN_TRACE) : CHUNKED, false);
+		usleep(PAUSE_US);
+	}
+	close(fd);
 }
 
 int main(void)

@@ -96,9 +96,10 @@ int probe_tls_sessions(const struct probe *p); /* descriptor of the map */
 
 /* The descriptor of a program that others attach. Negative: it is not loaded. */
 int probe_program(const struct probe *p, const char *name);
-/* For those of propagate.h: connections to that port (0: none) are looked at, whosever they are;
- * any connection is until its first byte only. */
-void probe_set_trial(struct probe *p, uint16_t port, bool is_brief);
+/* For those of propagate.h. Unless port is 0, connections over loopback to that port are looked at,
+ * whosever they are, and no others. is_brief: a connection is until its first byte only. */
+enum { PROBE_TRIAL_OF_NONE = 1 << 16 };
+void probe_set_trial(struct probe *p, uint32_t port, bool is_brief);
 /* NULL: the programs of propagate.h are loaded. Else why they are not. */
 const char *probe_propagate_off(const struct probe *p);
 

@@ -59,6 +59,7 @@ static void configure_propagate(const struct sonde_bpf *skel, const struct probe
 	bpf_map__set_autocreate(skel->maps.speakers, is_on);
 	bpf_map__set_autocreate(skel->maps.leaving, is_on);
 	bpf_map__set_autocreate(skel->maps.heads, is_on);
+	bpf_map__set_autocreate(skel->maps.passes, is_on);
 }
 
 static struct sonde_bpf *configured(const struct probe *p, const struct probe_opts *opts)

@@ -53,7 +53,7 @@ int probe_program(const struct probe *p, const char *name)
 	return prog ? bpf_program__fd(prog) : -ENOENT;
 }
 
-void probe_set_trial(struct probe *p, uint16_t port, bool is_brief)
+void probe_set_trial(struct probe *p, uint32_t port, bool is_brief)
 {
 	p->skel->bss->trial_port = port;
 	p->skel->bss->is_brief = is_brief;

@@ -2,6 +2,7 @@
 #include "capture/propagate.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <mntent.h>
@@ -15,8 +16,8 @@
 enum { LEAVING_MAX = 4096, ROOT_INODE = 1 };
 
 struct propagation {
-	int speaking, leaving; /* maps: the probe's */
-	int requests;	       /* the program: the probe's */
+	int speaking, leaving, passes; /* maps: the probe's */
+	int requests;		       /* the program: the probe's */
 	int cgroup;
 	int link; /* of the program that chooses sockets; it goes with its descriptor */
 	bool is_brief;
@@ -54,10 +55,12 @@ static int root_cgroup(void)
 	return fd >= 0 ? fd : root_cgroup_of("/proc/1/root", "/proc/1/mounts");
 }
 
+/* Until it has been tried no connection but our own is looked at. */
 static int attach(struct propagation *pr, struct probe *p, char *why, size_t size)
 {
 	int err = bpf_prog_attach(pr->requests, pr->speaking, BPF_SK_MSG_VERDICT, 0);
 
+	probe_set_trial(p, PROBE_TRIAL_OF_NONE, false);
 	if (err) {
 		snprintf(why, size, "sends cannot be looked at: %s", strerror(errno));
 		return -1;
@@ -87,11 +90,24 @@ static int try(struct propagation *pr, struct probe *p, char *why, size_t size)
 		pr->is_brief = true;
 		err = propagate_try(p, true, why, size);
 	}
-	probe_set_trial(p, 0, pr->is_brief);
+	probe_set_trial(p, PROBE_TRIAL_OF_NONE, pr->is_brief);
 	return err;
 }
 
-struct propagation *propagate_open(struct probe *p, char *why, size_t size)
+/* What was tried is nothing that was asked for. */
+static void forget_passed(const struct propagation *pr)
+{
+	size_t cpus = (size_t)libbpf_num_possible_cpus();
+	uint64_t *none = calloc(cpus, SONDE_PASSED_MAX * sizeof(*none));
+	uint32_t zero = 0;
+
+	if (none)
+		bpf_map_update_elem(pr->passes, &zero, none, BPF_ANY);
+	free(none);
+}
+
+/* Attached and found to work, and no connection looked at yet. */
+static struct propagation *open_tried(struct probe *p, char *why, size_t size)
 {
 	struct propagation *pr;
 
@@ -107,6 +123,7 @@ struct propagation *propagate_open(struct probe *p, char *why, size_t size)
 	pr->cgroup = pr->link = -1;
 	pr->speaking = probe_map(p, "speaking");
 	pr->leaving = probe_map(p, "leaving");
+	pr->passes = probe_map(p, "passes");
 	pr->requests = probe_program(p, "sonde_request");
 	if (attach(pr, p, why, size) == 0 && try(pr, p, why, size) == 0)
 		return pr;
@@ -114,9 +131,55 @@ struct propagation *propagate_open(struct probe *p, char *why, size_t size)
 	return NULL;
 }
 
+struct propagation *propagate_open(struct probe *p, char *why, size_t size)
+{
+	struct propagation *pr = open_tried(p, why, size);
+
+	if (!pr)
+		return NULL;
+	forget_passed(pr);
+	probe_set_trial(p, 0, pr->is_brief);
+	return pr;
+}
+
+bool propagate_would(struct probe *p, bool *is_brief, char *why, size_t size)
+{
+	struct propagation *pr = open_tried(p, why, size);
+
+	*is_brief = pr && pr->is_brief;
+	propagate_close(pr);
+	return pr != NULL;
+}
+
 bool propagate_is_brief(const struct propagation *pr)
 {
 	return pr->is_brief;
+}
+
+void propagate_passed(const struct propagation *pr, uint64_t out[SONDE_PASSED_MAX])
+{
+	size_t cpus = (size_t)libbpf_num_possible_cpus();
+	uint64_t *per_cpu = calloc(cpus, SONDE_PASSED_MAX * sizeof(*per_cpu));
+	uint32_t zero = 0;
+
+	memset(out, 0, SONDE_PASSED_MAX * sizeof(*out));
+	if (per_cpu && bpf_map_lookup_elem(pr->passes, &zero, per_cpu) == 0)
+		for (size_t i = 0; i < cpus * SONDE_PASSED_MAX; i++)
+			out[i % SONDE_PASSED_MAX] += per_cpu[i];
+	free(per_cpu);
+}
+
+const char *propagate_reason(enum sonde_passed what)
+{
+	static const char *const reasons[SONDE_PASSED_MAX] = {
+		[SONDE_PASSED_NOT] = "none",	     [SONDE_PASSED_OWN] = "own_context",
+		[SONDE_PASSED_UPGRADE] = "upgrade",  [SONDE_PASSED_NOT_HTTP] = "not_http1",
+		[SONDE_PASSED_DOUBT] = "in_doubt",   [SONDE_PASSED_AHEAD] = "sent_ahead",
+		[SONDE_PASSED_MORE] = "more_behind", [SONDE_PASSED_UNSENT] = "unsent",
+		[SONDE_PASSED_NO_ROOM] = "no_room",  [SONDE_PASSED_UNSEEN] = "unseen",
+	};
+
+	return reasons[what];
 }
 
 void propagate_tick(struct propagation *pr)

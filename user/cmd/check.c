@@ -125,6 +125,24 @@ static void look(struct check_report *r, struct probe *probe, struct watch **wat
 	r->watched_ns = WATCH_NS;
 }
 
+/* Tried by programs of their own: those that were looked at are as run has them without it. */
+static void try_propagate(struct check_report *r, const struct config *c)
+{
+	struct probe_opts opts = { .ring_size = c->ring_size, .tier = r->tier, .propagate = true };
+	char *why = r->propagate_off;
+	struct probe *probe = NULL;
+
+	/* of other programs nothing is captured meanwhile */
+	opts.filter.n_pids = 1;
+	opts.filter.pids[0] = (uint32_t)getpid();
+	if (!rights_propagate(why, sizeof(r->propagate_off)) ||
+	    probe_open(&opts, &probe, why, sizeof(r->propagate_off)))
+		return;
+	r->can_propagate =
+		propagate_would(probe, &r->can_propagate_briefly, why, sizeof(r->propagate_off));
+	probe_close(probe);
+}
+
 int cmd_check(const struct cmd_args *a)
 {
 	const struct config *c = a->config;
@@ -153,6 +171,8 @@ int cmd_check(const struct cmd_args *a)
 	r->error = probe_open(&opts, &probe, r->reason, sizeof(r->reason));
 	if (!r->error)
 		look(r, probe, &watch);
+	if (!r->error)
+		try_propagate(r, c);
 	if (inquiry) {
 		inquiry_settle(inquiry, ASKED_NS);
 		r->n_asked = inquiry_asked(inquiry, r->asked);

@@ -110,6 +110,18 @@ static json_t *asked_json(const struct check_report *r)
 	return list;
 }
 
+static json_t *propagation_json(const struct check_report *r)
+{
+	const char *requests = r->can_propagate_briefly ? "first" : "all";
+	const char *reason = r->can_propagate_briefly ? PROPAGATE_BRIEFLY : "";
+
+	if (!r->can_propagate) {
+		requests = "none";
+		reason = r->propagate_off;
+	}
+	return json_pack("{s:s, s:o}", "requests", requests, "reason", text(reason));
+}
+
 int check_json(const struct check_report *r, FILE *out)
 {
 	json_t *root = json_pack(
@@ -128,6 +140,8 @@ int check_json(const struct check_report *r, FILE *out)
 	json_object_set_new(root, "cgroup_pressure",
 			    json_pack("{s:b, s:o}", "known", r->has_stalls,
 				      r->has_stalls ? "where" : "reason", text(r->stalls)));
+	if (!r->error)
+		json_object_set_new(root, "propagation", propagation_json(r));
 	json_dumpf(root, out, JSON_COMPACT);
 	fputc('\n', out);
 	json_decref(root);

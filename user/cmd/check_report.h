@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/utsname.h>
 #include "capture/probe.h"
+#include "capture/propagate.h"
 #include "capture/rights.h"
 #include "cmd/inquiry.h"
 #include "cmd/watch.h"
@@ -44,6 +45,8 @@ struct check_report {
 	size_t n_asked;
 	bool has_stalls;  /* pressure of control groups: */
 	char stalls[160]; /* where from, or why not */
+	bool can_propagate, can_propagate_briefly;
+	char propagate_off[256]; /* why not */
 	struct check_process process;
 };
 

@@ -108,6 +108,18 @@ static void print_asked(FILE *out, const struct check_report *r)
 		fprintf(out, "nobody is there: containers are known by their ids\n");
 }
 
+static void print_propagation(FILE *out, const struct check_report *r)
+{
+	fprintf(out, "\n%-32s %-4s ", "--propagate http", r->can_propagate ? "can" : "off");
+	if (!r->can_propagate)
+		fprintf(out, "a traceparent in HTTP/1 requests (%s)\n", r->propagate_off);
+	else if (r->can_propagate_briefly)
+		fprintf(out, "a traceparent in the first HTTP/1 request of each connection (%s)\n",
+			PROPAGATE_BRIEFLY);
+	else
+		fprintf(out, "a traceparent in every HTTP/1 request that may have one\n");
+}
+
 void check_text(const struct check_report *r, FILE *out)
 {
 	fprintf(out, "kernel  %s %s\n", r->kernel.release, r->kernel.machine);
@@ -125,6 +137,7 @@ void check_text(const struct check_report *r, FILE *out)
 	fprintf(out, "%-32s %-4s %s\n", "HOOK", "IS", "GIVES");
 	for (size_t i = 0; i < r->n_programs; i++)
 		print_program(out, &r->programs[i]);
+	print_propagation(out, r);
 	print_asked(out, r);
 	fprintf(out, "\npressure of services' control groups: %s%s\n",
 		r->has_stalls ? "by " : "not known: ", r->stalls);

@@ -271,20 +271,20 @@ static int open_loop(struct observer *o)
 /* Observing works without it, but not without the right to do it, as with every other. */
 static int open_propagate(struct observer *o)
 {
-	char why[256];
+	char *why = o->propagate_off;
 
 	if (o->config->propagate == PROPAGATE_OFF)
 		return 0;
-	if (!rights_propagate(why, sizeof(why))) {
+	if (!rights_propagate(why, sizeof(o->propagate_off))) {
 		log_error("%s", why);
 		return -EPERM;
 	}
-	o->propagate = propagate_open(o->probe, why, sizeof(why));
+	o->propagate = propagate_open(o->probe, why, sizeof(o->propagate_off));
 	if (!o->propagate)
 		log_warn("no traceparent is put into requests: %s", why);
 	else if (propagate_is_brief(o->propagate))
-		log_warn("only the first request of each connection gets a traceparent: this "
-			 "kernel's FIONREAD fails where sockets are looked at for longer");
+		log_warn("only the first request of each connection gets a "
+			 "traceparent: " PROPAGATE_BRIEFLY);
 	return 0;
 }
 

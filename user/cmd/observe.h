@@ -34,6 +34,7 @@ struct observer {
 	bool is_go_told;	       /* that some cannot be watched */
 	struct tls *tls;	       /* NULL: no plaintext of TLS */
 	struct propagation *propagate; /* NULL: nothing is put into requests */
+	char propagate_off[256];       /* why, where it is asked for */
 	struct pipeline pipeline;
 	struct loop *loop;
 	/* Set by the command before observer_run(); NULL: not interested. on_turn: after

@@ -54,6 +54,8 @@ static int start(struct run *r, const struct cmd_args *a)
 	if (stats_open(&r->stats, &o->pipeline, o->probe, a->config, r->started_ns))
 		return EXIT_CANNOT;
 	r->stats.inquiry = o->inquiry;
+	r->stats.propagate = o->propagate;
+	r->stats.propagate_off = o->propagate_off[0] ? o->propagate_off : NULL;
 	err = send_open(&r->send, a->config, o, &r->stats);
 	if (err)
 		return err;

@@ -209,6 +209,8 @@ const struct self *stats_self(struct stats *s, uint64_t now_ns)
 		.parents = trace_stats(s->pipeline->trace)->parents,
 		.hurried = trace_stats(s->pipeline->trace)->hurried,
 		.untallied = tallies_left_out(s->tallies),
+		.propagate = s->propagate,
+		.propagate_off = s->propagate_off,
 		.began_ns = s->began_ns,
 		.now_ns = now_ns,
 	};

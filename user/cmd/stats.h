@@ -16,10 +16,12 @@
 struct inquiry;
 
 struct stats {
-	struct pipeline *pipeline;     /* borrowed */
-	const struct config *config;   /* borrowed */
-	struct probe *probe;	       /* borrowed; NULL: a replay */
-	const struct inquiry *inquiry; /* borrowed; NULL: nobody is asked about containers */
+	struct pipeline *pipeline;	     /* borrowed */
+	const struct config *config;	     /* borrowed */
+	struct probe *probe;		     /* borrowed; NULL: a replay */
+	const struct inquiry *inquiry;	     /* borrowed; NULL: nobody is asked about containers */
+	const struct propagation *propagate; /* borrowed; of the observer, and why there is none */
+	const char *propagate_off;
 	struct red *red;
 	struct recent *recent;
 	struct offcpu offcpu;

@@ -138,6 +138,32 @@ static json_t *status_asked(const struct self *s)
 	return all;
 }
 
+/* null: it was not asked for */
+static json_t *status_propagation(const struct self *s)
+{
+	json_t *one, *passed;
+
+	if (!s->is_propagating && !s->propagate_off)
+		return json_null();
+	one = json_object();
+	put(one, "requests",
+	    json_string(!s->is_propagating	    ? "none"
+			: s->is_propagating_briefly ? "first"
+						    : "all"));
+	if (!s->is_propagating) {
+		put(one, "reason", json_string(s->propagate_off));
+		return one;
+	}
+	if (s->is_propagating_briefly)
+		put(one, "reason", json_string(PROPAGATE_BRIEFLY));
+	passed = json_object();
+	put_count(one, "given", s->passed[SONDE_PASSED_NOT]);
+	for (int i = SONDE_PASSED_NOT + 1; i < SONDE_PASSED_MAX; i++)
+		put_count(passed, propagate_reason(i), s->passed[i]);
+	put(one, "passed_over", passed);
+	return one;
+}
+
 static json_t *status_series(const struct series_store *st)
 {
 	json_t *all = json_object();
@@ -173,6 +199,7 @@ char *status_json(const struct self *s, const struct series_store *st, bool is_r
 	put(root, "connections", status_connections(&s->conns));
 	put(root, "cost", status_cost(s));
 	put(root, "asked", status_asked(s));
+	put(root, "propagation", status_propagation(s));
 	put(root, "series", status_series(st));
 	text = json_dumps(root, JSON_INDENT(2));
 	json_decref(root);

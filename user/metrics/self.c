@@ -45,6 +45,16 @@ static void self_kernel_losses(struct self *s)
 			n[LOSS_RECURSION] += s->programs[i].recursion_misses;
 }
 
+static void self_propagation(struct self *s, const struct self_source *from)
+{
+	s->propagate_off = from->propagate_off;
+	s->is_propagating = from->propagate != NULL;
+	if (!from->propagate)
+		return;
+	s->is_propagating_briefly = propagate_is_brief(from->propagate);
+	propagate_passed(from->propagate, s->passed);
+}
+
 void self_gather(struct self *s, const struct self_source *from)
 {
 	*s = (struct self){ .uptime_ns = from->now_ns - from->began_ns };
@@ -58,6 +68,7 @@ void self_gather(struct self *s, const struct self_source *from)
 	if (from->parents)
 		memcpy(s->parents, from->parents, sizeof(s->parents));
 	s->hurried = from->hurried;
+	self_propagation(s, from);
 	s->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	s->anonymous_memory = self_anonymous_memory();
 	if (!from->probe) {

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "capture/loss.h"
 #include "capture/probe.h"
+#include "capture/propagate.h"
 #include "metrics/series.h"
 #include "stream/conn.h"
 
@@ -25,6 +26,8 @@ struct self_source {
 	uint64_t untallied;		  /* figures there was no room for in user space */
 	const struct asked *const *asked; /* about containers; borrowed */
 	size_t n_asked;
+	const struct propagation *propagate; /* borrowed; NULL: nothing is put into requests */
+	const char *propagate_off;	     /* borrowed: why, though it is asked for; or NULL */
 	uint64_t began_ns, now_ns;
 };
 
@@ -44,8 +47,11 @@ struct self {
 	struct conns_stats conns;
 	const struct asked *asked[SELF_ASKED_MAX]; /* about containers; borrowed */
 	size_t n_asked;
-	uint64_t cpu_ns;	   /* of this process */
-	uint64_t anonymous_memory; /* of this process, resident bytes */
+	bool is_propagating, is_propagating_briefly;
+	const char *propagate_off;	   /* borrowed; NULL: it is not, or not asked for */
+	uint64_t passed[SONDE_PASSED_MAX]; /* requests, by whether and why they got no line */
+	uint64_t cpu_ns;		   /* of this process */
+	uint64_t anonymous_memory;	   /* of this process, resident bytes */
 };
 
 void self_gather(struct self *s, const struct self_source *from);

@@ -71,6 +71,14 @@ static void publish_kernel(const struct publish *p, const struct self *s)
 	publish(p, METRIC_BPF_MEMORY, "", s->bpf_memory);
 }
 
+/* Of a sonde that was not asked to, 0 would say too much. */
+static void publish_propagation(const struct publish *p, const struct self *s)
+{
+	publish(p, METRIC_PROPAGATED, "", s->passed[SONDE_PASSED_NOT]);
+	for (int i = SONDE_PASSED_NOT + 1; i < SONDE_PASSED_MAX; i++)
+		publish(p, METRIC_PASSED_OVER, propagate_reason(i), s->passed[i]);
+}
+
 void self_publish(const struct self *s, struct series_store *st, const char *version,
 		  const char *commit, uint64_t now_ns)
 {
@@ -95,4 +103,6 @@ void self_publish(const struct self *s, struct series_store *st, const char *ver
 	publish(&p, METRIC_CONNECTIONS, "encrypted", s->conns.encrypted);
 	if (s->is_live)
 		publish_kernel(&p, s);
+	if (s->is_propagating)
+		publish_propagation(&p, s);
 }

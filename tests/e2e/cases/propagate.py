@@ -14,14 +14,17 @@ from harness import golang
 from harness.case import case
 from harness.env import PROGS, PYTHON, tool
 from harness.proc import Failure, until
-from harness.sonde import Sonde
+from harness.sonde import Sonde, get
+
+from . import postgres, redis, tls
+from .http2 import nghttpd
 
 STALL_S = 1.0, 0.2  # in check, on a machine with others on it; in soak. A stall is seconds
 TRIES = 3
 NODE, GO = 30, 24
 
 # that are never given a line: what they say of a trace stays alone, or they are in doubt
-NEVER = re.compile(r"/(own|own-b3|upgrades|bytewise|split|pipelined|pipelined-bodies)(/|$)")
+NEVER = re.compile(r"/(own|own-b3|upgrades|bytewise|split|pipelined|pipelined-bodies)(/|$)|h:443$")
 # of one connection, behind what is in doubt: that depends on what came before
 LATER = re.compile(r"/(chunked|bytewise)/then|/pipelined-apart/[1-9]|/heads/9000|/node/|/go/|/curl/")
 
@@ -198,6 +201,59 @@ def propagation_of_many(e):
         raise Failure(f"{given} of {n} were given a line")
     s.end()
     e.figures.update(requests=n, given=given, longest_s=longest, untraced_longest_s=untraced)
+
+
+# of speak.py's once: what is said of each
+GIVEN, PASSED = 4, {"own_context": 3, "upgrade": 3, "in_doubt": 3, "more_behind": 3, "not_http1": 5,
+                    "sent_ahead": 0, "unsent": 0, "no_room": 0, "unseen": 0}
+
+
+@case(group=None)
+def propagation_says_what_it_passed_over(e):
+    port, _ = hearer(e)
+    s = Sonde(e, "run", "--propagate", "http", "--port", port).wait_ready()
+    speak(e, port, "once")
+    m = s.metrics()
+    passed = {labels["reason"]: n for labels, n in m.of("sonde_propagation_passed_over_total")}
+    given = [n for _, n in m.of("sonde_propagated_requests_total")]
+    if (given, passed) != ([GIVEN], PASSED):
+        raise Failure(f"given {given}, passed over {passed}, not {GIVEN}, {PASSED}")
+    told = json.loads(get(s.port, "/api/v1/status")[2])["propagation"]
+    if (told["given"], told["passed_over"]) != (GIVEN, PASSED):
+        raise Failure(f"status says {told}")
+    if (told["requests"] == "first") != ("only the first" in s.proc.stderr()):
+        raise Failure(f"status says {told}, and at its start: {s.proc.stderr()}")
+    s.end()
+    # the same is found by trying, and nothing but this is tried on
+    p = e.procs.run([e.sonde, "check", "--json"])
+    found = json.loads(p.stdout())["propagation"]
+    if found != {key: told.get(key) for key in ("requests", "reason")}:
+        raise Failure(f"check says {found}, status {told}")
+
+
+@case(group=None)
+def propagation_leaves_other_protocols_alone(e):
+    """One process, five protocols; all that is given anything is HTTP/1."""
+    turns = 30
+    port, proc = hearer(e)
+    ports = {"http": port, "redis": redis.Redis(e).port, "postgres": postgres.Server(e).port,
+             "http2": nghttpd(e), "tls": tls.nginx(e).port}
+    s, is_brief = propagating(e, "--port", ",".join(map(str, ports.values())))
+    p = e.procs.run([PYTHON, os.path.join(PROGS, "mixed.py"), turns, *ports.values()], seconds=60)
+    if p.code:
+        raise Failure(p.stderr().strip()[-300:])
+    given = sum(bool(r["ours"]) for r in heard(proc, turns - 1))
+    if given != (1 if is_brief else turns):
+        raise Failure(f"{given} of {turns} requests of HTTP/1 were given a line")
+    more = {name: sent - said for name, (said, sent) in json.loads(p.stdout()).items()}
+    if more != {name: 70 * given * (name == "http") for name in ports}:
+        raise Failure(f"TCP sent more than the program: {more}")
+    s.settle()
+    seen = Counter(t["protocol"] + "/tls" * t["tls"] for t in s.transactions if t["role"] == "client")
+    s.end()
+    want = {"http": 2 * turns, "http/tls": turns, "redis": turns, "postgresql": turns}
+    if seen != want:
+        raise Failure(f"{dict(seen)}, not {want}")
 
 
 @case(group=None)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 Requests of every form that programs give them, to hear.py. speak.py PORT forms | load SECONDS |
-many N. Ends with 1 where an answer, or what the socket says of itself, is not what it must be.
+many N | once. Ends with 1 where an answer, or what the socket says of itself, is not what it must be.
 """
 import fcntl
 import http.client
@@ -140,6 +140,10 @@ def upgrades(s):
     exchange(s, head("GET", "/upgrades", "Connection: Upgrade", "Upgrade: h2c"))
 
 
+def connects(s):
+    exchange(s, head("CONNECT", "h:443"))
+
+
 def sendfile(s):
     s.settimeout(None)  # else it would not block
     with tempfile.TemporaryFile() as f:
@@ -205,8 +209,8 @@ def kept(s):
 
 
 FORMS = (plain, bodies, apart, bytewise, split, pipelined, pipelined_apart, pipelined_bodies, chunked,
-         chunked_as_head, body_as_head, expects, heads, long_line, own, own_b3, upgrades, sendfile,
-         vector, nonblocking, spliced, half_closed, kept)
+         chunked_as_head, body_as_head, expects, heads, long_line, own, own_b3, upgrades, connects,
+         sendfile, vector, nonblocking, spliced, half_closed, kept)
 
 OTHERS = (b"*1\r\n$4\r\nPING\r\n", b"\x16\x03\x01\x00\x05hello", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
           b"\x00\x00\x00\x08\x04\xd2\x16\x2f", b"\x00GET / HTTP/1.1\r\n\r\n")
@@ -254,4 +258,19 @@ def many(n):
     print(n, longest)
 
 
-{"forms": forms, "load": load, "many": many}[sys.argv[2]](*map(int, sys.argv[3:]))
+def once():
+    """One send on a connection of its own: what becomes of it does not depend on another."""
+    many_of_each = ((4, head("GET", "/once")), (3, head("GET", "/once/own", f"traceparent: {TRACE}")),
+                    (2, head("GET", "/once/upgrade", "Upgrade: h2c")), (1, head("CONNECT", "h:443")),
+                    (2, b"GET /once/cut HTTP/1.1\r\n"), (1, b"G"),
+                    (3, head("GET", "/once/more") * 2), *((1, other) for other in OTHERS))
+    for n, data in many_of_each:
+        for _ in range(n):
+            with connect() as s:
+                s.sendall(data)
+                s.shutdown(socket.SHUT_WR)
+                while s.recv(1 << 16):
+                    pass
+
+
+{"forms": forms, "load": load, "many": many, "once": once}[sys.argv[2]](*map(int, sys.argv[3:]))
