@@ -2,6 +2,7 @@
 /* Process life. Name and arguments are copied at exec, so that a process that lives for a few
  * milliseconds still has both; the filter speaks here, before the process has done anything. */
 #include "filter.bpf.h"
+#include "thread.bpf.h"
 
 /* Of a process that begins another program is kept where it is: should it be put elsewhere,
  * sonde_moved is told. */
@@ -83,14 +84,61 @@ static __always_inline bool life_is_told(u32 flags)
 	return !filter.asks_where || flags & SONDE_P_INSIDE;
 }
 
+/* Threads made by observed ones, by tid: of these the end is told too. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, u8);
+} made SEC(".maps");
+
+static __always_inline void thread_tell(u32 tgid, u32 tid, u32 by_tid)
+{
+	struct sonde_ev_thread *ev = control_new(0, SONDE_EV_THREAD, sizeof(*ev), sizeof(*ev));
+
+	if (!ev)
+		return;
+	ev->tgid = tgid;
+	ev->tid = tid;
+	ev->by_tid = by_tid;
+	control_submit(ev);
+}
+
+/* Only threads that were at an observed operation have an account: no other makes one for a
+ * request. What a Go program's threads do says nothing. */
+static __always_inline void thread_made(struct task_struct *by, u32 tid)
+{
+	u32 tgid = by->tgid, *known = bpf_map_lookup_elem(&processes, &tgid);
+	u8 is_told = 1;
+
+	if (!by->bpf_storage || (known && *known & SONDE_P_GO) ||
+	    !bpf_task_storage_get(&threads, by, NULL, 0))
+		return;
+	if (bpf_map_update_elem(&made, &tid, &is_told, BPF_ANY) == 0)
+		thread_tell(tgid, tid, by->pid);
+}
+
+/* By itself, not with its process. */
+static __always_inline void thread_ended(struct task_struct *task)
+{
+	u32 tid = task->pid;
+
+	if (bpf_map_delete_elem(&made, &tid) == 0 &&
+	    !(task->signal->flags & 4 /* SIGNAL_GROUP_EXIT */))
+		thread_tell(task->tgid, tid, 0);
+}
+
 SEC("?tp_btf/sched_process_fork")
 int BPF_PROG(sonde_fork, struct task_struct *parent, struct task_struct *child)
 {
 	u32 tgid = child->tgid, ppid = parent->tgid, *known, flags;
 	struct sonde_ev_fork *ev;
 
-	if (child->pid != child->tgid)
-		return 0; /* a thread */
+	if (child->pid != tgid) {
+		thread_made(parent, child->pid);
+		return 0;
+	}
 	known = bpf_map_lookup_elem(&processes, &ppid);
 	flags = known ? *known : 0;
 	/* made in another control group than its parent's, it may be elsewhere */
@@ -181,8 +229,11 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 	struct used used = {};
 	struct sonde_ev_exit *ev;
 
-	/* the last thread of the process, whichever it is; none of the kernel's own */
-	if (all->live.counter != 0 || task->flags & PF_KTHREAD)
+	/* none of the kernel's own; below: the last of the process, whichever it is */
+	if (task->flags & PF_KTHREAD)
+		return 0;
+	thread_ended(task);
+	if (all->live.counter != 0)
 		return 0;
 	if (is_told(task, tgid))
 		return 0;

@@ -44,6 +44,7 @@ enum sonde_ev_kind {
 	SONDE_EV_DATAGRAM = 8, /* one datagram sent or received */
 	SONDE_EV_HANDOVER = 9, /* a goroutine hands a request over to be sent */
 	SONDE_EV_MET = 10,     /* a process of which it must be said whether it is asked for */
+	SONDE_EV_THREAD = 11,  /* a thread was made by an observed one, or such a one ended */
 	SONDE_EV_KERNEL_MAX,   /* behind the last that the kernel makes */
 	/* made by user space, found in recordings only, so that replay sees what the live run knew */
 	SONDE_EV_PROCESS = 64, /* who a process is: struct sonde_ev_process */
@@ -320,6 +321,16 @@ struct sonde_ev_handover {
 	__u32 tid;
 };
 
+/* Only a thread that was told of when it was made is told of when it ends, unless its whole process
+ * does. */
+struct sonde_ev_thread {
+	struct sonde_ev_hdr h;
+	__u32 tgid;
+	__u32 tid;
+	__u32 by_tid; /* the thread that made it; 0: it ends */
+	__u32 reserved;
+};
+
 /* User-made: who a process is. Strings are NUL terminated. */
 struct sonde_ev_process {
 	struct sonde_ev_hdr h;
@@ -544,6 +555,7 @@ _Static_assert(sizeof(struct sonde_ev_close) == 72, "close");
 _Static_assert(sizeof(struct sonde_ev_connect) == 96, "connect");
 _Static_assert(sizeof(struct sonde_ev_exec) == 832, "exec");
 _Static_assert(sizeof(struct sonde_ev_exit) == 80, "exit");
+_Static_assert(sizeof(struct sonde_ev_thread) == 32, "thread");
 _Static_assert(sizeof(struct sonde_verdict) == 32, "verdict");
 _Static_assert(sizeof(struct sonde_tcp_key) == 24, "key of TCP's sums");
 

@@ -269,6 +269,9 @@ static void dispatch(struct pipeline *p, union decoded d)
 		trace_handover(p->trace, d.handover->tgid, d.handover->goroutine,
 			       d.handover->cookie);
 		break;
+	case SONDE_EV_THREAD:
+		trace_thread(p->trace, d.thread->tgid, d.thread->by_tid, d.thread->tid);
+		break;
 	case SONDE_EV_LOST: conns_lost(p->conns, d.lost); break;
 	case SONDE_EV_SWEEP: conns_sweep(p->conns, d.sweep); break;
 	case SONDE_EV_SHED: on_shed(p, d.shed); break;

@@ -8,6 +8,7 @@ import struct
 import sys
 
 OPEN, DATA, CLOSE, CONNECT, EXEC, FORK, EXIT, PROCESS, TICK, SWEEP = 1, 2, 3, 4, 5, 6, 7, 64, 65, 66
+THREAD = 11
 DATAGRAM, LOST = 8, 69
 TX, RX, CLIENT, SERVER = 0, 1, 1, 2
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -84,6 +85,8 @@ def ends():
     r = Recording()
     addr = bytes(24)
     r.put(FORK, struct.pack("<QII16s", 1, 8, 7, b"sh"))
+    r.put(THREAD, struct.pack("<IIII", 7, 9, 7, 0))
+    r.put(THREAD, struct.pack("<IIII", 7, 9, 0, 0))
     r.put(CONNECT, struct.pack("<QQ", 3, 1) + addr + addr + struct.pack("<IIIB3x", 111, 7, 7, 4))
     r.open(4, SERVER)
     r.data(4, RX, 5000, 1000, GET[:10])

@@ -43,6 +43,7 @@ static const struct {
 	{ SONDE_EV_END, sizeof(struct sonde_ev_hdr) },
 	{ SONDE_EV_DATAGRAM, sizeof(struct sonde_ev_datagram) },
 	{ SONDE_EV_HANDOVER, sizeof(struct sonde_ev_handover) },
+	{ SONDE_EV_THREAD, sizeof(struct sonde_ev_thread) },
 	{ SONDE_EV_MET, sizeof(struct sonde_ev_met) },
 	{ SONDE_EV_LOST, sizeof(struct sonde_ev_lost) },
 };

@@ -19,6 +19,7 @@ struct trace *trace_new(const struct trace_opts *opts)
 	list_init(&tr->held);
 	list_init(&tr->pending);
 	list_init(&tr->ready);
+	list_init(&tr->mades);
 	return tr;
 }
 
@@ -135,8 +136,9 @@ void trace_gone(struct trace *tr, struct unit *u)
 		return;
 	work_end(tr, u);
 	u->is_gone = true;
-	if (u->is_pending && !u->held) { /* it will never be a transaction */
-		pair_leave(tr, u);
+	if ((u->is_pending || u->made) && !u->held) { /* it will never be a transaction */
+		if (u->is_pending)
+			pair_leave(tr, u);
 		unit_begin_trace(tr, u, TXN_PARENT_UNKNOWN);
 	}
 	unit_put(tr, u);
@@ -231,6 +233,14 @@ void trace_fork(struct trace *tr, uint32_t parent_tgid, uint32_t parent_tid, uin
 void trace_exit(struct trace *tr, uint32_t tgid)
 {
 	work_exit(tr, tgid);
+}
+
+void trace_thread(struct trace *tr, uint32_t tgid, uint32_t by_tid, uint32_t tid)
+{
+	if (by_tid)
+		work_thread(tr, tgid, by_tid, tid);
+	else
+		made_end(tr, tid);
 }
 
 void trace_handover(struct trace *tr, uint32_t tgid, uint64_t goroutine, uint64_t cookie)

@@ -64,6 +64,8 @@ void trace_blind(struct trace *tr); /* the same of every process, from now on */
 /* parent_tid: the thread that forked; 0 not known. */
 void trace_fork(struct trace *tr, uint32_t parent_tgid, uint32_t parent_tid, uint32_t tgid);
 void trace_exit(struct trace *tr, uint32_t tgid);
+/* by_tid: the thread that made it; 0: it ended by itself, while its process goes on. */
+void trace_thread(struct trace *tr, uint32_t tgid, uint32_t by_tid, uint32_t tid);
 
 /*
  * The goroutine hands the next request of that connection over to whoever sends it, as

@@ -3,6 +3,7 @@
  * What the files of this room share.
  *   trace.c  the way in and out             unit.c  units, their places, what is held back
  *   work.c   who is at work on what         pair.c  the two ends of a connection
+ *   made.c   threads made for a request
  */
 #ifndef TRACE_IMPL_H
 #define TRACE_IMPL_H
@@ -18,18 +19,20 @@ enum {
 	TRACE_PROCS_MAX = 65536,
 	TRACE_ENDS_MAX = 131072,
 	TRACE_LOCAL_MAX = 4096, /* addresses of this host */
+	TRACE_MADE_MAX = 4096,	/* threads made for requests */
 };
 
 /* A request, from its head on. Counted: by the stream until it is gone, by its connection, by each
  * child that waits for it, by the transaction that is held. */
 struct unit {
 	struct list open;    /* of its process, while it is a server's and unfinished */
-	struct list at_work; /* of its worker, likewise */
+	struct list at_work; /* of its worker, likewise; of made, a client's */
 	struct list on_end;  /* of its end of the connection */
 	struct list pending; /* ended, and its other end is still to come */
 	struct list waiting; /* of its parent's children, while that has no place */
 	struct list children;
 	struct worker *worker;
+	struct made *made; /* a client's: its thread, while that may live on */
 	struct proc *proc;
 	struct end *end;     /* where it is to be found by the other one; NULL: nowhere */
 	struct unit *parent; /* while it has no place */
@@ -73,6 +76,7 @@ struct worker {
 
 struct proc {
 	struct list units;   /* unfinished requests to it */
+	struct list made;    /* its threads made for requests */
 	struct unit *origin; /* what the process was forked for; counted */
 	uint64_t since_ns;   /* with just these */
 	uint32_t tgid;
@@ -82,6 +86,7 @@ struct proc {
 	bool is_offspring; /* of one that has */
 	bool is_mixed;	   /* a thread of it has been at work on several requests at once */
 	bool is_opaque;	   /* it gets requests that cannot be seen */
+	bool has_lasting;  /* a thread of it that was made for a request called after its answer */
 };
 
 /* One end of a connection. */
@@ -102,13 +107,14 @@ struct trace {
 	struct trace_opts opts;
 	struct trace_stats stats;
 	struct list held, pending;   /* oldest first */
+	struct list mades;	     /* threads made for requests, oldest first */
 	struct list ready;	     /* units that have just got their place; empty in between */
 	struct unit *free_units;     /* through parent */
 	struct held *free_held;	     /* through unit */
 	struct worker *free_workers; /* through next */
 	struct map ends;	     /* by cookie */
 	struct map apart[2]; /* by [role - 1]: ends that wait for the other, by its numbers */
-	struct map workers, procs;
+	struct map workers, procs, made;
 	struct map local; /* hashes of this host's addresses */
 	uint64_t now_ns;
 	uint64_t record_ns; /* of the record in hand: a tick before it may bear a later time */
@@ -140,8 +146,19 @@ void work_end(struct trace *tr, struct unit *u);
 void work_call(struct trace *tr, struct unit *u, struct end *e, const struct conn_request *r);
 void work_hand(struct trace *tr, uint32_t tgid, uint64_t goroutine, struct end *e);
 void work_fork(struct trace *tr, uint32_t parent_tgid, uint32_t parent_tid, uint32_t tgid);
+void work_thread(struct trace *tr, uint32_t tgid, uint32_t by_tid, uint32_t tid);
 void work_exit(struct trace *tr, uint32_t tgid);
 void work_free(struct trace *tr);
+
+/* made.c */
+/* The thread is made by one that is at work on origin. */
+void made_begin(struct trace *tr, struct proc *p, uint32_t tid, struct unit *origin);
+/* Does u wait until it is known whether the thread that calls lives on? */
+bool made_call(struct trace *tr, const struct proc *p, struct unit *u, uint32_t tid);
+void made_decided(struct trace *tr, struct unit *u); /* u has a place, if it waited or not */
+void made_end(struct trace *tr, uint32_t tid);	     /* the thread ended by itself */
+void made_serves(struct trace *tr, uint32_t tid);    /* it is none such */
+void made_exit(struct trace *tr, struct proc *p);    /* its process ended */
 
 /* pair.c */
 struct end *pair_end(struct trace *tr, const struct conn_request *r); /* NULL: out of memory */

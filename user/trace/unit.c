@@ -136,6 +136,7 @@ static void placed(struct trace *tr, struct unit *u)
 	u->is_placed = true;
 	list_del(&u->pending);
 	list_push(&tr->ready, &unit_get(u)->pending);
+	made_decided(tr, u);
 	while (!list_empty(&tr->ready)) {
 		u = LIST_ENTRY(tr->ready.next, struct unit, pending);
 		list_del(&u->pending);

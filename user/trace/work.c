@@ -36,6 +36,7 @@ struct proc *work_proc(struct trace *tr, uint32_t tgid)
 		return p;
 	p->tgid = tgid;
 	list_init(&p->units);
+	list_init(&p->made);
 	if (map_put(&tr->procs, tgid, p) == 0)
 		return p;
 	free(p);
@@ -44,6 +45,7 @@ struct proc *work_proc(struct trace *tr, uint32_t tgid)
 
 static void proc_free(struct trace *tr, struct proc *p)
 {
+	made_exit(tr, p);
 	unit_put(tr, p->origin);
 	free(p);
 }
@@ -55,6 +57,7 @@ void work_exit(struct trace *tr, uint32_t tgid)
 	if (!p)
 		return;
 	p->is_gone = true;
+	made_exit(tr, p);
 	if (!p->n)
 		proc_free(tr, p);
 }
@@ -92,6 +95,7 @@ void work_begin(struct trace *tr, struct unit *u, const struct conn_request *r)
 	struct proc *p = work_proc(tr, r->tgid);
 
 	u->request_id = text_hash(r->request_id);
+	made_serves(tr, r->tid);
 	if (!p)
 		return;
 	u->proc = p;
@@ -211,6 +215,17 @@ void work_fork(struct trace *tr, uint32_t parent_tgid, uint32_t parent_tid, uint
 	p->origin = origin ? unit_get(origin) : NULL;
 }
 
+void work_thread(struct trace *tr, uint32_t tgid, uint32_t by_tid, uint32_t tid)
+{
+	const struct conn_request by = { .tgid = tgid, .tid = by_tid };
+	struct proc *p = map_get(&tr->procs, tgid);
+	struct unit *origin = p ? at_work(tr, p, &by) : NULL;
+
+	made_serves(tr, tid); /* the end of another of that number was not told */
+	if (origin)
+		made_begin(tr, p, tid, origin);
+}
+
 static struct unit *handed(struct trace *tr, struct end *e)
 {
 	struct unit *u = e ? e->handed : NULL;
@@ -263,6 +278,8 @@ void work_call(struct trace *tr, struct unit *u, struct end *e, const struct con
 		unit_follow(tr, u, hand, TXN_PARENT_HANDOVER);
 	} else if (p && u->request_id && (parent = passed_on(p, u, false))) {
 		unit_follow(tr, u, parent, TXN_PARENT_PROXY);
+	} else if (p && !r->is_go && made_call(tr, p, u, r->tid)) {
+		return;
 	} else if (p && p->origin && !p->origin->is_gone && !p->has_served) {
 		unit_follow(tr, u, p->origin, TXN_PARENT_HANDOVER);
 	} else {
@@ -285,5 +302,6 @@ void work_free(struct trace *tr)
 		free(w);
 	}
 	map_free(&tr->procs);
+	map_free(&tr->made);
 	map_free(&tr->workers);
 }
