@@ -58,8 +58,8 @@ class Chain:
     def __init__(self, e, kind, database, passes=(), front=None):
         self.e = e
         # as they are spelt by the client; nginx passes on what it was given
-        self.passes = {"x-request-id": {"X-Request-ID"}, "traceparent": {"traceparent"}}[
-            passes[0]] if passes else set()
+        self.passes = {"x-request-id": {"X-Request-ID"}, "traceparent": {"traceparent"}}.get(
+            passes[0], set()) if passes else set()
         self.front = front
         # both ends of a datagram are not known to be each other's
         self.is_datagram = isinstance(database, Dnsmasq)
@@ -74,6 +74,8 @@ class Chain:
     def command(self, kind):
         if kind == "go":
             return [golang.program(self.e, "hop")]
+        if kind == "c":
+            return [self.e.program("hop")]
         run = {"node": [tool("node")], "python": [PYTHON]}[kind]
         return [*run, os.path.join(PROGS, {"node": "hop.js", "python": "hop.py"}[kind])]
 
@@ -214,6 +216,11 @@ RUNS = [
     ("nginx, node, request id", "node", IDS, request_id, nginx, None),
     ("nginx, go, traceparent", "go", W3C, traceparent, nginx, 0.99),
     ("haproxy, python, request id not passed on", "python", (), request_id, haproxy, 0.99),
+    ("python, a thread made for each call", "python", ("by:thread",), none, None, 0.5),
+    ("python, an executor made for each call", "python", ("by:executor",), none, None, 0.5),
+    ("python, by threads of a pool", "python", ("by:pool",), none, None, None),
+    ("c, a thread made for each call", "c", ("by:thread",), none, None, 0.5),
+    ("c, by threads of a pool", "c", ("by:pool",), none, None, None),
     ("python, names over UDP instead of a database", "python", (), none, None, 0.99),
 ]
 

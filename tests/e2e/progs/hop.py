@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-hop.py PORT NEXT [PASS]: a service of threads that answers GET /r/ID after it has asked the next one
+hop.py PORT NEXT [PASS | by:WHOM]: a service of threads that answers GET /r/ID after it has asked the next one
 the same: NEXT is another service's port, or "pg" and a port for a query that bears the id, or "dns"
-and a port for a name that does, over UDP. PASS is a header that it passes on. Connections onward are
-kept in a pool that its threads share. Prints each id.
+and a port for a name that does, over UDP. PASS is a header that it passes on. WHOM asks the next one,
+while the thread that serves waits: a `thread` made for it, an `executor` made for it, or one of a `pool`
+that is shared. Connections onward are kept in a pool that its threads share. Prints each id.
 """
 import http.client
 import os
@@ -11,10 +12,13 @@ import queue
 import socket
 import struct
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PORT, NEXT = int(sys.argv[1]), sys.argv[2]
-PASS = sys.argv[3] if len(sys.argv) > 3 else None
+MORE = sys.argv[3] if len(sys.argv) > 3 else ""
+PASS, BY = (None, MORE[3:]) if MORE.startswith("by:") else (MORE, "")
 
 
 class Postgres:
@@ -79,6 +83,21 @@ def onward(ident, headers):
     idle.put(link)
 
 
+shared = ThreadPoolExecutor(16) if BY == "pool" else None
+
+
+def by_another(*args):
+    if BY == "thread":
+        t = threading.Thread(target=onward, args=args)
+        t.start()
+        t.join()
+    elif BY == "executor":
+        with ThreadPoolExecutor(2) as own:
+            own.submit(onward, *args).result()
+    else:
+        shared.submit(onward, *args).result()
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -87,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
         ident = self.path[3:]
         os.write(1, ident.encode() + b"\n")  # whole, whatever other threads write
         value = self.headers.get(PASS) if PASS else None
-        onward(ident, {PASS: value} if value else {})
+        (by_another if BY else onward)(ident, {PASS: value} if value else {})
         self.send_response(200)
         self.send_header("Content-Length", "3")
         self.end_headers()
