@@ -215,6 +215,10 @@ $(O)/bench/%: tests/bench/%.c Makefile
 fresh-check: need-root
 	$(Q)tests/deploy/fresh.sh
 
+# the collector's configuration and a collector; not part of check: it downloads 3 GB and compiles it
+collector-check: need-root $(O)/sonde
+	$(Q)tests/deploy/collector.sh $(O)/sonde
+
 # sonde on other kernels, under emulation: all of them, or those that make check boots. ARGS=--write
 # renews docs/kernels.md and tests/vm/verifier.tsv.
 VM_BINARIES := $(addprefix $(O)/vm/,guest load netem kept verifier hooks) $(O)/tests/vm/hooks.bpf.o
@@ -279,7 +283,7 @@ clean:
 	$(Q)rm -rf build build-*
 
 .PHONY: all docs fuzz fuzz-build fuzz-parts bench-parse bench-span bench-recent tests unit format-check deps run check need-root \
-	demo load chaos soak bench fresh-check vm-check vm-check-short install uninstall deb dist clean FORCE
+	demo load chaos soak bench fresh-check collector-check vm-check vm-check-short install uninstall deb dist clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(O) -path $(O)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -5,6 +5,7 @@
 #
 #   bare_enter "$@"   first of all: goes on inside the namespace
 #   bare_open         makes the tree: $tree
+#   bare_tree SUITE   makes another Debian, with nothing beside: $dir/SUITE
 #   inside COMMAND    runs it there
 #
 # FRESH_DIR=DIR keeps the bare tree in DIR/base and takes it from there the next time.
@@ -34,20 +35,24 @@ bare_close() {
 	fi
 }
 
+bare_tree() { # SUITE [INTO [PACKAGES]]
+	local into=$dir/${2:-$1}
+	[ ! -e "$into/.complete" ] || return 0
+	mkdir -p "$dir"
+	rm -rf --one-file-system "$into"
+	debootstrap --variant=minbase ${3:+--include="$3"} "$1" "$into" "$(bare_mirror)" \
+		>"$dir/debootstrap.log" 2>&1 || { tail -n 20 "$dir/debootstrap.log" >&2; return 1; }
+	touch "$into/.complete"
+}
+
 bare_open() {
-	local suite=bookworm base
+	local base
 	dir=${FRESH_DIR:-$(mktemp -d)}
 	base=$dir/base
 	tree=$dir/tree
 	trap bare_close EXIT
 	trap 'exit 130' INT TERM
-	if [ ! -e "$base/.complete" ]; then
-		mkdir -p "$dir"
-		rm -rf --one-file-system "$base"
-		debootstrap --variant=minbase --include=git,make,ca-certificates "$suite" "$base" "$(bare_mirror)" \
-			>"$dir/debootstrap.log" 2>&1 || { tail -n 20 "$dir/debootstrap.log" >&2; exit 1; }
-		touch "$base/.complete"
-	fi
+	bare_tree bookworm base git,make,ca-certificates || exit 1
 	rm -rf --one-file-system "$tree"
 	cp -a "$base" "$tree"
 	cp -L /etc/resolv.conf "$tree/etc/resolv.conf"

@@ -128,9 +128,14 @@ def collector_is_whole(c):
             yield f"{name}: the limiter is not first, or the batch not last"
     yield from (f"{kind[:-1]} {x} is not used" for kind, parts in used.items() for x in set(c[kind]) - parts)
     yield from (f"no extension {x}" for x in c["service"]["extensions"] if x not in c["extensions"])
-    traces, metrics = (set(c["service"]["pipelines"][p]["exporters"]) for p in ("traces", "metrics"))
-    if traces != {"otlp/jaeger", "elasticsearch"} or metrics != {"prometheus", "elasticsearch"}:
-        yield f"traces go to {traces}, metrics to {metrics}"
+    pipelines = c["service"]["pipelines"]
+    to = {name: set(p["exporters"]) for name, p in pipelines.items()}
+    if to != {"traces": {"otlp/jaeger", "elasticsearch"}, "metrics": {"prometheus"},
+              "metrics/elasticsearch": {"elasticsearch"}}:
+        yield f"they go to {to}"
+    # Prometheus drops histograms that are deltas, Elasticsearch those that are not
+    yield from (f"{name}: temporality" for name, p in pipelines.items()
+                if ("cumulativetodelta" in p["processors"]) != (name == "metrics/elasticsearch"))
     if not c["exporters"]["prometheus"]["resource_to_telemetry_conversion"]["enabled"]:
         yield "rules and dashboards need service_name as a label"
 
