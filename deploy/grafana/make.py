@@ -54,7 +54,7 @@ def panel(p, number, at):
         "options": {},
     }
     if kind == "timeseries":
-        out["options"] = {"legend": {"displayMode": "table", "placement": "bottom",
+        out["options"] = {"legend": {"showLegend": True, "displayMode": "table", "placement": "bottom",
                                      "calcs": ["lastNotNull", "max"]},
                           "tooltip": {"mode": "multi", "sort": "desc"}}
     if kind == "table":
@@ -85,7 +85,8 @@ def dashboard(d):
         "timezone": "browser",
         "templating": {"list": [source()] + [variable(v) for v in d["variables"]]},
         "links": [{"type": "dashboards", "title": "sonde", "tags": ["sonde"], "asDropdown": True,
-                   "includeVars": True, "keepTime": True}],
+                   "includeVars": True, "keepTime": True, "icon": "dashboard", "targetBlank": False,
+                   "tooltip": ""}],
         "panels": panels,
     }
 

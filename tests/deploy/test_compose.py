@@ -133,7 +133,7 @@ def collector_is_whole(c):
     if to != {"traces": {"otlp/jaeger", "elasticsearch"}, "metrics": {"prometheus"},
               "metrics/elasticsearch": {"elasticsearch"}}:
         yield f"they go to {to}"
-    # Prometheus drops histograms that are deltas, Elasticsearch those that are not
+    # what Prometheus shows is cumulative; Elasticsearch drops histograms that are
     yield from (f"{name}: temporality" for name, p in pipelines.items()
                 if ("cumulativetodelta" in p["processors"]) != (name == "metrics/elasticsearch"))
     if not c["exporters"]["prometheus"]["resource_to_telemetry_conversion"]["enabled"]:
