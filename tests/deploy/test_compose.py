@@ -4,7 +4,7 @@
 The stack of deploy/compose and the collector's configuration, as far as they can be held to without
 containers: every file, service, port, pipeline and configuration that one names is there in the other;
 sonde has the rights it has under Kubernetes; nothing listens beyond loopback but what must. Where
-docker or a collector is installed they judge as well.
+a collector is installed it judges as well; Compose and collector otherwise: test_later.sh, collector.sh.
 """
 import os
 import re
@@ -197,9 +197,6 @@ def main():
         command("compose: Prometheus takes its configuration", "promtool", "check", "config", there)
     finally:
         os.unlink(there)
-    if not subprocess.run("docker compose version", shell=True, capture_output=True, check=False).returncode:
-        command("compose: docker takes it", "docker", "compose", "-f", os.path.join(COMPOSE, "compose.yaml"),
-                "config", "-q")
     collector = shutil.which("otelcol-contrib")
     if collector:
         command("collector: takes its configuration", collector, "validate", "--config",

@@ -20,9 +20,8 @@ install_programs() {
 	cp -L /etc/resolv.conf "$tree/etc/resolv.conf"
 	printf '#!/bin/sh\nexit 101\n' >"$tree/usr/sbin/policy-rc.d"
 	chmod 755 "$tree/usr/sbin/policy-rc.d"
-	inside "export DEBIAN_FRONTEND=noninteractive
-		command -v docker-compose prometheus prometheus-alertmanager >/dev/null ||
-		apt-get install -y -qq --no-install-recommends docker-compose prometheus prometheus-alertmanager"
+	inside "DEBIAN_FRONTEND=noninteractive exec apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \
+		docker-compose prometheus prometheus-alertmanager"
 }
 
 compose() { inside "docker-compose -f /deploy/compose/compose.yaml config $*"; }
