@@ -53,6 +53,7 @@ enum sonde_ev_kind {
 	SONDE_EV_SHED = 67,    /* how many connections are observed: struct sonde_ev_shed */
 	SONDE_EV_END = 68,     /* nothing more comes: struct sonde_ev_hdr alone */
 	SONDE_EV_LOST = 69,    /* records of datagrams found no room in the ring: sonde_ev_lost */
+	SONDE_EV_ADDRESS = 70, /* what an address is called from now on: sonde_ev_address */
 };
 
 struct sonde_ev_hdr {
@@ -354,6 +355,15 @@ struct sonde_ev_lost {
 	__u64 n; /* since the last of these */
 };
 
+struct sonde_ev_address {
+	struct sonde_ev_hdr h;
+	__u8 family; /* enum sonde_family */
+	__u8 reserved[7];
+	__u8 ip[16];
+	char name[64]; /* NUL terminated, both; empty: it has none any more */
+	char name_space[64];
+};
+
 struct sonde_ev_sweep {
 	struct sonde_ev_hdr h;
 	__u64 cookie;
@@ -556,6 +566,7 @@ _Static_assert(sizeof(struct sonde_ev_connect) == 96, "connect");
 _Static_assert(sizeof(struct sonde_ev_exec) == 832, "exec");
 _Static_assert(sizeof(struct sonde_ev_exit) == 80, "exit");
 _Static_assert(sizeof(struct sonde_ev_thread) == 32, "thread");
+_Static_assert(sizeof(struct sonde_ev_address) == 168, "address");
 _Static_assert(sizeof(struct sonde_verdict) == 32, "verdict");
 _Static_assert(sizeof(struct sonde_tcp_key) == 24, "key of TCP's sums");
 

@@ -7,6 +7,7 @@
 
 #include "capture/decode.h"
 #include "capture/recording.h"
+#include "identity/naming.h"
 #include "stream/route.h"
 
 /* All that facts can be, and the longest instance. */
@@ -90,6 +91,10 @@ static void on_txn(void *ctx, struct txn *t)
 	if (p->routes && t->proto == PROTO_HTTP1)
 		route_template(p->routes, proc->service->id, slice_str(t->target), t->route,
 			       sizeof(t->route));
+	naming_txn(p->naming, t);
+	/* one that was made before its name was known: from the next one on */
+	p->has_news |= t->role == SONDE_ROLE_CLIENT &&
+		       naming_news(p->naming, t->family, &t->peer, &p->news);
 	trace_txn(p->trace, t, proc->is_go);
 }
 
@@ -150,11 +155,21 @@ static void on_stream(void *ctx, struct txn_stream *s)
 			p->exporters[i].on_stream(p->exporters[i].self, s);
 }
 
+static void name_server(struct pipeline *p, struct txn_handshake *h)
+{
+	const struct address_name *name = naming_find(p->naming, h->family, &h->peer);
+
+	if (name)
+		copy_string(h->server_name, sizeof(h->server_name), name->name);
+}
+
 static void on_handshake(void *ctx, struct txn_handshake *h)
 {
 	struct pipeline *p = ctx;
 
 	h->service = process_get(p->procs, h->tgid, p->now_ns)->service;
+	if (h->role == SONDE_ROLE_CLIENT && !h->server_name[0])
+		name_server(p, h);
 	if (p->opts.library_of)
 		h->library = p->opts.library_of(p->opts.ctx, h->tgid);
 	for (size_t i = 0; i < p->n_exporters; i++)
@@ -203,9 +218,10 @@ int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts)
 							.slow = opts->keep_slow,
 							.deliver = on_kept,
 							.ctx = p });
+	p->naming = naming_new(opts->addresses);
 	if (opts->routes)
 		p->routes = routes_new(&(struct routes_opts){ 0 });
-	if (!p->procs || !p->conns || !p->trace || (opts->routes && !p->routes)) {
+	if (!p->procs || !p->conns || !p->trace || !p->naming || (opts->routes && !p->routes)) {
 		pipeline_free(p);
 		return -ENOMEM;
 	}
@@ -287,6 +303,7 @@ static void dispatch(struct pipeline *p, union decoded d)
 		trace_exit(p->trace, d.exit->tgid);
 		break;
 	case SONDE_EV_PROCESS: process_recorded(p->procs, d.process); break;
+	case SONDE_EV_ADDRESS: naming_take(p->naming, d.address); break;
 	case SONDE_EV_TICK: turn(p, d.h->ts_ns); break;
 	case SONDE_EV_END: trace_flush(p->trace); break;
 	default: break;
@@ -302,6 +319,36 @@ static void tell_life(const struct pipeline *p, const struct sonde_ev_hdr *h)
 {
 	if (p->opts.on_life)
 		p->opts.on_life(p->opts.ctx, h);
+}
+
+/* With whom a connection is made, or would have been. */
+static const struct sonde_addr *peer_of(union decoded d, enum sonde_family *family)
+{
+	switch (d.h->kind) {
+	case SONDE_EV_OPEN: *family = d.open->family; return &d.open->peer;
+	case SONDE_EV_CONNECT: *family = d.connect->family; return &d.connect->peer;
+	case SONDE_EV_DATAGRAM: *family = d.datagram->family; return &d.datagram->peer;
+	default: return NULL;
+	}
+}
+
+/* What the address is called stands before the record that needs it, as who a process is does. */
+static void tell_name(struct pipeline *p, const struct sonde_ev_address *news)
+{
+	struct sonde_ev_address ev = *news;
+
+	ev.h.ts_ns = p->now_ns;
+	pipeline_record(p, &ev, sizeof(ev));
+}
+
+static void look_up_peer(struct pipeline *p, union decoded d)
+{
+	struct sonde_ev_address news;
+	enum sonde_family family;
+	const struct sonde_addr *peer = p->opts.addresses ? peer_of(d, &family) : NULL;
+
+	if (peer && naming_news(p->naming, family, peer, &news))
+		tell_name(p, &news);
 }
 
 int pipeline_record(struct pipeline *p, const void *rec, size_t size)
@@ -322,6 +369,7 @@ int pipeline_record(struct pipeline *p, const void *rec, size_t size)
 		tell_life(p, d.h);
 		return 0;
 	}
+	look_up_peer(p, d);
 	tgid = tgid_of(d);
 	if (tgid)
 		take_in_hand(p, process_get(p->procs, tgid, p->now_ns));
@@ -331,6 +379,10 @@ int pipeline_record(struct pipeline *p, const void *rec, size_t size)
 	dispatch(p, d);
 	if (is_life(d.h))
 		tell_life(p, d.h);
+	if (p->has_news) {
+		p->has_news = false;
+		tell_name(p, &p->news);
+	}
 	return 0;
 }
 
@@ -388,6 +440,15 @@ void pipeline_end(struct pipeline *p)
 	pipeline_record(p, &ev, sizeof(ev));
 }
 
+static void on_name(void *ctx, const struct sonde_ev_address *ev)
+{
+	struct pipeline *p = ctx;
+	struct sonde_ev_address rec = *ev;
+
+	rec.h.ts_ns = p->now_ns;
+	recorder_write(p->opts.recorder, &rec, sizeof(rec));
+}
+
 void pipeline_record_to(struct pipeline *p, struct recorder *recorder)
 {
 	struct sonde_ev_hdr end = { .kind = SONDE_EV_END, .size = sizeof(end), .ts_ns = p->now_ns };
@@ -396,8 +457,10 @@ void pipeline_record_to(struct pipeline *p, struct recorder *recorder)
 	if (p->opts.recorder && !recorder)
 		recorder_write(p->opts.recorder, &end, sizeof(end));
 	p->opts.recorder = recorder;
-	if (recorder)
+	if (recorder) {
 		processes_each(p->procs, on_identity, p);
+		naming_each(p->naming, on_name, p);
+	}
 }
 
 void pipeline_lost(struct pipeline *p, uint64_t n, uint64_t now_ns)
@@ -423,6 +486,7 @@ static void on_oldest(void *ctx, struct txn *t)
 
 	t->service = proc->service;
 	copy_string(t->comm, sizeof(t->comm), proc->comm);
+	naming_txn(o->pipeline->naming, t);
 	o->fn(o->ctx, t);
 }
 
@@ -445,9 +509,11 @@ void pipeline_free(struct pipeline *p)
 	keep_free(p->keep);
 	processes_free(p->procs);
 	routes_free(p->routes);
+	naming_free(p->naming);
 	p->conns = NULL;
 	p->trace = NULL;
 	p->keep = NULL;
 	p->procs = NULL;
 	p->routes = NULL;
+	p->naming = NULL;
 }

@@ -19,7 +19,9 @@
 
 enum { PIPELINE_EXPORTERS_MAX = 8 };
 
+struct addresses;
 struct containers;
+struct naming;
 struct recorder;
 struct routes;
 
@@ -28,7 +30,8 @@ struct pipeline_opts {
 	struct recorder *recorder; /* borrowed; NULL: keep no recording */
 	bool is_live;
 	bool routes;
-	struct containers *containers; /* borrowed; NULL: nobody is asked about them */
+	struct containers *containers;	   /* borrowed; NULL: nobody is asked about them */
+	const struct addresses *addresses; /* likewise: what servers' are called */
 	struct sampler sampler;
 	bool keep_errors, keep_slow; /* traces, whatever the sampler says */
 	uint32_t protocols;
@@ -48,6 +51,9 @@ struct pipeline {
 	struct trace *trace;
 	struct keep *keep; /* NULL: only what is sampled is */
 	struct routes *routes;
+	struct naming *naming;
+	bool has_news; /* the address of the transaction in hand is called otherwise: */
+	struct sonde_ev_address news;
 	struct exporter exporters[PIPELINE_EXPORTERS_MAX];
 	size_t n_exporters;
 	uint64_t now_ns;		       /* of the record or tick in hand */

@@ -21,6 +21,7 @@ enum {
 	TXN_METHOD_LEN = 32,
 	TXN_ADDR_LEN = 116, /* "unix:" and a path, or "[ipv6]:port" */
 	TXN_HOST_LEN = 256,
+	TXN_SERVER_NAME_LEN = 64,
 	TXN_ID_LEN = 129,
 	TXN_SYSTEM_LEN = 24,
 	TXN_OPERATION_LEN = 64,
@@ -145,9 +146,9 @@ struct txn_handshake {
 	uint64_t start_ns; /* first byte of the client's first message */
 	uint64_t end_ns;   /* of the operation that ended it */
 	struct sonde_addr local, peer;
-	char server_name[256];	       /* that the client asked for; empty: none */
-	char next_protocol[32];	       /* agreed on, where that is in the clear; empty: not known */
-	const char *library;	       /* "openssl", ..., static; NULL: not known */
+	char server_name[256];	/* that the client asked for, else what its address is called */
+	char next_protocol[32]; /* agreed on, where that is in the clear; empty: not known */
+	const char *library;	/* "openssl", ..., static; NULL: not known */
 	const struct service *service; /* borrowed from identity, valid for the call */
 };
 
@@ -205,7 +206,10 @@ struct txn {
 	char route[TXN_ROUTE_LEN];   /* templated; empty when templating is off */
 	char target[TXN_TARGET_LEN]; /* as sent, cut, secret-looking query values masked */
 	char host[TXN_HOST_LEN];     /* Host header without the port; absent: empty */
-	char query[TXN_QUERY_LEN];   /* without literals; empty: not known */
+	/* What the server's address is called, and in which namespace, where the client asked for
+	 * no other name; empty: not known. */
+	char server_name[TXN_SERVER_NAME_LEN], server_space[TXN_SERVER_NAME_LEN];
+	char query[TXN_QUERY_LEN]; /* without literals; empty: not known */
 	char summary[TXN_SUMMARY_LEN];
 };
 
@@ -213,7 +217,7 @@ static inline void txn_clear(struct txn *t)
 {
 	memset(t, 0, offsetof(struct txn, trace.state));
 	t->trace.state[0] = t->route[0] = t->target[0] = '\0';
-	t->host[0] = t->query[0] = t->summary[0] = '\0';
+	t->host[0] = t->server_name[0] = t->server_space[0] = t->query[0] = t->summary[0] = '\0';
 }
 
 /* What of it is known to have gone there; 0 where that is not known. */

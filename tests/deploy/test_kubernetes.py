@@ -111,6 +111,7 @@ def has_least_rights(e, objects):
         need(f"{m['mountPath']} read-only", m["readOnly"] is True)
     for rule in one(objects, "ClusterRole")["rules"]:
         need("verbs that read", set(rule["verbs"]) <= {"get", "list", "watch"})
+        need("pods and Services alone", set(rule["resources"]) == {"pods", "services"})
         need("no secrets", not {"secrets", "configmaps", "*"} & set(rule["resources"]))
 
 

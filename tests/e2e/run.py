@@ -23,9 +23,9 @@ from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency", "waits",
          "http2", "grpc", "load", "postgres", "mysql", "redis", "memcached", "dns", "udp", "lives", "churn",
-         "namespaces", "identity", "filters", "api", "badinput", "rights", "captures", "traces",
-         "causes", "propagate", "inflight", "host", "usage", "pressure", "disk", "tcp", "tls", "tlsh2", "otlp",
-         "scrapes", "go")
+         "namespaces", "identity", "services", "filters", "api", "badinput", "rights", "captures", "traces",
+         "causes", "propagate", "inflight", "host", "usage", "pressure", "disk", "tcp", "tls", "tlsh2",
+         "otlp", "scrapes", "go")
 
 
 # what does not depend on how operations are captured, and why: run in the best tier alone
@@ -38,6 +38,7 @@ TIERLESS = {
     "otlp": "sends on what became of transactions, whoever made them",
     "scrapes": "asks for what became of transactions, whoever made them",
     "pressure": "reads what the kernel says of control groups",
+    "services": "asks for names, however connections are observed",
     "usage": "reads /proc, and the exits of processes, one program in both tiers",
 }
 

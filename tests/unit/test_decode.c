@@ -22,6 +22,7 @@ static union {
 	struct sonde_ev_datagram datagram;
 	struct sonde_ev_process process;
 	struct sonde_ev_sweep sweep;
+	struct sonde_ev_address address;
 	uint8_t bytes[4096];
 } rec;
 
@@ -46,6 +47,7 @@ static const struct {
 	{ SONDE_EV_THREAD, sizeof(struct sonde_ev_thread) },
 	{ SONDE_EV_MET, sizeof(struct sonde_ev_met) },
 	{ SONDE_EV_LOST, sizeof(struct sonde_ev_lost) },
+	{ SONDE_EV_ADDRESS, sizeof(struct sonde_ev_address) },
 };
 
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -59,6 +61,8 @@ static void make(int i)
 		rec.close.how = SONDE_CLOSE_DONE;
 	if (rec.h.kind == SONDE_EV_DATAGRAM)
 		rec.datagram.family = SONDE_FAMILY_IPV4;
+	if (rec.h.kind == SONDE_EV_ADDRESS)
+		rec.address.family = SONDE_FAMILY_IPV6;
 }
 
 static int decode_now(void)

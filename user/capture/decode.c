@@ -78,6 +78,13 @@ static bool process_ok(const struct sonde_ev_process *ev)
 	       (ev->h.size < sizeof(*ev) || ev->facts_len <= ev->h.size - sizeof(*ev));
 }
 
+static bool address_ok(const struct sonde_ev_address *ev)
+{
+	return (ev->family == SONDE_FAMILY_IPV4 || ev->family == SONDE_FAMILY_IPV6) &&
+	       is_string(ev->name, sizeof(ev->name)) &&
+	       is_string(ev->name_space, sizeof(ev->name_space));
+}
+
 /* The least a record of this kind holds; 0: not a kind we know. */
 static size_t least(uint16_t kind)
 {
@@ -101,6 +108,7 @@ static size_t least(uint16_t kind)
 	case SONDE_EV_SHED: return sizeof(struct sonde_ev_shed);
 	case SONDE_EV_END: return sizeof(struct sonde_ev_hdr);
 	case SONDE_EV_LOST: return sizeof(struct sonde_ev_lost);
+	case SONDE_EV_ADDRESS: return sizeof(struct sonde_ev_address);
 	default: return 0;
 	}
 }
@@ -117,6 +125,7 @@ static bool content_ok(union decoded d)
 	case SONDE_EV_EXIT: return is_string(d.exit->comm, sizeof(d.exit->comm));
 	case SONDE_EV_DATAGRAM: return datagram_ok(d.datagram);
 	case SONDE_EV_PROCESS: return process_ok(d.process);
+	case SONDE_EV_ADDRESS: return address_ok(d.address);
 	case SONDE_EV_SHED: return d.shed->keep <= SONDE_KEEP_ALL;
 	default: return true; /* a header, or numbers of which each value means something */
 	}

@@ -26,6 +26,7 @@ union decoded {
 	const struct sonde_ev_sweep *sweep;
 	const struct sonde_ev_shed *shed;
 	const struct sonde_ev_lost *lost;
+	const struct sonde_ev_address *address;
 };
 
 /* 0, or -EBADMSG when the bytes are no record of this contract, -ENOTSUP for a kind that is not

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "identity/cluster_ips.h"
 #include "identity/cri.h"
 #include "identity/docker.h"
 #include "identity/kubelet.h"
@@ -26,7 +27,9 @@ struct inquiry {
 	const struct config *config;
 	struct containers *containers;
 	struct fetcher *fetcher; /* NULL: nobody is asked */
+	struct addresses *addresses;
 	struct kubernetes *kubernetes;
+	struct cluster_ips *cluster_ips;
 	struct kubelet *kubelet;
 	struct docker *docker, *podman;
 	struct cri *cri;
@@ -41,12 +44,19 @@ struct containers *inquiry_containers(struct inquiry *q)
 	return q->containers;
 }
 
+struct addresses *inquiry_addresses(struct inquiry *q)
+{
+	return q->addresses;
+}
+
 size_t inquiry_asked(const struct inquiry *q, const struct asked *out[INQUIRY_MAX])
 {
 	size_t n = 0;
 
 	if (q->kubernetes)
 		out[n++] = kubernetes_asked(q->kubernetes);
+	if (q->cluster_ips)
+		out[n++] = cluster_ips_asked(q->cluster_ips);
 	if (q->kubelet)
 		out[n++] = kubelet_asked(q->kubelet);
 	if (q->docker)
@@ -177,6 +187,21 @@ static void open_kubelet(struct inquiry *q, const struct config *c)
 
 	if (opts.fetcher)
 		q->kubelet = kubelet_new(&opts);
+	log_info("kubelet (%s): it knows no Services, so that a ClusterIP stays an address",
+		 c->kubelet);
+}
+
+static void open_cluster_ips(struct inquiry *q, const struct config *c, const char *url)
+{
+	struct cluster_ips_opts opts = {
+		.fetcher = fetcher_of(q),
+		.addresses = q->addresses,
+		.url = url,
+		.account = c->kubernetes_account,
+	};
+
+	if (opts.fetcher)
+		q->cluster_ips = cluster_ips_new(&opts);
 }
 
 static void open_kubernetes(struct inquiry *q, const struct config *c)
@@ -193,6 +218,7 @@ static void open_kubernetes(struct inquiry *q, const struct config *c)
 
 	if (!find_kubernetes(c, url, sizeof(url)))
 		return;
+	open_cluster_ips(q, c, url);
 	if (!node || !*node) { /* all pods of a cluster are not this host's business */
 		log_warn("kubernetes (%s) is not asked about pods: which node is this? Set "
 			 "--node-name, or NODE_NAME from spec.nodeName",
@@ -226,6 +252,8 @@ static void turn(struct inquiry *q)
 		look(q, now_ns);
 	if (q->kubernetes)
 		kubernetes_turn(q->kubernetes, now_ns);
+	if (q->cluster_ips)
+		cluster_ips_turn(q->cluster_ips, now_ns);
 	if (q->kubelet)
 		kubelet_turn(q->kubelet, now_ns);
 	if (q->docker)
@@ -243,8 +271,9 @@ struct inquiry *inquiry_open(const struct config *c)
 	if (!q)
 		return NULL;
 	q->containers = containers_new(0);
-	if (!q->containers) {
-		free(q);
+	q->addresses = addresses_new(0);
+	if (!q->containers || !q->addresses) {
+		inquiry_close(q);
 		return NULL;
 	}
 	q->config = c;
@@ -263,18 +292,20 @@ void inquiry_close(struct inquiry *q)
 	if (!q)
 		return;
 	kubernetes_free(q->kubernetes);
+	cluster_ips_free(q->cluster_ips);
 	kubelet_free(q->kubelet);
 	docker_free(q->docker);
 	docker_free(q->podman);
 	cri_free(q->cri);
 	fetcher_close(q->fetcher);
 	containers_free(q->containers);
+	addresses_free(q->addresses);
 	free(q);
 }
 
 enum confine_reach inquiry_reach(const struct inquiry *q)
 {
-	if (q->kubernetes || q->kubelet)
+	if (q->kubernetes || q->cluster_ips || q->kubelet)
 		return CONFINE_WORLD;
 	return q->docker || q->podman || q->cri || q->look_ns ? CONFINE_HOST : CONFINE_ALONE;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is asked about containers, and the loop's part in it: Kubernetes, Docker, Podman. */
+/* Who is asked about containers and addresses, and the loop's part in it: Kubernetes, Docker,
+ * Podman. */
 #ifndef INQUIRY_H
 #define INQUIRY_H
 
@@ -7,11 +8,12 @@
 #include <stdint.h>
 #include "capture/confine.h"
 #include "config.h"
+#include "identity/addresses.h"
 #include "identity/asked.h"
 #include "identity/containers.h"
 #include "loop.h"
 
-enum { INQUIRY_MAX = 5 };
+enum { INQUIRY_MAX = 6 };
 
 struct inquiry;
 
@@ -29,6 +31,7 @@ void inquiry_settle(struct inquiry *q, uint64_t limit_ns);
 /* With whom that makes connections, now and later. */
 enum confine_reach inquiry_reach(const struct inquiry *q);
 struct containers *inquiry_containers(struct inquiry *q);
+struct addresses *inquiry_addresses(struct inquiry *q);
 /* Those asked, at most INQUIRY_MAX; returns how many. Borrowed. */
 size_t inquiry_asked(const struct inquiry *q, const struct asked *out[INQUIRY_MAX]);
 

@@ -345,6 +345,7 @@ static int open_pipeline(struct observer *o)
 		.is_live = true,
 		.routes = o->config->routes,
 		.containers = inquiry_containers(o->inquiry),
+		.addresses = inquiry_addresses(o->inquiry),
 		.sampler = sampler_env(),
 		.keep_errors = config_keeps(o->config, "errors"),
 		.keep_slow = config_keeps(o->config, "slow"),

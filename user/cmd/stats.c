@@ -134,6 +134,7 @@ static int open_tallies(struct stats *s)
 	s->tallies = tallies_new(s->probe, &(struct tcp_opts){
 						   .store = red_store(s->red),
 						   .service_of = service_of,
+						   .addresses = s->pipeline->opts.addresses,
 						   .ctx = s,
 					   });
 	return s->tallies ? 0 : -ENOMEM;

@@ -40,8 +40,8 @@ void asked_failed(struct asked *a, uint64_t now_ns, const char *fmt, ...)
 	a->due_ns = now_ns + wait_ns(a);
 	a->tries++;
 	if (strcmp(was, a->reason) != 0)
-		log_warn("%s (%s): %s; what it would say of containers is missing", a->name,
-			 a->where, a->reason);
+		log_warn("%s (%s): %s; what it would say of %s is missing", a->name, a->where,
+			 a->reason, a->about ? a->about : "containers");
 }
 
 bool asked_is_time(struct asked *a, uint64_t now_ns, uint64_t misses, uint64_t changes)

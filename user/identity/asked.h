@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How it stands with one who is asked about containers: what went wrong, when to ask again. */
+/* How it stands with one who is asked about containers, or addresses: what went wrong, when to ask
+ * again. */
 #ifndef ASKED_H
 #define ASKED_H
 
@@ -12,6 +13,7 @@ enum { ASKED_REASON_MAX = 256, ASKED_WHERE_MAX = 544 };
 
 struct asked {
 	const char *name;	       /* "kubernetes", ...; static */
+	const char *about;	       /* what it would tell of; static; NULL: containers */
 	char where[ASKED_WHERE_MAX];   /* URL or path */
 	bool has_answered;	       /* ever, in full */
 	char reason[ASKED_REASON_MAX]; /* why it does not now; empty: it does, or was not asked yet */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pods of this node, as the Kubernetes API tells of them: listed page by page, then watched,
- * the watch resumed where it ended. https://kubernetes.io/docs/reference/using-api/api-concepts/
+ * The pods of this node, as the Kubernetes API tells of them.
  */
 #ifndef KUBERNETES_H
 #define KUBERNETES_H
 
-#include "identity/asked.h"
+#include "identity/apilist.h"
 #include "identity/containers.h"
 #include "identity/pod.h"
 

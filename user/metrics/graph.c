@@ -73,9 +73,10 @@ static bool edge_of(const struct txn *t, struct red_text *text, struct slice v[L
 		return false;
 	if (!v[TYPE].n)
 		v[TYPE] = SLICE("virtual_node");
-	if (is_client)
+	if (is_client) {
 		red_server(t, text, &v[SERVER], &port);
-	else
+		v[SERVER_SPACE] = slice_str(t->server_space);
+	} else
 		v[CLIENT] = SLICE("user");
 	return true;
 }

@@ -127,6 +127,8 @@ static char *put_texts(char *at, const char *end, const struct txn *t)
 static char *put_address(char *at, const char *end, const struct txn *t)
 {
 	at = put(at, end, t->host);
+	at = put(at, end, t->server_name);
+	at = put(at, end, t->server_space);
 	if (t->family != SONDE_FAMILY_UNIX || t->host[0])
 		return at;
 	/* an abstract name begins with NUL */

@@ -68,8 +68,9 @@ struct slice red_rpc_method(const struct txn *t);
 /* An IP address; one of IPv4 mapped into IPv6 (RFC 4291, 2.5.5.2) as IPv4. Points into text. */
 struct slice red_ip(enum sonde_family family, const uint8_t ip[16], struct red_text *text);
 
-/* Name or address, and port, of a transaction's server end: the name asked for, else the IP address
- * or the path of the socket. They point into t or text; empty: not known. */
+/* Name or address, and port, of a transaction's server end: the name asked for, else what its IP
+ * address is called, else that, or the path of the socket. They point into t or text; empty: not
+ * known. */
 void red_server(const struct txn *t, struct red_text *text, struct slice *address,
 		struct slice *port);
 

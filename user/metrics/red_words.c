@@ -49,7 +49,7 @@ void red_server(const struct txn *t, struct red_text *text, struct slice *addres
 	const struct sonde_addr *end = t->role == SONDE_ROLE_CLIENT ? &t->peer : &t->local;
 	uint16_t number = t->host_port ? t->host_port : end->port;
 
-	*address = slice_str(t->host);
+	*address = slice_str(t->server_name[0] ? t->server_name : t->host);
 	if (address->n == 0 && t->family == SONDE_FAMILY_UNIX) {
 		memcpy(text->address, t->unix_path, sizeof(text->address));
 		if (t->unix_path_len && text->address[0] == '\0')

@@ -12,7 +12,7 @@
 #include "metrics/series.h"
 #include "stream/conn.h"
 
-enum { SELF_PROGRAMS_MAX = 64, SELF_ASKED_MAX = 4 };
+enum { SELF_PROGRAMS_MAX = 64, SELF_ASKED_MAX = 6 };
 
 struct asked;
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "identity/addresses.h"
 #include "metrics/delays.h"
 #include "metrics/red.h"
 #include "util/clock.h"
@@ -236,12 +237,18 @@ static void add_open(const struct taking *k, const struct tally *of)
 		s->value = age_ns;
 }
 
-static void name_peer(const struct sonde_tcp_key *key, struct red_text *text, struct slice peer[2])
+static void name_peer(const struct tcp *t, const struct sonde_tcp_key *key, struct red_text *text,
+		      struct slice peer[2])
 {
+	struct address address = { .family = key->family };
+	const struct address_name *name;
+
 	peer[0] = peer[1] = SLICE("");
 	if (!key->family)
 		return;
-	peer[0] = red_ip(key->family, key->ip, text);
+	memcpy(address.ip, key->ip, sizeof(address.ip));
+	name = addresses_find(t->opts.addresses, &address);
+	peer[0] = name ? slice_str(name->name) : red_ip(key->family, key->ip, text);
 	snprintf(text->port, sizeof(text->port), "%u", key->port);
 	peer[1] = slice_str(text->port);
 }
@@ -279,7 +286,7 @@ bool tcp_take(struct tcp *t, const struct sonde_tcp_key *key, const struct sonde
 	}
 	k.service = t->opts.service_of(t->opts.ctx, key->tgid);
 	if (k.service) {
-		name_peer(key, &text, k.peer);
+		name_peer(t, key, &text, k.peer);
 		add_growth(&k, &of->last, now);
 		if (of->active)
 			add_open(&k, of);
@@ -296,7 +303,7 @@ void tcp_take_last(struct tcp *t, const struct sonde_tcp_key *key, const struct 
 
 	if (!k.service)
 		return;
-	name_peer(key, &text, k.peer);
+	name_peer(t, key, &text, k.peer);
 	add_growth(&k, taken, now);
 }
 

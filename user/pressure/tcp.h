@@ -14,12 +14,15 @@
 
 enum { TCP_LISTENERS_MAX = 16384 };
 
+struct addresses;
 struct tcp;
 
 struct tcp_opts {
 	struct series_store *store; /* borrowed */
 	/* Whose a process is; NULL: nobody's. */
 	const struct service *(*service_of)(void *ctx, uint32_t tgid);
+	/* What servers' addresses are called; borrowed; NULL: nobody knows. */
+	const struct addresses *addresses;
 	void *ctx;
 };
 

@@ -226,7 +226,7 @@ def identity_of_a_pod(e):
     expect_labels(labels_of(s, "web", "target_info"), {
         **want, "service_version": "9", "container_id": cid, "k8s_pod_ip": "10.1.2.3",
         "container_runtime_name": "containerd", "k8s_pod_start_time": "2026-11-21T06:00:01Z"})
-    if any(q.get("fieldSelector") != f"spec.nodeName={NODE}" for _, q in k.log):
+    if any(q.get("fieldSelector") != f"spec.nodeName={NODE}" for q in k.asked("pods")):
         raise Failure(f"asked for others' pods: {k.log}")
     s.end()
 
@@ -331,12 +331,12 @@ def identity_of_pods_that_change(e):
     web["metadata"]["annotations"]["resource.opentelemetry.io/service.name"] = "renamed"
     k.put(web)
     named(s, e, port, "renamed")
-    lists = sum("watch" not in q for _, q in k.log)
-    watches = len(k.log)
-    until(lambda: len(k.log) >= watches + 3, 10, "watch that is resumed")
-    if sum("watch" not in q for _, q in k.log) != lists:
+    lists = sum("watch" not in q for q in k.asked("pods"))
+    watches = len(k.asked("pods"))
+    until(lambda: len(k.asked("pods")) >= watches + 3, 10, "watch that is resumed")
+    if sum("watch" not in q for q in k.asked("pods")) != lists:
         raise Failure("a watch that ended was followed by a list")
-    since = [int(q["resourceVersion"]) for _, q in k.log if "watch" in q]
+    since = [int(q["resourceVersion"]) for q in k.asked("pods") if "watch" in q]
     if max(since) < k.version:
         raise Failure(f"resumed from {max(since)}, was told {k.version}")
     # what was meanwhile is forgotten: all over again

@@ -16,6 +16,9 @@ import time
 from urllib.parse import parse_qs, urlparse
 
 
+PATHS = {"Pod": "/api/v1/pods", "Service": "/api/v1/services"}
+
+
 def container_id():
     return secrets.token_hex(32)
 
@@ -100,12 +103,13 @@ class Docker:
 
 class Kubernetes:
     """
-    The pods of a cluster. `behave`: ok, slow, forbidden, garbage. A watch ends after `watch_s`; one
-    from before `oldest` is gone (410).
+    The pods and Services of a cluster. `behave`: ok, slow, forbidden, garbage, of all or by plural
+    ("services"). A watch ends after `watch_s`; one from before `oldest` is gone (410).
     """
 
     def __init__(self, port, cert, key, token):
-        self.pods, self.version, self.behave, self.token = {}, 100, "ok", token
+        self.objects, self.version, self.behave, self.token = {}, 100, "ok", token
+        self.behave_of = {}  # plural -> instead of behave
         self.oldest, self.watch_s, self.padding = 0, 30, ""
         self.log, self.watchers, self.lock, self.events = [], [], threading.Lock(), []
         outer = self
@@ -124,7 +128,7 @@ class Kubernetes:
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self):
-        self.behave = "ok"
+        self.behave, self.behave_of = "ok", {}
         self.drop_watches()
         self.server.shutdown()
         self.server.server_close()
@@ -134,65 +138,73 @@ class Kubernetes:
             for q in self.watchers:
                 q.put(None)
 
-    def put(self, pod, kind=None):
-        key = pod["metadata"]["uid"]
+    def put(self, obj, kind=None):
+        key = obj["metadata"]["uid"]
         with self.lock:
             self.version += 1
-            pod["metadata"]["resourceVersion"] = str(self.version)
-            kind = kind or ("MODIFIED" if key in self.pods else "ADDED")
+            obj["metadata"]["resourceVersion"] = str(self.version)
+            kind = kind or ("MODIFIED" if key in self.objects else "ADDED")
             if kind == "DELETED":
-                self.pods.pop(key, None)
+                self.objects.pop(key, None)
             else:
-                self.pods[key] = pod
-            event = (self.version, {"type": kind, "object": pod})
+                self.objects[key] = obj
+            event = (self.version, {"type": kind, "object": obj})
             self.events.append(event)
             for q in self.watchers:
                 q.put(event)
 
-    def delete(self, pod):
-        self.put(pod, "DELETED")
+    def asked(self, plural):
+        """The queries about them so far."""
+        return [query for path, query in self.log if path.rsplit("/", 1)[1] == plural]
 
-    def chosen(self, query):
-        selector = query.get("fieldSelector", [""])[0]
-        node = selector.removeprefix("spec.nodeName=")
-        return node, [p for p in self.pods.values() if p["spec"]["nodeName"] == node]
+    def delete(self, obj):
+        self.put(obj, "DELETED")
+
+    @staticmethod
+    def is_chosen(obj, url, query):
+        if url.path != PATHS.get(obj["kind"]):
+            return False
+        node = query.get("fieldSelector", [""])[0].removeprefix("spec.nodeName=")
+        return obj["kind"] != "Pod" or obj["spec"]["nodeName"] == node
 
     def serve(self, h):
         url = urlparse(h.path)
         query = parse_qs(url.query)
         self.log.append((url.path, {k: v[0] for k, v in query.items()}))
-        if self.behave == "slow":
+        plural = url.path.rsplit("/", 1)[1]
+        behave = self.behave_of.get(plural, self.behave)
+        if behave == "slow":
             time.sleep(20)
         if h.headers.get("Authorization") != "Bearer " + self.token:
             h.answer(401, {"kind": "Status", "message": "Unauthorized"})
-        elif self.behave == "forbidden":
-            h.answer(403, {"kind": "Status", "message": "pods is forbidden"})
-        elif self.behave == "garbage":
+        elif behave == "forbidden":
+            h.answer(403, {"kind": "Status", "message": plural + " is forbidden"})
+        elif behave == "garbage":
             h.answer(200, b'{"items": 7}')
         elif url.path == "/pods":  # as a kubelet, which knows its node's alone
             with self.lock:
-                h.answer(200, {"kind": "PodList", "items": list(self.pods.values()) or None})
-        elif url.path != "/api/v1/pods":
+                pods = [o for o in self.objects.values() if o["kind"] == "Pod"]
+            h.answer(200, {"kind": "PodList", "items": pods or None})
+        elif url.path not in PATHS.values():
             h.answer(404, {"kind": "Status", "message": "not found"})
         elif "watch" in query:
-            self.watch(h, query)
+            self.watch(h, url, query)
         else:
-            self.list(h, query)
+            self.list(h, url, query)
 
-    def list(self, h, query):
+    def list(self, h, url, query):
         with self.lock:
-            _, pods = self.chosen(query)
+            found = [o for o in self.objects.values() if self.is_chosen(o, url, query)]
             version = str(self.version)
         at, limit = int(query.get("continue", ["0"])[0]), int(query.get("limit", ["500"])[0])
         meta = {"resourceVersion": version}
-        if at + limit < len(pods):
+        if at + limit < len(found):
             meta["continue"] = str(at + limit)
-        h.answer(200, {"kind": "PodList", "metadata": meta, "items": pods[at:at + limit]})
+        h.answer(200, {"kind": "List", "metadata": meta, "items": found[at:at + limit]})
 
-    def watch(self, h, query):
+    def watch(self, h, url, query):
         since, q = int(query["resourceVersion"][0]), queue.Queue()
         with self.lock:
-            node, _ = self.chosen(query)
             if since < self.oldest:
                 h.answer(410, {"kind": "Status", "code": 410, "message": "too old"})
                 return
@@ -215,12 +227,12 @@ class Kubernetes:
                 if event is None:
                     h.wfile.write(b"0\r\n\r\n")
                     return
-                if event[1]["object"]["spec"]["nodeName"] == node:
+                if self.is_chosen(event[1]["object"], url, query):
                     self.chunk(h, event[1])
             with self.lock:
                 version = str(self.version)
             self.chunk(h, {"type": "BOOKMARK", "object": {
-                "kind": "Pod", "metadata": {"resourceVersion": version}}})
+                "kind": "Bookmark", "metadata": {"resourceVersion": version}}})
             h.wfile.write(b"0\r\n\r\n")
         finally:
             with self.lock:
@@ -233,6 +245,12 @@ class Kubernetes:
         for part in (line[:len(line) // 2], line[len(line) // 2:]):
             h.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
             h.wfile.flush()
+
+
+def service(name, *ips, namespace="shop"):
+    """A Service with these ClusterIPs."""
+    return {"kind": "Service", "spec": {"clusterIP": ips[0], "clusterIPs": ips},
+            "metadata": {"name": name, "namespace": namespace, "uid": secrets.token_hex(16)}}
 
 
 def pod(name, cid, node="node-a", namespace="shop", owner=None, labels=None, annotations=None,
