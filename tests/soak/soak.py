@@ -34,6 +34,9 @@ TRIED = {
     "flood-of-a-small-ring": "sonde kept from its ring of 64 KiB under {sent:,} requests",
     "flood-of-fresh-connections": "the same under {sent:,} requests, each on its own connection",
     "ab-50000-in-metrics": "{sent:,} requests on 50 kept connections, as fast as they go",
+    "propagation-of-many": "{sent:,} requests over one connection with `--propagate http`, on a kernel "
+                           "where {given:,} may get a line; the longest took {longest_ms:.0f} ms, "
+                           "{untraced_ms:.0f} ms without sonde",
     "tls-nginx-10000-over-50": "nginx and Python within TLS, {connections} connections",
     "tls-crowd-of-curl": "nginx and curl (OpenSSL) within TLS, {connections} connections",
     "tls-crowd-of-wget": "nginx and wget (GnuTLS) within TLS, {connections} connections",

@@ -297,6 +297,21 @@ static void propagate(void)
 	watch_load("kept", argv, kept);
 }
 
+/* The same of one connection for long, by metrics alone. */
+static void propagate_long(char *requests)
+{
+	char *argv[] = { "/sonde", "run",	  "--listen", "off", "--port",
+			 "8091",   "--propagate", "http",     NULL };
+	char *kept[] = { "/kept", requests, NULL };
+	pid_t pid = observe("long", argv);
+
+	if (!pid)
+		return;
+	command("load-long", kept);
+	kill(pid, SIGTERM);
+	waitpid(pid, NULL, 0);
+}
+
 static void tail(char *tier)
 {
 	watch(tier, "client", "--capture-tier", tier);
@@ -355,6 +370,8 @@ static void do_task(const char *task)
 		command("verifier", verifier);
 	else if (!strcmp(task, "propagate"))
 		propagate();
+	else if (!strcmp(task, "long"))
+		propagate_long(getenv("requests"));
 	else
 		command("hooks", hooks);
 	finish();

@@ -4,7 +4,8 @@
  * over IPv4 and IPv6 at once. A line "NTH TARGET LINES TRACE SPAN" for each answer: the how manieth
  * of its connection it was, how many lines said its trace, and what the one behind its first line
  * said ("- -": none is there). Ends with 1 where a request arrived as other bytes but for that
- * line, or where a socket does not say what it holds.
+ * line, or where a socket does not say what it holds. kept N: so many requests over one connection,
+ * and a line "GIVEN of N, the longest took US us".
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PORT = 8091, BIG = 1000000, ROOM = BIG + 4096, CONNECTIONS = 2, REQUESTS = 40 };
@@ -212,30 +214,41 @@ static size_t write_request(char *buf, enum form form, const char *target, size_
 	return (size_t)n + body;
 }
 
-static void ask(int fd, const char *name, int nth, enum form form, bool is_last)
+struct answer {
+	char target[64], trace[33], span[17];
+	int lines;
+};
+
+static void ask(int fd, const char *name, int nth, enum form form, bool is_last, struct answer *a)
 {
 	static const char *const kinds[] = { "get", "post", "large", "apart", "own", "chunked" };
 	static char buf[ROOM];
-	char target[64], answer[512], trace[33], span[17];
+	char answer[512], *target = a->target;
 	size_t head, all, heard = 0;
 	unsigned long long h = 0;
 	const char *body;
-	int lines = -1;
 
-	snprintf(target, sizeof(target), "/%s/%s/%d", is_last ? "last" : kinds[form], name, nth);
+	snprintf(target, sizeof(a->target), "/%s/%s/%d", is_last ? "last" : kinds[form], name, nth);
 	all = write_request(buf, form, target, &head);
 	send_all(fd, buf, head, target);
 	send_all(fd, buf + head, all - head, target);
 	(is_last ? receive_last : receive)(fd, answer, sizeof(answer), target);
 	body = strstr(answer, "\r\n\r\n");
-	if (!body ||
-	    sscanf(body + 4, "%llx %zu %d %32s %16s", &h, &heard, &lines, trace, span) != 5)
+	if (!body || sscanf(body + 4, "%llx %zu %d %32s %16s", &h, &heard, &a->lines, a->trace,
+			    a->span) != 5)
 		fail("not such an answer", target);
 	if (heard != all || h != hash(0xcbf29ce484222325, buf, all)) {
 		fprintf(stderr, "%s: other bytes: %zu heard of %zu\n", target, heard, all);
 		exit(1);
 	}
-	printf("%d %s %d %s %s\n", nth, target, lines, trace, span);
+}
+
+static void ask_and_tell(int fd, const char *name, int nth, enum form form, bool is_last)
+{
+	struct answer a;
+
+	ask(fd, name, nth, form, is_last, &a);
+	printf("%d %s %d %s %s\n", nth, a.target, a.lines, a.trace, a.span);
 	fflush(stdout);
 }
 
@@ -260,24 +273,55 @@ static void use(int family)
 		snprintf(name, sizeof(name), "%d.%d", family == AF_INET ? 4 : 6, i);
 		fd = begin(family, name);
 		for (int n = 0; n <= REQUESTS; n++)
-			ask(fd, name, n, (enum form)(n % FORMS), n == REQUESTS);
+			ask_and_tell(fd, name, n, (enum form)(n % FORMS), n == REQUESTS);
 		close(fd);
 	}
 	snprintf(name, sizeof(name), "%d.gone", family == AF_INET ? 4 : 6);
 	fd = begin(family, name);
 	for (int n = 0; n < LATER; n++) {
-		ask(fd, name, n, n ? (enum form)(n % OWN_TRACE) : CHUNKED, false);
+		ask_and_tell(fd, name, n, n ? (enum form)(n % OWN_TRACE) : CHUNKED, false);
 		usleep(PAUSE_US);
 	}
 	close(fd);
 }
 
-int main(void)
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void use_long(int requests)
+{
+	int fd = begin(AF_INET, "long"), given = 0;
+	uint64_t longest = 0;
+
+	for (int n = 0; n < requests; n++) {
+		uint64_t began = now_us(), took;
+		struct answer a;
+
+		ask(fd, "long", n, GET, false, &a);
+		given += a.lines == 1 && a.span[0] != '-';
+		took = now_us() - began;
+		longest = took > longest ? took : longest;
+	}
+	printf("%d of %d, the longest took %llu us\n", given, requests,
+	       (unsigned long long)longest);
+	close(fd);
+}
+
+int main(int argc, char **argv)
 {
 	pid_t other;
 	int status = 1;
 
 	serve(AF_INET);
+	if (argc > 1) {
+		use_long(atoi(argv[1]));
+		return 0;
+	}
 	serve(AF_INET6);
 	other = fork();
 	use(other ? AF_INET : AF_INET6);

@@ -440,6 +440,20 @@ def verify(qemu, folder, kernels, initrd, args):
     return 1 if any(j.problems for j in judges) else 0
 
 
+def long(qemu, folder, kernels, initrd, requests):
+    """Many requests over one connection, lines put into them."""
+    failed = 0
+    for k in kernels:
+        found, seconds = boot(qemu, folder, k, initrd, task=f"long requests={requests}")
+        load = found.get("load-long")
+        if load and not load.code:
+            print(f"ok {k[1]} {load.text.strip()} ({seconds:.0f} s)")
+        else:
+            failed += 1
+            print(f"FAIL {k[1]}: {found}")
+    return 1 if failed else 0
+
+
 def propagate(qemu, folder, kernels, initrd):
     """Lines in requests, and nothing else."""
     failed = 0
@@ -470,6 +484,8 @@ def main():
                    help="measure tracepoints against functions' entries, and nothing else")
     p.add_argument("--propagate", action="store_true",
                    help="lines put into requests on kept connections, and nothing else")
+    p.add_argument("--long", type=int, metavar="REQUESTS",
+                   help="as --propagate, with so many requests over one connection")
     p.add_argument("kernels", nargs="*", metavar="KERNEL")
     args = p.parse_intermixed_args()
     names = args.kernels or list(KERNELS)
@@ -480,6 +496,8 @@ def main():
         os.unlink(old)
     if args.verifier:
         return verify(qemu, folder, kernels, initrd, args)
+    if args.long:
+        return long(qemu, folder, kernels, initrd, args.long)
     if args.propagate:
         return propagate(qemu, folder, kernels, initrd)
     if args.hooks:

@@ -79,8 +79,8 @@ def whole(requests):
     return Counter((r["target"], r["sha"]) for r in requests)
 
 
-def propagating(e, *args):
-    s = Sonde(e, "tail", "--json", "--propagate", "http", *args).wait_ready()
+def propagating(e, *args, command=("tail", "--json")):
+    s = Sonde(e, *command, "--propagate", "http", *args).wait_ready()
     said = s.proc.stderr()
     if "no traceparent" in said:
         raise Failure(said.strip())
@@ -186,12 +186,12 @@ def propagation_ends_with_its_process(e):
 
 @case(group=None, soak_limit=600)
 def propagation_of_many(e):
-    """So many requests over one connection."""
+    """So many requests over one connection, each of them counted."""
     n = e.amount(2000, 100000)
     port, proc = hearer(e)
     untraced = float(speak(e, port, "many", n, seconds=300).split()[1])
     truth = heard(proc, n)
-    s, is_brief = propagating(e, "--port", port)
+    s, is_brief = propagating(e, "--port", port, command=("run",))
     longest = float(speak(e, port, "many", n, seconds=300).split()[1])
     requests = heard(proc, 2 * n)[n:]
     if whole(requests) != whole(truth):
@@ -199,8 +199,19 @@ def propagation_of_many(e):
     given = sum(bool(r["ours"]) for r in requests)
     if given != (1 if is_brief else n):
         raise Failure(f"{given} of {n} were given a line")
+    m = s.settled_metrics()
     s.end()
-    e.figures.update(requests=n, given=given, longest_s=longest, untraced_longest_s=untraced)
+    lost = {reason: k for reason, k in m.lost().items() if k}
+    counted = [sum(m.requests(role).values()) for role in ("client", "server")]
+    if lost or counted != [n, n]:
+        raise Failure(f"counted {counted} of {n} at both ends, lost {lost}")
+    told = [v for _, v in m.of("sonde_propagated_requests_total")]
+    if told != [given]:
+        raise Failure(f"{given} were given a line, sonde says {told}")
+    if longest > untraced + e.amount(1e9, STALL_S[1]):
+        raise Failure(f"a request took {longest} s, without sonde {untraced} s at most")
+    e.figures.update(sent=n, counted=counted[0], lost=m.lost(), given=given,
+                     longest_ms=longest * 1e3, untraced_ms=untraced * 1e3)
 
 
 # of speak.py's once: what is said of each
