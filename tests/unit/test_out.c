@@ -7,7 +7,10 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "cmd/out.h"
 #include "util/clock.h"
@@ -79,6 +82,45 @@ static void line_longer_than_the_buffer_is_whole(void **state)
 	assert_int_equal(got[sizeof(line)], '\n');
 }
 
+/* As the kernel counts them, of this process; -1: it does not. */
+static long writes(void)
+{
+	FILE *io = fopen("/proc/self/io", "r");
+	char line[64];
+	long n = -1;
+
+	while (io && fgets(line, sizeof(line), io))
+		if (strncmp(line, "syscw:", 6) == 0)
+			n = atol(line + 6);
+	if (io)
+		fclose(io);
+	return n;
+}
+
+static void what_is_long_goes_to_a_file_in_one_write(void **state)
+{
+	static char text[300000], got[sizeof(text) + 5];
+	int fd = memfd_create("out", 0);
+	struct out out;
+	long before;
+
+	assert_true(fd >= 0);
+	memset(text, 'x', sizeof(text));
+	out_init(&out, fd);
+	out_line(&out, "one", 3);
+	before = writes();
+	out_write(&out, text, sizeof(text));
+	assert_true(before < 0 || writes() - before == 2); /* and what was before it */
+	out_write(&out, "\n", 1);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), 4 + sizeof(text));
+	out_flush(&out);
+	assert_int_equal(pread(fd, got, sizeof(got), 0), sizeof(got));
+	assert_memory_equal(got, "one\n", 4);
+	assert_memory_equal(got + 4, text, sizeof(text));
+	assert_int_equal(got[sizeof(got) - 1], '\n');
+	close(fd);
+}
+
 static void reader_that_is_gone_closes_quietly(void **state)
 {
 	close(f.reader);
@@ -133,6 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(lines_are_written_by_flush, begin, end),
 		cmocka_unit_test_setup_teardown(line_longer_than_the_buffer_is_whole, begin, end),
+		cmocka_unit_test(what_is_long_goes_to_a_file_in_one_write),
 		cmocka_unit_test_setup_teardown(reader_that_is_gone_closes_quietly, begin, end),
 		cmocka_unit_test_setup_teardown(reader_that_is_there_is_not_taken_for_gone, begin,
 						end),

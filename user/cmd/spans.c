@@ -42,9 +42,16 @@ int spans_init(struct spans *s, const char *filter, int64_t realtime_offset_ns)
 
 static void write_line(struct spans *s)
 {
+	uint8_t *end;
+
 	otlp_out_clear(&s->line);
-	if (otlp_spans_take(s->queue, &s->line, SIZE_MAX, SPANS_OF_A_LINE))
-		out_line(&s->out, (const char *)s->line.p, s->line.n);
+	if (!otlp_spans_take(s->queue, &s->line, SIZE_MAX, SPANS_OF_A_LINE))
+		return;
+	end = otlp_reserve(&s->line, 1);
+	if (!end)
+		return;
+	*end = '\n';
+	out_write(&s->out, (const char *)s->line.p, s->line.n + 1);
 }
 
 static void on_txn(void *self, const struct txn *t)
