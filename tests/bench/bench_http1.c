@@ -36,8 +36,10 @@ static void bench_parse(const char *name, enum proto_dir dir, const char *text)
 			struct slice in = slice_str(text);
 
 			while (in.n) {
-				ssize_t n = p->parse(state, dir, in, &m);
+				ssize_t n;
 
+				msg_clear(&m);
+				n = p->parse(state, dir, in, &m);
 				if (n <= 0)
 					abort();
 				in.p += n;

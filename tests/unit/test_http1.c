@@ -97,6 +97,7 @@ static void knows_the_methods(void **state)
 
 static ssize_t parse(void *state, enum proto_dir dir, const char *text, struct msg *m)
 {
+	msg_clear(m);
 	return proto_get(PROTO_HTTP1)->parse(state, dir, slice_str(text), m);
 }
 
@@ -158,6 +159,7 @@ static void a_dribbled_head_is_taken_whole(void **state)
 	void *st = calloc(1, p->state_size);
 	struct msg m;
 
+	msg_clear(&m);
 	at += (size_t)sprintf((char *)head, "GET /%0*d HTTP/1.1\r\n", 20000, 0);
 	while (at + 32 < n)
 		at += (size_t)sprintf((char *)head + at, "Cookie: abcdefghijklmn\r\n");
@@ -179,6 +181,7 @@ static void an_endless_head_is_given_up(void **state)
 	void *st = calloc(1, p->state_size);
 	struct msg m;
 
+	msg_clear(&m);
 	memset(head, 'x', n);
 	memcpy(head, "GET / HTTP/1.1\r\n", 16);
 	assert_int_equal(p->parse(st, PROTO_REQUEST, (struct slice){ head, 128 * 1024 }, &m), 0);

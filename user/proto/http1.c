@@ -270,7 +270,6 @@ static ssize_t http1_parse(void *state, enum proto_dir dir, struct slice in, str
 	struct http1_side *s = &st->side[dir];
 	ssize_t r;
 
-	msg_clear(out);
 	if (in.n == 0)
 		return 0;
 	switch ((enum http1_phase)s->phase) {

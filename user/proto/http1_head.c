@@ -8,7 +8,7 @@
 
 static bool is_space(uint8_t c)
 {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+	return c <= ' ' && (c == ' ' || c == '\t' || c == '\r' || c == '\n');
 }
 
 static struct slice trim(struct slice s)
@@ -282,19 +282,17 @@ static void read_field(struct http1_head *h, struct slice line)
 
 size_t http1_fields(struct slice in, size_t pos, struct http1_head *h)
 {
-	struct slice line, more;
-	size_t next, after;
+	const uint8_t *p = in.p + pos, *end = in.p + in.n, *lf, *more;
 
-	for (; http1_line(in, pos, &line, &next); pos = next) {
-		if (line.n == 0)
-			return next;
+	for (; p < end && (lf = memchr(p, '\n', (size_t)(end - p))); p = lf + 1) {
+		/* a lone LF is accepted as the end of a line, RFC 9112 2.2 */
+		if (lf == p || (lf == p + 1 && *p == '\r'))
+			return (size_t)(lf + 1 - in.p);
 		/* obs-fold, RFC 9112 5.2: lines that begin with a space go on with the one before */
-		while (next < in.n && (in.p[next] == ' ' || in.p[next] == '\t') &&
-		       http1_line(in, next, &more, &after)) {
-			line.n = (size_t)(more.p + more.n - line.p);
-			next = after;
-		}
-		read_field(h, line);
+		while (lf + 1 < end && (lf[1] == ' ' || lf[1] == '\t') &&
+		       (more = memchr(lf + 1, '\n', (size_t)(end - lf - 1))))
+			lf = more;
+		read_field(h, (struct slice){ p, (size_t)(lf - p) - (lf[-1] == '\r') });
 	}
 	return 0;
 }

@@ -37,15 +37,17 @@ static struct slice split_port(struct slice host, uint16_t *port)
 /* What a host's name or address can be made of, RFC 3986 3.2.2. */
 static bool is_host(struct slice host)
 {
-	static const char others[] = "-._~%!$&'()*+,;=:";
+	static const bool is_fit[256] = {
+		['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['-'] = true,
+		['.'] = true,	      ['_'] = true,	    ['~'] = true,	  ['%'] = true,
+		['!'] = true,	      ['$'] = true,	    ['&'] = true,	  ['\''] = true,
+		['('] = true,	      [')'] = true,	    ['*'] = true,	  ['+'] = true,
+		[','] = true,	      [';'] = true,	    ['='] = true,	  [':'] = true,
+	};
 
-	for (size_t i = 0; i < host.n; i++) {
-		uint8_t c = host.p[i], letter = c | 0x20;
-
-		if (!(letter >= 'a' && letter <= 'z') && !(c >= '0' && c <= '9') &&
-		    (!c || !strchr(others, c)))
+	for (size_t i = 0; i < host.n; i++)
+		if (!is_fit[host.p[i]])
 			return false;
-	}
 	return true;
 }
 
@@ -193,7 +195,9 @@ void request_texts(const struct request *r, struct txn *t)
 	for (int i = 0; i < REQUEST_TEXTS; i++) {
 		char *to = (char *)t + places[i].txn;
 
-		*(char *)mempcpy(to, at, r->text_len[i]) = '\0';
+		if (r->text_len[i])
+			to = mempcpy(to, at, r->text_len[i]);
+		*to = '\0';
 		at += r->text_len[i];
 	}
 }
