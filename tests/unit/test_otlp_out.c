@@ -82,7 +82,7 @@ static void test_numbers(void **state)
 
 static void test_bytes(void **state)
 {
-	const uint8_t id[] = { 0x01, 0xab, 0xff };
+	const uint8_t id[] = { 0x01, 0xab, 0xff, 0x90 };
 
 	form(OTLP_PROTOBUF);
 	otlp_string(&out, f2, SLICE("testing"));
@@ -96,14 +96,14 @@ static void test_bytes(void **state)
 	otlp_string(&out, f2, SLICE("\xc3\xa9"));
 	IS("\x12\x02\xc3\xa9");
 	otlp_hex(&out, f2, id, sizeof(id));
-	IS("\x12\x03\x01\xab\xff");
+	IS("\x12\x04\x01\xab\xff\x90");
 
 	form(OTLP_JSON);
 	otlp_root(&out);
 	otlp_string(&out, f2, SLICE("\"\\\n\xff"));
 	otlp_hex(&out, f1, id, sizeof(id));
 	otlp_root_end(&out);
-	IS("{\"two\":\"\\\"\\\\\\u000a\xef\xbf\xbd\",\"one\":\"01abff\"}");
+	IS("{\"two\":\"\\\"\\\\\\u000a\xef\xbf\xbd\",\"one\":\"01abff90\"}");
 }
 
 /* The length of a message is known last, and may need more bytes than were kept for it. */
@@ -148,8 +148,8 @@ static void test_lists(void **state)
 	otlp_fixed64s(&out, f1, v, 2);
 	IS("\x0a\x10\x01\0\0\0\0\0\0\0\x2c\x01\0\0\0\0\0\0");
 	a = otlp_attrs(&out, 9);
-	attr_string(&a, "k", SLICE("v"));
-	attr_int(&a, "n", 5);
+	attr_string(&a, SLICE("k"), SLICE("v"));
+	attr_int(&a, SLICE("n"), 5);
 	otlp_attrs_end(&a);
 	IS("\x4a\x08\x0a\x01k\x12\x03\x0a\x01v\x4a\x07\x0a\x01n\x12\x02\x18\x05");
 
@@ -158,10 +158,10 @@ static void test_lists(void **state)
 	otlp_uint64s(&out, f1, v, 2);
 	otlp_doubles(&out, f2, d, 2);
 	a = otlp_attrs(&out, 9);
-	attr_string(&a, "k", SLICE("v"));
-	attr_int(&a, "n", 5);
-	attr_bool(&a, "b", true);
-	attr_string_if(&a, "none", SLICE(""));
+	attr_string(&a, SLICE("k"), SLICE("v"));
+	attr_int(&a, SLICE("n"), 5);
+	attr_bool(&a, SLICE("b"), true);
+	attr_string_if(&a, SLICE("none"), SLICE(""));
 	otlp_attrs_end(&a);
 	otlp_root_end(&out);
 	IS("{\"one\":[\"1\",\"300\"],\"two\":[1,0.005],\"attributes\":["

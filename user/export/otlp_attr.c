@@ -50,18 +50,17 @@ static const struct between json_integer = BETWEEN("\",\"value\":{\"intValue\":\
 static const struct between json_double = BETWEEN("\",\"value\":{\"doubleValue\":");
 
 /* Where the value begins, with room for `room` bytes of it and a few that end it. NULL: none. */
-static uint8_t *json_begin(const struct otlp_attrs *a, const char *key, const struct between *b,
-			   size_t room)
+static inline uint8_t *json_begin(const struct otlp_attrs *a, struct slice key,
+				  const struct between *b, size_t room)
 {
-	size_t n = strlen(key);
-	uint8_t *p = otlp_reserve(a->o, n + room + 64);
+	uint8_t *p = otlp_reserve(a->o, key.n + room + 64);
 
 	if (!p)
 		return NULL;
 	if (p[-1] != '[')
 		*p++ = ',';
 	p = mempcpy(p, JSON_BEFORE_KEY, sizeof(JSON_BEFORE_KEY) - 1);
-	p = mempcpy(p, key, n);
+	p = mempcpy(p, key.p, key.n);
 	memcpy(p, b->text, sizeof(b->text));
 	return p + b->n;
 }
@@ -70,25 +69,21 @@ static uint8_t *json_begin(const struct otlp_attrs *a, const char *key, const st
 	((out)->n = (size_t)((uint8_t *)mempcpy((at), literal, sizeof(literal) - 1) - (out)->p))
 
 /* A string that is copied as it is, as most are. */
-static bool json_string(const struct otlp_attrs *a, const char *key, struct slice value)
+static void json_plain(const struct otlp_attrs *a, struct slice key, struct slice value)
 {
-	uint8_t *p;
+	uint8_t *p = json_begin(a, key, &json_text, value.n);
 
-	if (a->o->form != OTLP_JSON || quote_plain(value) < value.n)
-		return false;
-	p = json_begin(a, key, &json_text, value.n);
 	if (!p)
-		return true;
+		return;
 	if (value.n)
 		p = mempcpy(p, value.p, value.n);
 	JSON_END(a->o, p, "\"}}");
-	return true;
 }
 
 /* A short string of ASCII, which most are: every length is known, and has one byte. */
-static bool short_string(const struct otlp_attrs *a, const char *key, struct slice value)
+static bool short_string(const struct otlp_attrs *a, struct slice key, struct slice value)
 {
-	size_t n = strlen(key), all = n + value.n + 6;
+	size_t all = key.n + value.n + 6;
 	struct otlp_out *o = a->o;
 	uint8_t *p;
 
@@ -100,8 +95,8 @@ static bool short_string(const struct otlp_attrs *a, const char *key, struct sli
 	*p++ = (uint8_t)(a->field.number << 3 | 2);
 	*p++ = (uint8_t)all;
 	*p++ = 1 << 3 | 2; /* KeyValue.key */
-	*p++ = (uint8_t)n;
-	p = mempcpy(p, key, n);
+	*p++ = (uint8_t)key.n;
+	p = mempcpy(p, key.p, key.n);
 	*p++ = 2 << 3 | 2; /* KeyValue.value */
 	*p++ = (uint8_t)(value.n + 2);
 	*p++ = 1 << 3 | 2; /* AnyValue.string_value */
@@ -112,7 +107,7 @@ static bool short_string(const struct otlp_attrs *a, const char *key, struct sli
 	return true;
 }
 
-static struct pair pair_begin(const struct otlp_attrs *a, const char *key)
+static struct pair pair_begin(const struct otlp_attrs *a, struct slice key)
 {
 	struct pair p = { 0 };
 	uint8_t *at;
@@ -124,7 +119,7 @@ static struct pair pair_begin(const struct otlp_attrs *a, const char *key)
 		return p;
 	}
 	p.element = otlp_element(a->o, a->field);
-	otlp_string(a->o, f_key, slice_str(key));
+	otlp_string(a->o, f_key, key);
 	p.value = otlp_begin(a->o, f_value);
 	return p;
 }
@@ -135,24 +130,37 @@ static void pair_end(const struct otlp_attrs *a, struct pair p)
 	otlp_end(a->o, p.element);
 }
 
-void attr_string(const struct otlp_attrs *a, const char *key, struct slice value)
+static void any_string(const struct otlp_attrs *a, struct slice key, struct slice value)
 {
-	struct pair p;
+	struct pair p = pair_begin(a, key);
 
-	if (json_string(a, key, value) || short_string(a, key, value))
-		return;
-	p = pair_begin(a, key);
 	otlp_string(a->o, f_string, value);
 	pair_end(a, p);
 }
 
-void attr_string_if(const struct otlp_attrs *a, const char *key, struct slice value)
+void attr_string(const struct otlp_attrs *a, struct slice key, struct slice value)
+{
+	if (a->o->form == OTLP_JSON && quote_plain(value) == value.n)
+		json_plain(a, key, value);
+	else if (!short_string(a, key, value))
+		any_string(a, key, value);
+}
+
+void attr_word(const struct otlp_attrs *a, struct slice key, struct slice value)
+{
+	if (a->o->form == OTLP_JSON)
+		json_plain(a, key, value);
+	else
+		attr_string(a, key, value);
+}
+
+void attr_string_if(const struct otlp_attrs *a, struct slice key, struct slice value)
 {
 	if (value.n)
 		attr_string(a, key, value);
 }
 
-void attr_int(const struct otlp_attrs *a, const char *key, int64_t value)
+void attr_int(const struct otlp_attrs *a, struct slice key, int64_t value)
 {
 	struct pair p;
 	uint8_t *at;
@@ -168,7 +176,7 @@ void attr_int(const struct otlp_attrs *a, const char *key, int64_t value)
 	pair_end(a, p);
 }
 
-void attr_bool(const struct otlp_attrs *a, const char *key, bool value)
+void attr_bool(const struct otlp_attrs *a, struct slice key, bool value)
 {
 	struct pair p = pair_begin(a, key);
 
@@ -176,7 +184,7 @@ void attr_bool(const struct otlp_attrs *a, const char *key, bool value)
 	pair_end(a, p);
 }
 
-void attr_seconds(const struct otlp_attrs *a, const char *key, uint64_t ns)
+void attr_seconds(const struct otlp_attrs *a, struct slice key, uint64_t ns)
 {
 	struct pair p;
 	uint8_t *at;

@@ -15,11 +15,14 @@ struct otlp_attrs {
 struct otlp_attrs otlp_attrs(struct otlp_out *o, uint32_t number);
 void otlp_attrs_end(const struct otlp_attrs *a);
 
-void attr_string(const struct otlp_attrs *a, const char *key, struct slice value);
+/* A key is plain ASCII. */
+void attr_string(const struct otlp_attrs *a, struct slice key, struct slice value);
 /* The same, but an empty one is left out. */
-void attr_string_if(const struct otlp_attrs *a, const char *key, struct slice value);
-void attr_int(const struct otlp_attrs *a, const char *key, int64_t value);
-void attr_bool(const struct otlp_attrs *a, const char *key, bool value);
-void attr_seconds(const struct otlp_attrs *a, const char *key, uint64_t ns); /* a double */
+void attr_string_if(const struct otlp_attrs *a, struct slice key, struct slice value);
+/* One of our own words, plain ASCII: nothing in it is looked at. */
+void attr_word(const struct otlp_attrs *a, struct slice key, struct slice value);
+void attr_int(const struct otlp_attrs *a, struct slice key, int64_t value);
+void attr_bool(const struct otlp_attrs *a, struct slice key, bool value);
+void attr_seconds(const struct otlp_attrs *a, struct slice key, uint64_t ns); /* a double */
 
 #endif

@@ -33,7 +33,7 @@ void otlp_out_clear(struct otlp_out *o)
 	o->is_failed = false;
 }
 
-static bool room_grow(struct otlp_out *o, size_t more)
+bool otlp_grow(struct otlp_out *o, size_t more)
 {
 	size_t cap = o->cap ? o->cap : OUT_FIRST;
 	uint8_t *p;
@@ -55,12 +55,7 @@ fail:
 
 static inline bool room(struct otlp_out *o, size_t more)
 {
-	return o->cap - o->n >= more || room_grow(o, more);
-}
-
-uint8_t *otlp_reserve(struct otlp_out *o, size_t n)
-{
-	return room(o, n) ? o->p + o->n : NULL;
+	return otlp_reserve(o, more) != NULL;
 }
 
 static inline void put(struct otlp_out *o, const void *bytes, size_t n)
@@ -294,7 +289,6 @@ void otlp_string(struct otlp_out *o, struct otlp_field f, struct slice s)
 
 void otlp_hex(struct otlp_out *o, struct otlp_field f, const uint8_t *id, size_t n)
 {
-	static const char hex[] = "0123456789abcdef";
 	char *out;
 
 	if (o->form == OTLP_PROTOBUF) {
@@ -308,11 +302,8 @@ void otlp_hex(struct otlp_out *o, struct otlp_field f, const uint8_t *id, size_t
 		return;
 	out = (char *)o->p + o->n;
 	*out++ = '"';
-	for (size_t i = 0; i < n; i++) {
-		*out++ = hex[id[i] >> 4];
-		*out++ = hex[id[i] & 15];
-	}
-	*out = '"';
+	octets_hex(out, id, n);
+	out[2 * n] = '"';
 	o->n += 2 * n + 2;
 }
 

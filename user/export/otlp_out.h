@@ -36,8 +36,12 @@ void otlp_out_clear(struct otlp_out *o); /* empty again, its memory kept */
 /* Nothing but ASCII, and no NUL: UTF-8 that can be copied as it is. */
 bool otlp_is_ascii(struct slice s);
 
+bool otlp_grow(struct otlp_out *o, size_t more); /* of otlp_reserve() alone */
 /* Room for n more bytes, which count when they are added to o->n. NULL: there is none. */
-uint8_t *otlp_reserve(struct otlp_out *o, size_t n);
+static inline uint8_t *otlp_reserve(struct otlp_out *o, size_t n)
+{
+	return o->cap - o->n >= n || otlp_grow(o, n) ? o->p + o->n : NULL;
+}
 
 /* Messages: one that is a field, one that is an element of a list. What begin returns goes to end.
  * JSON needs the list itself, too; in protobuf its elements stand beside each other. The outermost
@@ -57,7 +61,8 @@ size_t otlp_delimited(struct otlp_out *o);
 
 /* Values. Strings become valid UTF-8; a time is a fixed64, a string of digits in JSON. */
 void otlp_string(struct otlp_out *o, struct otlp_field f, struct slice s);
-void otlp_hex(struct otlp_out *o, struct otlp_field f, const uint8_t *id, size_t n);
+void otlp_hex(struct otlp_out *o, struct otlp_field f, const uint8_t *id,
+	      size_t n); /* n % 4 == 0 */
 void otlp_enum(struct otlp_out *o, struct otlp_field f, uint32_t v);
 void otlp_bool(struct otlp_out *o, struct otlp_field f, bool v);
 void otlp_int64(struct otlp_out *o, struct otlp_field f, int64_t v);

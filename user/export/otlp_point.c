@@ -113,18 +113,13 @@ void otlp_metric_end(const struct otlp_metric *w)
 }
 
 /* Numbers by convention, text as labels are. */
-static bool is_number(const char *key)
+static bool is_number(struct slice key)
 {
-	static const char *const keys[] = { "http.response.status_code", "server.port",
-					    "process.pid" };
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (strcmp(key, keys[i]) == 0)
-			return true;
-	return false;
+	return slice_eq(key, SLICE("http.response.status_code")) ||
+	       slice_eq(key, SLICE("server.port")) || slice_eq(key, SLICE("process.pid"));
 }
 
-static void attribute(const struct otlp_attrs *a, const char *key, struct slice value)
+static void attribute(const struct otlp_attrs *a, struct slice key, struct slice value)
 {
 	int64_t number = 0;
 	size_t i = 0;
@@ -143,9 +138,9 @@ static void attributes(struct otlp_out *o, uint32_t number, const struct series 
 	struct otlp_attrs a = otlp_attrs(o, number);
 
 	for (size_t i = 0; m->labels[i] != LABEL_NONE; i++)
-		attribute(&a, label_get(m->labels[i])->otel_name, series_label(s, i));
+		attribute(&a, slice_str(label_get(m->labels[i])->otel_name), series_label(s, i));
 	if (s->is_overflow)
-		attr_bool(&a, label_get(LABEL_OVERFLOW)->otel_name, true);
+		attr_bool(&a, slice_str(label_get(LABEL_OVERFLOW)->otel_name), true);
 	otlp_attrs_end(&a);
 }
 

@@ -19,20 +19,21 @@ void otlp_resource(struct otlp_out *o, const struct otlp_origin *origin, const s
 	size_t at = otlp_begin(o, f_resource);
 	struct otlp_attrs a = otlp_attrs(o, RESOURCE_ATTRIBUTES);
 
-	attr_string(&a, "service.name", slice_str(who->name));
-	attr_string_if(&a, "service.namespace", slice_str(who->name_space));
-	attr_string_if(&a, "service.instance.id", slice_str(who->instance_id));
+	attr_string(&a, SLICE("service.name"), slice_str(who->name));
+	attr_string_if(&a, SLICE("service.namespace"), slice_str(who->name_space));
+	attr_string_if(&a, SLICE("service.instance.id"), slice_str(who->instance_id));
 	for (int id = 0; who->facts && id < FACT_MAX; id++)
-		attr_string_if(&a, fact_name((enum fact_id)id)->attribute,
+		attr_string_if(&a, slice_str(fact_name((enum fact_id)id)->attribute),
 			       fact(who->facts, (enum fact_id)id));
 	if (origin->host_name)
-		attr_string(&a, "host.name", slice_str(origin->host_name));
-	attr_string(&a, "os.type", SLICE("linux"));
-	attr_string(&a, "telemetry.sdk.name", SLICE("sonde"));
-	attr_string(&a, "telemetry.sdk.language", SLICE("c"));
-	attr_string(&a, "telemetry.sdk.version", slice_str(origin->version));
+		attr_string(&a, SLICE("host.name"), slice_str(origin->host_name));
+	attr_string(&a, SLICE("os.type"), SLICE("linux"));
+	attr_string(&a, SLICE("telemetry.sdk.name"), SLICE("sonde"));
+	attr_string(&a, SLICE("telemetry.sdk.language"), SLICE("c"));
+	attr_string(&a, SLICE("telemetry.sdk.version"), slice_str(origin->version));
 	for (size_t i = 0; origin->pairs && i < origin->pairs->n; i++)
-		attr_string(&a, origin->pairs->v[i].key, slice_str(origin->pairs->v[i].value));
+		attr_string(&a, slice_str(origin->pairs->v[i].key),
+			    slice_str(origin->pairs->v[i].value));
 	otlp_attrs_end(&a);
 	otlp_end(o, at);
 }

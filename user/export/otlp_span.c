@@ -54,16 +54,25 @@ static uint32_t span_flags(const struct txn *t)
 
 static void waits(const struct otlp_attrs *a, const struct txn_waits *w)
 {
-	char key[32] = "sonde.wait.";
-
-	for (int i = 0; i < WAIT_MAX; i++) {
-		if (w->ns[i] == TXN_WAIT_UNKNOWN)
-			continue;
-		strcpy(key + sizeof("sonde.wait.") - 1, txn_wait_name(i));
-		attr_seconds(a, key, w->ns[i]);
+#define WAIT_KEY(name)                                                              \
+	{                                                                           \
+		(const uint8_t *)"sonde.wait." name, sizeof("sonde.wait." name) - 1 \
 	}
+	static const struct slice keys[WAIT_MAX] = {
+		[WAIT_RECEIVE_QUEUE] = WAIT_KEY("receive_queue"),
+		[WAIT_RUNQUEUE] = WAIT_KEY("runqueue"),
+		[WAIT_CPU] = WAIT_KEY("cpu"),
+		[WAIT_BLOCKED] = WAIT_KEY("blocked"),
+		[WAIT_THROTTLED] = WAIT_KEY("throttled"),
+		[WAIT_DOWNSTREAM] = WAIT_KEY("downstream"),
+		[WAIT_UNKNOWN] = WAIT_KEY("unknown"),
+	};
+
+	for (int i = 0; i < WAIT_MAX; i++)
+		if (w->ns[i] != TXN_WAIT_UNKNOWN)
+			attr_seconds(a, keys[i], w->ns[i]);
 	if (w->shared)
-		attr_bool(a, "sonde.shared", true);
+		attr_bool(a, SLICE("sonde.shared"), true);
 }
 
 static void attributes(struct otlp_out *o, const struct txn *t, const struct span_words *words)
@@ -71,10 +80,10 @@ static void attributes(struct otlp_out *o, const struct txn *t, const struct spa
 	struct otlp_attrs a = otlp_attrs(o, SPAN_ATTRIBUTES);
 
 	words->attributes(&a, t);
-	attr_string_if(&a, "error.type", slice_str(t->error_type));
+	attr_string_if(&a, SLICE("error.type"), slice_str(t->error_type));
 	if (t->tid)
-		attr_int(&a, "thread.id", t->tid);
-	attr_string(&a, "sonde.parent", slice_str(txn_parent_name(t->trace.parent)));
+		attr_int(&a, SLICE("thread.id"), t->tid);
+	attr_word(&a, SLICE("sonde.parent"), slice_str(txn_parent_name(t->trace.parent)));
 	waits(&a, &t->waits);
 	otlp_attrs_end(&a);
 }

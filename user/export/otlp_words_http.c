@@ -45,9 +45,9 @@ static void target(const struct otlp_attrs *a, const struct txn *t)
 	const char *path = path_of(t->target), *query = strchr(path, '?');
 	size_t n = query ? (size_t)(query - path) : strlen(path);
 
-	attr_string(a, "url.path", (struct slice){ (const uint8_t *)path, n });
+	attr_string(a, SLICE("url.path"), (struct slice){ (const uint8_t *)path, n });
 	if (query && query[1])
-		attr_string(a, "url.query", slice_str(query + 1));
+		attr_string(a, SLICE("url.query"), slice_str(query + 1));
 }
 
 /* "user:password@" becomes "REDACTED:REDACTED@". */
@@ -90,19 +90,19 @@ static void http_attributes(const struct otlp_attrs *a, const struct txn *t)
 	bool is_known = http_method_known(method);
 	char url[URL_MAX];
 
-	attr_string(a, "http.request.method", is_known ? method : SLICE("_OTHER"));
+	attr_word(a, SLICE("http.request.method"), is_known ? method : SLICE("_OTHER"));
 	if (!is_known)
-		attr_string_if(a, "http.request.method_original", method);
+		attr_string_if(a, SLICE("http.request.method_original"), method);
 	if (t->status > 0)
-		attr_int(a, "http.response.status_code", t->status);
-	attr_string_if(a, "network.protocol.version", slice_str(t->version));
+		attr_int(a, SLICE("http.response.status_code"), t->status);
+	attr_string_if(a, SLICE("network.protocol.version"), slice_str(t->version));
 	if (t->role == SONDE_ROLE_SERVER) {
-		attr_string_if(a, "http.route", slice_str(t->route));
-		attr_string(a, "url.scheme", slice_str(scheme(t)));
+		attr_string_if(a, SLICE("http.route"), slice_str(t->route));
+		attr_word(a, SLICE("url.scheme"), slice_str(scheme(t)));
 		target(a, t);
 	} else {
-		attr_string_if(a, "url.template", slice_str(t->route));
-		attr_string_if(a, "url.full",
+		attr_string_if(a, SLICE("url.template"), slice_str(t->route));
+		attr_string_if(a, SLICE("url.full"),
 			       (struct slice){ (uint8_t *)url, full(t, url, sizeof(url)) });
 	}
 	words_server(a, t);

@@ -35,17 +35,22 @@ static size_t quote_escape(struct line *l, struct slice s)
 	return used ? used : 1;
 }
 
+static bool are_plain(uint64_t x)
+{
+	return !((x & OCTETS_HIGHS) | octets_below(x, 0x20) | octets_equal(x, 0x7f) |
+		 octets_equal(x, '"') | octets_equal(x, '\\'));
+}
+
 size_t quote_plain(struct slice s)
 {
 	size_t n = 0;
 
-	for (; n + 8 <= s.n; n += 8) {
-		uint64_t x = octets_load(s.p + n);
-
-		if ((x & OCTETS_HIGHS) | octets_below(x, 0x20) | octets_equal(x, 0x7f) |
-		    octets_equal(x, '"') | octets_equal(x, '\\'))
-			break;
-	}
+	while (n + 8 <= s.n && are_plain(octets_load(s.p + n)))
+		n += 8;
+	/* what is left is fewer than eight: with the last that were looked at, or all there are */
+	if (n < s.n && n + 8 > s.n &&
+	    are_plain(n ? octets_load(s.p + s.n - 8) : octets_few(s.p, s.n)))
+		return s.n;
 	while (n < s.n && quote_is_plain(s.p[n]))
 		n++;
 	return n;

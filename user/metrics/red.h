@@ -73,5 +73,7 @@ struct slice red_ip(enum sonde_family family, const uint8_t ip[16], struct red_t
  * known. */
 void red_server(const struct txn *t, struct red_text *text, struct slice *address,
 		struct slice *port);
+struct slice red_server_address(const struct txn *t, struct red_text *text);
+uint16_t red_server_port(const struct txn *t); /* 0: not known */
 
 #endif

@@ -43,23 +43,40 @@ struct slice red_ip(enum sonde_family family, const uint8_t ip[16], struct red_t
 	return slice_str(text->address);
 }
 
+static const struct sonde_addr *server_end(const struct txn *t)
+{
+	return t->role == SONDE_ROLE_CLIENT ? &t->peer : &t->local;
+}
+
+struct slice red_server_address(const struct txn *t, struct red_text *text)
+{
+	const char *name = t->server_name[0] ? t->server_name : t->host;
+
+	if (*name || t->family == SONDE_FAMILY_NONE)
+		return slice_str(name);
+	if (t->family != SONDE_FAMILY_UNIX)
+		return red_ip(t->family, server_end(t)->ip, text);
+	memcpy(text->address, t->unix_path, sizeof(text->address));
+	if (t->unix_path_len && text->address[0] == '\0')
+		text->address[0] = '@'; /* an abstract name, as everybody writes it */
+	return slice_str(text->address);
+}
+
+uint16_t red_server_port(const struct txn *t)
+{
+	uint16_t number = t->host_port ? t->host_port : server_end(t)->port;
+
+	if (number == 0 && t->host[0])
+		number = t->is_tls ? 443 : 80;
+	return number;
+}
+
 void red_server(const struct txn *t, struct red_text *text, struct slice *address,
 		struct slice *port)
 {
-	const struct sonde_addr *end = t->role == SONDE_ROLE_CLIENT ? &t->peer : &t->local;
-	uint16_t number = t->host_port ? t->host_port : end->port;
+	uint16_t number = red_server_port(t);
 
-	*address = slice_str(t->server_name[0] ? t->server_name : t->host);
-	if (address->n == 0 && t->family == SONDE_FAMILY_UNIX) {
-		memcpy(text->address, t->unix_path, sizeof(text->address));
-		if (t->unix_path_len && text->address[0] == '\0')
-			text->address[0] = '@'; /* an abstract name, as everybody writes it */
-		*address = slice_str(text->address);
-	} else if (address->n == 0 && t->family != SONDE_FAMILY_NONE) {
-		*address = red_ip(t->family, end->ip, text);
-	}
-	if (number == 0 && t->host[0])
-		number = t->is_tls ? 443 : 80;
+	*address = red_server_address(t, text);
 	*port = number ? red_number(text->port, sizeof(text->port), number) : SLICE("");
 }
 

@@ -232,11 +232,6 @@ struct slice context_sql_comment(struct slice comment)
 
 void context_hex(const uint8_t *id, size_t n, char *out)
 {
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < n; i++) {
-		*out++ = digits[id[i] >> 4];
-		*out++ = digits[id[i] & 15];
-	}
-	*out = '\0';
+	octets_hex(out, id, n);
+	out[2 * n] = '\0';
 }
