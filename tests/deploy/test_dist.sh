@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The tarball of `make dist`: the same twice, and its program observes in a tree that holds nothing
-# else, in a bare Debian 12 and in the Debian after it. FRESH_DIR: see bare.sh.
+# else, in a bare Debian 12 and in the Debian after it. DIST_SUITES="bullseye sid": in these. FRESH_DIR: see
+# bare.sh.
 set -eu
 . "$(dirname "$0")/bare.sh"
 . "$(dirname "$0")/verdict.sh"
@@ -108,10 +109,12 @@ mount --rbind /sys "$empty/sys"
 check "program observes where nothing else is" observes_in "$empty"
 umount -R "$empty/sys" "$empty/proc"
 
-next=$dir/trixie
-bare_tree trixie || true
-mount -t proc proc "$next/proc"
-mount --rbind /sys "$next/sys"
-check "program observes in a bare Debian 13" observes_in "$next"
-umount -R "$next/sys" "$next/proc"
+for suite in ${DIST_SUITES:-trixie}; do
+	other=$dir/$suite
+	bare_tree "$suite" || true
+	mount -t proc proc "$other/proc"
+	mount --rbind /sys "$other/sys"
+	check "program observes in a bare Debian, $suite" observes_in "$other"
+	umount -R "$other/sys" "$other/proc"
+done
 exit $((failed > 0))
