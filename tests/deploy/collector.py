@@ -8,9 +8,7 @@ As many spans and counts come out of it as requests were made, over each protoco
 """
 import os
 import re
-import shutil
 import sys
-import tempfile
 import urllib.request
 from collections import Counter
 
@@ -20,8 +18,8 @@ import test_stack
 from test_stack import attempt
 
 from cases.otlp import CLIENT, SERVER, Collector, counted, drive, exporter
-from harness.env import Env
-from harness.proc import Failure, free_port, until
+from harness.env import place
+from harness.proc import free_port, until
 from harness.sonde import Metrics
 
 # over each protocol another number, so that what is counted is of this one
@@ -104,23 +102,16 @@ def histogram(end, role, service):
 
 
 def main():
-    sonde, otelcol = map(os.path.abspath, sys.argv[1:3])
-    top = tempfile.mkdtemp(prefix="sonde-collector-")
-    e = Env(top, "collector", sonde, None, {})
+    sonde, binary = map(os.path.abspath, sys.argv[1:3])
     failed = 0
-    try:
+    with place("collector", sonde) as e:
         web, ends = e.nginx().port, {"traces": Collector(e, "ok", "grpc"), "metrics": Collector(e)}
-        otelcol = Otelcol(e, otelcol, ends)
+        otelcol = Otelcol(e, binary, ends)
         failed += attempt("collector: takes deploy/otel-collector", otelcol.validate)
         otelcol.start()
         for protocol in REQUESTS:
             failed += attempt(f"collector: as much comes out as goes in over {protocol}", delivers, e, web,
                               otelcol, ends, protocol)
-    except Failure as problem:
-        failed += test_stack.say("collector", str(problem))
-    finally:
-        e.close()
-        shutil.rmtree(top, ignore_errors=True)
     return 1 if failed else 0
 
 

@@ -7,9 +7,7 @@ provisions them there names what is there.
 import glob
 import json
 import os
-import shutil
 import sys
-import tempfile
 
 import yaml
 
@@ -17,9 +15,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 DEPLOY = os.path.normpath(os.path.join(HERE, "..", "..", "deploy"))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 
-from harness.env import Env, tool  # noqa: E402
+from harness.env import place, tool  # noqa: E402
 from harness.node import modules  # noqa: E402
-from harness.proc import Failure  # noqa: E402
+from test_stack import attempt  # noqa: E402
 
 BOARDS = sorted(glob.glob(os.path.join(DEPLOY, "grafana", "*.json")))
 
@@ -71,21 +69,10 @@ def sources_are_there(e):
 
 
 def main():
-    top = tempfile.mkdtemp(prefix="sonde-grafana-")
-    e = Env(top, "grafana", None, None, {})
     failed = 0
-    try:
+    with place("grafana") as e:
         for fn in (follow_schema, faults_are_found, version_is_that_of_the_stack, sources_are_there):
-            name = f"dashboards: {fn.__name__.replace('_', ' ')}"
-            try:
-                problem = fn(e)
-            except Failure as x:
-                problem = str(x)
-            failed += bool(problem)
-            print(f"FAIL {name}: {problem}" if problem else f"ok {name}", flush=True)
-    finally:
-        e.close()
-        shutil.rmtree(top, ignore_errors=True)
+            failed += attempt(f"dashboards: {fn.__name__.replace('_', ' ')}", fn, e)
     return 1 if failed else 0
 
 

@@ -6,7 +6,6 @@ needs and no more, and the two forms say the same.
 """
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 DEPLOY = os.path.join(HERE, "..", "..", "deploy")
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 
-from harness.env import Env, tool  # noqa: E402
+from harness.env import place, tool  # noqa: E402
 from harness.node import modules  # noqa: E402
 from harness.proc import Failure  # noqa: E402
 
@@ -166,11 +165,9 @@ def values_arrive(e):
 
 def main():
     sonde = os.path.abspath(sys.argv[1])
-    top = tempfile.mkdtemp(prefix="sonde-kubernetes-")
-    e = Env(top, "kubernetes", sonde, None, {})
     failed = 0
 
-    def attempt(name, fn, *args):
+    def attempt(e, name, fn, *args):
         nonlocal failed
         try:
             fn(e, *args)
@@ -179,18 +176,15 @@ def main():
             failed += 1
             print(f"FAIL {name}: {problem!r}", flush=True)
 
-    try:
-        attempt("a wrong manifest is found", schema_is_checked)
+    with place("kubernetes", sonde) as e:
+        attempt(e, "a wrong manifest is found", schema_is_checked)
         for name, objects in (("manifests", kustomized()), ("chart", helm())):
-            attempt(f"{name} follow the API's schema", follows_schema, objects)
-            attempt(f"{name} ask for the least rights", has_least_rights, objects)
-            attempt(f"{name} are probed and scraped", is_probed_and_found, objects)
-            attempt(f"{name} configure what sonde takes", configuration_is_taken, sonde, objects)
-        attempt("chart and manifests say the same", say_the_same, kustomized(), helm())
-        attempt("values of the chart arrive", values_arrive)
-    finally:
-        e.close()
-        shutil.rmtree(top, ignore_errors=True)
+            attempt(e, f"{name} follow the API's schema", follows_schema, objects)
+            attempt(e, f"{name} ask for the least rights", has_least_rights, objects)
+            attempt(e, f"{name} are probed and scraped", is_probed_and_found, objects)
+            attempt(e, f"{name} configure what sonde takes", configuration_is_taken, sonde, objects)
+        attempt(e, "chart and manifests say the same", say_the_same, kustomized(), helm())
+        attempt(e, "values of the chart arrive", values_arrive)
     return 1 if failed else 0
 
 

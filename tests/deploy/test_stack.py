@@ -11,7 +11,6 @@ import http.server
 import json
 import os
 import re
-import shutil
 import sys
 import tempfile
 import threading
@@ -24,7 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 DEPLOY = os.path.join(HERE, "..", "..", "deploy")
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 
-from harness.env import Env, tool  # noqa: E402
+from harness.env import place, tool  # noqa: E402
 from harness.proc import Failure, free_port, until  # noqa: E402
 from harness.sonde import Sonde  # noqa: E402
 
@@ -264,15 +263,11 @@ def run(e):
 def main():
     sonde = os.path.abspath(sys.argv[1])
     failed = attempt("dashboards are what make.py makes", boards_are_generated)
-    top = tempfile.mkdtemp(prefix="sonde-stack-")
-    e = Env(top, "stack", sonde, None, {})
-    try:
-        failed += run(e)
-    except Failure as problem:
-        failed += say("stack", str(problem))
-    finally:
-        e.close()
-        shutil.rmtree(top, ignore_errors=True)
+    with place("stack", sonde) as e:
+        try:
+            failed += run(e)
+        except Failure as problem:
+            failed += say("stack", str(problem))
     return 1 if failed else 0
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a case has at hand: processes, real servers, real clients. All of it ends with the case."""
+import contextlib
 import os
 import shutil
 import tempfile
@@ -185,6 +186,18 @@ class Env:
         self.procs.stop()
         while self.undo:
             self.undo.pop()()
+
+
+@contextlib.contextmanager
+def place(name, sonde=None):
+    """An Env for a test that is no case; its folder goes with it."""
+    top = tempfile.mkdtemp(prefix=f"sonde-{name}-")
+    e = Env(top, name, sonde, None, {})
+    try:
+        yield e
+    finally:
+        e.close()
+        shutil.rmtree(top, ignore_errors=True)
 
 
 def quiet(seconds=0.05):
