@@ -26,6 +26,7 @@ struct tls_session {
 	u8 is_over;	/* its connection is gone */
 	u8 is_freed;	/* its object is gone */
 	u8 is_shaking;	/* arrival_ns is of the handshake */
+	u8 is_apart;	/* its library sends and receives in other calls than plaintext passes in */
 };
 
 struct {

@@ -7,6 +7,7 @@
 #include "again.bpf.h"
 #include "datagram.bpf.h"
 #include "go_tls.bpf.h"
+#include "tls_probes.bpf.h"
 
 /* sendmmsg and recvmmsg: which of its messages a thread has reached. */
 struct mmsg {

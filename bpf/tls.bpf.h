@@ -169,6 +169,17 @@ static __always_inline bool tls_is_inside(const struct tls_thread *th, struct pt
 	return page && returns_to >> 12 == page >> 12;
 }
 
+/* The first record of a library that is given plaintext apart from sending it. Whoever called
+ * before may have left its return address on the stack: it is believed of one operation. */
+static __always_inline void tls_apart(struct tls_thread *th, struct conn *c, u32 tgid)
+{
+	struct tls_session *t = c->tls_ssl ? NULL : tls_bound(th, c, tgid);
+
+	th->call = TLS_NONE;
+	if (t)
+		t->is_apart = t->is_shaking = 1;
+}
+
 /* --- telling --- */
 
 struct tls_text {
@@ -316,11 +327,18 @@ static __noinline void tls_sent(struct tls_thread *th, struct conn *c, const str
 /* The connection learns what its plaintext was bound by. */
 static __always_inline void tls_learn(const struct tls_thread *th, struct conn *c)
 {
-	if (!th->bound_ssl || th->bound_cookie != c->cookie)
+	struct tls_session *t;
+
+	if (th->bound_ssl && th->bound_cookie == c->cookie) {
+		c->tls_ssl = th->bound_ssl;
+		c->tls_is_memory = !th->goroutine;
+		c->flags |= CONN_TLS;
+	}
+	if (c->flags & CONN_TLS || !c->tls_ssl)
 		return;
-	c->tls_ssl = th->bound_ssl;
-	c->tls_is_memory = !th->goroutine;
-	c->flags |= CONN_TLS;
+	t = tls_session_at(c);
+	if (t && t->is_apart && t->c.own_seq[SONDE_TX] + t->c.own_seq[SONDE_RX])
+		c->flags |= CONN_TLS;
 }
 
 /* What a library has of a plaintext it hands out before it asks for more: what came with the
@@ -329,7 +347,8 @@ static __always_inline void tls_arrived(struct tls_session *t, u64 arrival_ns)
 {
 	if (!t->arrival_ns || t->is_shaking)
 		t->arrival_ns = arrival_ns ?: bpf_ktime_get_ns();
-	t->is_shaking = 0;
+	if (!t->is_apart)
+		t->is_shaking = 0;
 }
 
 /* Ciphertext came: for the read under way, or for one that takes it from memory. True: it need not
@@ -370,6 +389,7 @@ static __always_inline bool tls_received(struct tls_thread *th, struct conn *c, 
 		return c->flags & CONN_TLS;
 	}
 	tls_learn(th, c);
+	th->rx_ssl = c->tls_ssl;
 	if (c->tls_ssl && !c->tls_is_memory) {
 		t = tls_session_at(c);
 		if (t)
@@ -460,6 +480,8 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 	tls_learn(th, c);
 	if (th->call == TLS_HANDSHAKE && !c->tls_ssl && tls_is_inside(th, regs))
 		tls_bound(th, c, task->tgid);
+	if (th->call == TLS_SENDS && tls_is_inside(th, regs))
+		tls_apart(th, c, task->tgid);
 	if (th->call == TLS_WRITE && tls_is_inside(th, regs))
 		tls_sent(th, c, op, head, &x);
 	t = tls_session_at(c);
@@ -750,58 +772,6 @@ static __noinline int tls_leave(s64 ret, u64 cookie)
 		tls_write_ends(th, ret);
 	th->call = TLS_NONE;
 	return 0;
-}
-
-/*
- * One program for all functions of a file, so that it is let go by closing one link: that takes the
- * kernel a tenth of a second. SSL_read, SSL_write, their _ex forms, SSL_do_handshake (within
- * SSL_accept and SSL_connect too), SSL_free of OpenSSL and its kin, or what they call within (see
- * user/capture/tls_symbols.c); gnutls_record_recv, gnutls_record_send, gnutls_handshake,
- * gnutls_deinit; PR_Read, PR_Recv, PR_Write, PR_Send, PR_Close of NSPR, for NSS.
- */
-SEC("?uprobe")
-int sonde_tls_entry(struct pt_regs *ctx)
-{
-	struct tls_args args = tls_args_of(ctx);
-
-	tls_enter(&args, bpf_get_attach_cookie(ctx));
-	return 0;
-}
-
-/* Of reads, and of writes in processes that take their records from memory. */
-SEC("?uretprobe")
-int sonde_tls_end(struct pt_regs *ctx)
-{
-	s64 ret = (s32)PT_REGS_RC(ctx);
-
-	return tls_leave(ret, bpf_get_attach_cookie(ctx));
-}
-
-/* The records of this object are sent within its calls. */
-static __always_inline bool tls_is_nested(u64 ssl)
-{
-	struct tls_session *t = tls_session_of(ssl, bpf_get_current_pid_tgid() >> 32);
-
-	return t && !t->is_memory && !t->is_freed;
-}
-
-/* Both in one, where the kernel asks at each entry whether the return is to be watched (Linux
- * 6.13); 1: it is left alone. At a return the thread is not at the function any more; the kernel's
- * own word for it has other arguments since 7.0, and a program that names it in either form is
- * refused by the other. */
-SEC("?uprobe")
-int sonde_tls_both(struct pt_regs *ctx)
-{
-	struct tls_args args = tls_args_of(ctx);
-	s64 ret = (s32)PT_REGS_RC(ctx);
-	u64 ip = PT_REGS_IP(ctx), cookie;
-
-	cookie = bpf_get_attach_cookie(ctx);
-	if (ip != bpf_get_func_ip(ctx))
-		return tls_leave(ret, cookie);
-	if (!tls_enter(&args, cookie))
-		return 1;
-	return tls_call_of(cookie & SONDE_TLS_FN_BITS) == TLS_WRITE && tls_is_nested(args.ssl);
 }
 
 #endif

@@ -8,7 +8,15 @@
 
 #include "capture.bpf.h"
 
-enum tls_call { TLS_NONE, TLS_READ, TLS_WRITE, TLS_HANDSHAKE };
+enum tls_call {
+	TLS_NONE,
+	TLS_READ,
+	TLS_WRITE,
+	TLS_HANDSHAKE,
+	TLS_SENDS, /* of libraries that do so in other calls than those that plaintext passes in: */
+	TLS_TAKES_TEXT,
+	TLS_GIVES_TEXT,
+};
 
 /* What it is doing, and the encrypted receive that it did last. */
 struct tls_thread {
@@ -36,6 +44,7 @@ struct tls_thread {
 	u64 rx_claim;  /* the object of the first call that followed it */
 	u64 bound_ssl; /* bound by such a receive: the connection learns it at its next operation */
 	u64 bound_cookie;
+	u64 rx_ssl; /* of the connection that it received on last; 0: not known */
 };
 
 struct {

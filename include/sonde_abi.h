@@ -419,6 +419,21 @@ enum sonde_tls_fn {
 };
 
 /*
+ * Of rustls HANDSHAKE is where records leave, READ and WRITE are where plaintext is taken and
+ * given. MEMORY: a Result of two words is put where a hidden first argument says, as compilers did
+ * that did not yet return it in registers. Behind these bits is where in a connection's state the
+ * records lie that leave, in words.
+ */
+enum {
+	SONDE_TLS_RUST = 16,
+	SONDE_TLS_RUST_MEMORY = 32,
+	SONDE_TLS_RUST_PLACE_SHIFT = 6,
+	SONDE_TLS_RUST_PLACE_MAX = 127 * 8, /* bytes */
+};
+
+#define SONDE_TLS_RUST_PLACE(cookie) (((cookie) >> SONDE_TLS_RUST_PLACE_SHIFT & 127) * 8)
+
+/*
  * Of Go programs READ is where crypto/tls's Read returns by, READ_EX where it copies what it will
  * return; behind the function's bits is how much of its stack is in use there, in bytes.
  */

@@ -25,6 +25,8 @@ static void behind_what_changes_nothing(void **state)
 {
 	assert_int_equal(PLACE(0xf3, 0x0f, 0x1e, 0xfa, 0x53), 4); /* endbr64; push %rbx */
 	assert_int_equal(PLACE(0x48, 0x85, 0xff, 0x0f, 0x84, 0x97, 3, 0, 0), 3); /* test %rdi; je */
+	/* cmpb $0,0x126(%rdi); je */
+	assert_int_equal(PLACE(0x80, 0xbf, 0x26, 1, 0, 0, 0, 0x74, 0x0c), 7);
 	/* xor %r8d,%r8d; xor %ecx,%ecx; jmp */
 	assert_int_equal(PLACE(0x45, 0x31, 0xc0, 0x31, 0xc9, 0xe9, 0, 0, 0, 0), 5);
 	/* cmp 0x10(%r14),%rsp; jbe */

@@ -22,14 +22,14 @@ enum tls_attach_by tls_attach_by(struct probe *p)
 static int attach(struct uprobe_points *at, const struct tls_symbols *s, unsigned int set,
 		  uint64_t cookie, struct uprobe_links *to)
 {
-	uint64_t shared = s->library == TLS_LIB_NSS ? SONDE_TLS_SHARED : 0;
+	uint64_t more = s->cookie_bits | (s->library == TLS_LIB_NSS ? SONDE_TLS_SHARED : 0);
 
 	at->n = 0;
 	for (unsigned int fn = 0; fn < SONDE_TLS_FN_MAX; fn++) {
 		if (!(set >> fn & 1) || !s->at[fn])
 			continue;
 		at->offsets[at->n] = s->at[fn];
-		at->cookies[at->n++] = cookie | shared | fn;
+		at->cookies[at->n++] = cookie | more | fn;
 	}
 	return uprobe_attach(at, to);
 }
@@ -41,6 +41,8 @@ static int attach_all(struct probe *p, const char *path, const struct tls_symbol
 	struct uprobe_links l = { .n = 0 };
 	int err;
 
+	if (tgid && s->library == TLS_LIB_RUSTLS)
+		return 0; /* the returns of its writes are watched anyway */
 	if (tls_attach_by(p) == TLS_ATTACH_SESSION) {
 		if (tgid)
 			return 0;
@@ -51,7 +53,11 @@ static int attach_all(struct probe *p, const char *path, const struct tls_symbol
 	/* the ends first: one without its beginning does nothing */
 	at.program_fd = probe_tls_program(p, PROBE_TLS_END);
 	at.kind = UPROBE_RETURN;
-	err = attach(&at, s, tgid ? WRITES : READS, cookie, &l);
+	err = attach(&at, s,
+		     s->library == TLS_LIB_RUSTLS ? READS | WRITES
+		     : tgid			  ? WRITES
+						  : READS,
+		     cookie, &l);
 	if (!err && !tgid) {
 		at.program_fd = probe_tls_program(p, PROBE_TLS_ENTRY);
 		at.kind = UPROBE_ENTRY;

@@ -35,7 +35,7 @@ static const struct {
 } within[] = {
 	{ "boringssl/src/", { "stripped-boringssl", NO_SYMBOL } },
 	{ "ssl/ssl_lib.c", { "stripped-openssl", NO_SYMBOL } },
-	{ "/rustls-", { "rustls", NOT_KNOWN } },
+	{ "/rustls-", { "rustls", NO_SYMBOL } },
 	{ "mbedtls/library", { "mbedtls", NOT_KNOWN } },
 };
 

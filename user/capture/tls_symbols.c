@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "capture/elf_code.h"
+#include "capture/tls_rust.h"
 #include "capture/uprobe_place.h"
 
 static const struct {
@@ -38,6 +39,7 @@ struct reader {
 	Elf *elf;
 	struct elf_code code;
 	struct tls_symbols found;
+	struct tls_rust rust;
 };
 
 static void take_symbol(struct reader *r, const char *name, const GElf_Sym *sym)
@@ -73,6 +75,8 @@ static void read_table(struct reader *r, Elf_Scn *scn, const GElf_Shdr *sh)
 		if (name && (strncmp(name, "SSL_", 4) == 0 || strncmp(name, "gnutls_", 7) == 0 ||
 			     strncmp(name, "PR_", 3) == 0))
 			take_symbol(r, name, &sym);
+		else if (name && name[0] == '_')
+			tls_rust_take(&r->rust, name, elf_code_offset(&r->code, sym.st_value));
 	}
 }
 
@@ -150,6 +154,19 @@ static bool is_whole(const struct tls_symbols *s)
 	       (s->at[SONDE_TLS_WRITE] || s->at[SONDE_TLS_WRITE_EX]);
 }
 
+static void take_rust(struct reader *r, int fd)
+{
+	struct tls_symbols *s = &r->found;
+
+	s->rustls_off = tls_rust_read(&r->rust, fd, &s->cookie_bits);
+	if (s->rustls_off || !s->cookie_bits)
+		return;
+	s->library = TLS_LIB_RUSTLS;
+	s->at[SONDE_TLS_READ] = r->rust.at[TLS_RUST_READ];
+	s->at[SONDE_TLS_WRITE] = r->rust.at[TLS_RUST_GIVE];
+	s->at[SONDE_TLS_HANDSHAKE] = r->rust.at[TLS_RUST_SEND];
+}
+
 int tls_symbols_read(const char *path, struct tls_symbols *out)
 {
 	struct reader r = { 0 };
@@ -168,6 +185,8 @@ int tls_symbols_read(const char *path, struct tls_symbols *out)
 	read_tables(&r);
 	if (!is_whole(&r.found))
 		r.found = (struct tls_symbols){ 0 };
+	if (!r.found.library)
+		take_rust(&r, fd);
 	place_all(fd, r.elf, &r.found);
 	*out = r.found;
 out:
@@ -199,6 +218,7 @@ const char *tls_library_name(enum tls_library l)
 	case TLS_LIB_OPENSSL: return "openssl";
 	case TLS_LIB_GNUTLS: return "gnutls";
 	case TLS_LIB_NSS: return "nss";
+	case TLS_LIB_RUSTLS: return "rustls";
 	case TLS_LIB_NONE: break;
 	}
 	return "unknown";

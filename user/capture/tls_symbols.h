@@ -11,12 +11,15 @@ enum tls_library {
 	TLS_LIB_NONE,
 	TLS_LIB_OPENSSL,
 	TLS_LIB_GNUTLS,
-	TLS_LIB_NSS, /* by the functions of NSPR, which serve all files and sockets */
+	TLS_LIB_NSS,	/* by the functions of NSPR, which serve all files and sockets */
+	TLS_LIB_RUSTLS, /* see tls_rust.h */
 };
 
 struct tls_symbols {
 	enum tls_library library;      /* TLS_LIB_NONE: the file has no such functions */
 	uint64_t at[SONDE_TLS_FN_MAX]; /* by enum sonde_tls_fn: offset in the file; 0: not there */
+	uint32_t cookie_bits;	       /* beside that of the function */
+	const char *rustls_off;	       /* of none: why the rustls in it is not read; or NULL */
 };
 
 /* 0, or -errno when the file cannot be read as ELF. *out is written on success only. */

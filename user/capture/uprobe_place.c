@@ -64,6 +64,8 @@ static size_t passes(const uint8_t *p, size_t n)
 		return 4;
 	if (n >= rex + 2 && p[rex] == 0x85 && p[rex + 1] >= 0xc0) /* test of registers */
 		return rex + 2;
+	if (n >= 7 && p[0] == 0x80 && p[1] == 0xbf) /* cmpb of a byte behind rdi */
+		return 7;
 	len = asks_for_stack(p, n);
 	return len ? len : clears_other(p, n);
 }

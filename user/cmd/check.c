@@ -30,6 +30,12 @@ static void on_mapped(void *ctx, const struct tls_mapped *m)
 		return;
 	tls_maps_path(p->pid, m, path, sizeof(path));
 	err = tls_symbols_read(path, &symbols);
+	if (!err && symbols.rustls_off) {
+		p->tls_name = tls_library_name(TLS_LIB_RUSTLS);
+		snprintf(p->tls_library, sizeof(p->tls_library), "%s", m->path);
+		snprintf(p->tls_why, sizeof(p->tls_why), "%s", symbols.rustls_off);
+		return;
+	}
 	if (m->library == TLS_LIB_NONE && (err || symbols.library == TLS_LIB_NONE))
 		return; /* the program itself, like most without one */
 	snprintf(p->tls_library, sizeof(p->tls_library), "%s", m->path);
