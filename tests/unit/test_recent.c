@@ -210,6 +210,83 @@ static void test_groups(void **state)
 }
 
 /* Nothing is lost at a cap: the sums of the service are those of all that happened. */
+/* What all endpoints of a service in a role say together. */
+static void add_up(const struct recent_row *rows, size_t n, const struct recent_row *of,
+		   struct recent_figures *sum)
+{
+	*sum = (struct recent_figures){ 0 };
+	for (size_t i = 0; i < n; i++) {
+		const struct recent_figures *f = &rows[i].f;
+
+		if (rows[i].role != of->role || strcmp(rows[i].service, of->service) != 0)
+			continue;
+		sum->count += f->count;
+		sum->errors += f->errors;
+		sum->request_bytes += f->request_bytes;
+		sum->duration_ns += f->duration_ns;
+		sum->waits[WAIT_CPU] += f->waits[WAIT_CPU];
+		sum->max_ns = f->max_ns > sum->max_ns ? f->max_ns : sum->max_ns;
+		for (int s = 0; s < RECENT_SPARK; s++)
+			sum->spark[s] += f->spark[s];
+	}
+}
+
+static void compare(const struct recent *r, uint64_t now_ns, uint64_t window_ns, size_t n_services)
+{
+	struct recent_query q = { .now_ns = now_ns, .window_ns = window_ns };
+	struct recent_row *services, *endpoints;
+	size_t n = rows_of(r, q, &services), n_endpoints;
+
+	q.group = RECENT_BY_ENDPOINT;
+	n_endpoints = rows_of(r, q, &endpoints);
+	assert_int_equal(n, n_services);
+	for (size_t i = 0; i < n; i++) {
+		const struct recent_figures *f = &services[i].f;
+		struct recent_figures sum;
+
+		add_up(endpoints, n_endpoints, &services[i], &sum);
+		assert_int_equal(f->count, sum.count);
+		assert_int_equal(f->errors, sum.errors);
+		assert_int_equal(f->request_bytes, sum.request_bytes);
+		assert_int_equal(f->duration_ns, sum.duration_ns);
+		assert_int_equal(f->waits[WAIT_CPU], sum.waits[WAIT_CPU]);
+		assert_int_equal(f->max_ns, sum.max_ns);
+		assert_memory_equal(f->spark, sum.spark, sizeof(sum.spark));
+	}
+	free(endpoints);
+	free(services);
+}
+
+/* A service's own sums and those of its endpoints, over minutes, a silence, and what comes late. */
+static void test_services_are_their_endpoints(void **state)
+{
+	struct recent *r = open_at(100 * SECOND);
+	uint64_t now_ns = 100 * SECOND;
+
+	for (unsigned int i = 1; i < 4000; i++) {
+		unsigned int x = i * 2654435761U;
+		enum sonde_role role = x >> 30 & 1 ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
+		uint64_t late_ns = x >> 20 & 7 ? 0 : (x >> 10 & 127) * SECOND / 2;
+		struct txn t = a_request(role, now_ns - late_ns, (x >> 8 & 1023) * MS / 10);
+
+		snprintf(t.route, sizeof(t.route), "/items/%u", x >> 12 & 31);
+		t.request_bytes = x & 255;
+		t.waits.cpu_ns = x >> 4 & 1023;
+		if (!(x >> 16 & 15))
+			strcpy(t.error_type, "500");
+		recent_txn(r, &t);
+		now_ns += i == 2000 ? 50 * SECOND : (x >> 5 & 127) * MS;
+		recent_tick(r, now_ns);
+		if (i % 97 == 0) {
+			compare(r, now_ns, 0, 2);
+			compare(r, now_ns, 20 * SECOND, 2);
+		}
+	}
+	recent_tick(r, now_ns + 100 * SECOND);
+	compare(r, now_ns + 100 * SECOND, 0, 0);
+	recent_free(r);
+}
+
 static void test_bounds(void **state)
 {
 	struct recent *r = open_at(100 * SECOND);
@@ -389,13 +466,10 @@ static void test_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_figures),
-		cmocka_unit_test(test_window_moves),
-		cmocka_unit_test(test_groups),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_requests),
-		cmocka_unit_test(test_health),
-		cmocka_unit_test(test_health_stuck_and_saturated),
+		cmocka_unit_test(test_figures), cmocka_unit_test(test_window_moves),
+		cmocka_unit_test(test_groups),	cmocka_unit_test(test_services_are_their_endpoints),
+		cmocka_unit_test(test_bounds),	cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_health),	cmocka_unit_test(test_health_stuck_and_saturated),
 		cmocka_unit_test(test_rules),
 	};
 

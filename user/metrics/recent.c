@@ -33,15 +33,22 @@ static void slot_free(struct recent_slot *slot)
 	free(slot);
 }
 
-static void leaf_free(struct recent_leaf *leaf)
+static void sums_free(struct recent_sums *s)
 {
 	for (size_t i = 0; i < RECENT_SLOTS; i++)
-		slot_free(leaf->slots[i]);
+		slot_free(s->slots[i]);
+}
+
+static void leaf_free(struct recent_leaf *leaf)
+{
+	sums_free(&leaf->sums);
 	free(leaf);
 }
 
 static void service_free(struct recent_service *s)
 {
+	sums_free(&s->sums[0]);
+	sums_free(&s->sums[1]);
 	for (size_t i = 0; i < RECENT_SLOTS; i++)
 		free(s->slow[i]);
 	free(s);
@@ -254,26 +261,26 @@ static struct recent_leaf *leaf_get(struct recent *r, const struct txn *t)
 
 /* --- counting --- */
 
-static void count_second(struct recent_leaf *leaf, uint64_t end_ns)
+static void count_second(struct recent_sums *s, uint64_t end_ns)
 {
 	uint64_t second = end_ns / NS_PER_S;
 
-	if (second + RECENT_SECONDS <= leaf->second)
+	if (second + RECENT_SECONDS <= s->second)
 		return;
-	if (second >= leaf->second + RECENT_SECONDS) {
-		memset(leaf->seconds, 0, sizeof(leaf->seconds));
-		leaf->second = second;
+	if (second >= s->second + RECENT_SECONDS) {
+		memset(s->seconds, 0, sizeof(s->seconds));
+		s->second = second;
 	}
-	while (leaf->second < second)
-		leaf->seconds[++leaf->second % RECENT_SECONDS] = 0;
-	leaf->seconds[second % RECENT_SECONDS]++;
+	while (s->second < second)
+		s->seconds[++s->second % RECENT_SECONDS] = 0;
+	s->seconds[second % RECENT_SECONDS]++;
 }
 
 /* NULL: over a minute late, or no memory. */
-static struct recent_slot *slot_get(struct recent_leaf *leaf, uint64_t end_ns)
+static struct recent_slot *slot_get(struct recent_sums *s, uint64_t end_ns)
 {
 	uint64_t epoch = end_ns / RECENT_SLOT_NS;
-	struct recent_slot **at = &leaf->slots[epoch % RECENT_SLOTS], *slot = *at;
+	struct recent_slot **at = &s->slots[epoch % RECENT_SLOTS], *slot = *at;
 	struct hist durations;
 
 	if (!slot) {
@@ -292,26 +299,37 @@ static struct recent_slot *slot_get(struct recent_leaf *leaf, uint64_t end_ns)
 	return slot;
 }
 
-void recent_txn(struct recent *r, const struct txn *t)
+/* False: slot_get() has none. */
+static bool sums_add(struct recent_sums *s, const struct txn *t)
 {
-	struct recent_leaf *leaf = t->service ? leaf_get(r, t) : NULL;
-	struct recent_slot *slot = leaf ? slot_get(leaf, t->end_ns) : NULL;
+	struct recent_slot *slot = slot_get(s, t->end_ns);
 
-	if (!r->opts.now_ns)
-		r->opts.now_ns = t->start_ns;
-	if (!slot) {
-		r->stats.left_out++;
-		return;
-	}
-	leaf->last_ns = t->end_ns > leaf->last_ns ? t->end_ns : leaf->last_ns;
-	leaf->is_tls |= t->is_tls;
+	if (!slot)
+		return false;
 	hist_record(&slot->durations, txn_duration_ns(t));
 	slot->errors += t->error_type[0] != '\0';
 	slot->request_bytes += t->request_bytes;
 	slot->response_bytes += t->response_bytes;
 	for (int i = 0; i < WAIT_MAX; i++)
 		slot->waits[i] += txn_waits_known(&t->waits, i);
-	count_second(leaf, t->end_ns);
+	count_second(s, t->end_ns);
+	return true;
+}
+
+void recent_txn(struct recent *r, const struct txn *t)
+{
+	struct recent_leaf *leaf = t->service ? leaf_get(r, t) : NULL;
+
+	if (!r->opts.now_ns)
+		r->opts.now_ns = t->start_ns;
+	/* the service first: what is late for a leaf is late for its service, too */
+	if (!leaf || !sums_add(&leaf->endpoint->service->sums[t->role - 1], t) ||
+	    !sums_add(&leaf->sums, t)) {
+		r->stats.left_out++;
+		return;
+	}
+	leaf->last_ns = t->end_ns > leaf->last_ns ? t->end_ns : leaf->last_ns;
+	leaf->is_tls |= t->is_tls;
 	recent_keep(leaf, t);
 }
 

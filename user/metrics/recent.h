@@ -2,8 +2,9 @@
 /*
  * What happened in the last minute, for people: who did what with whom, how fast, and the single
  * requests that show it. One leaf for each endpoint of a service at each peer holds histograms in
- * slots of RECENT_SLOT_NS and a count for each second; everything above is merged from leaves when
- * somebody asks. Bounded: what finds no room is counted under RECENT_OTHER.
+ * slots of RECENT_SLOT_NS and a count for each second. So does a service for each of its roles; all
+ * else is merged from leaves when somebody asks. Bounded: what finds no room is counted under
+ * RECENT_OTHER.
  */
 #ifndef RECENT_H
 #define RECENT_H

@@ -17,6 +17,13 @@ struct recent_slot {
 	struct hist durations; /* no explicit boundaries */
 };
 
+/* What ended in the last minute. All zero: nothing. */
+struct recent_sums {
+	uint64_t second; /* the last one of `seconds` */
+	uint32_t seconds[RECENT_SECONDS];
+	struct recent_slot *slots[RECENT_SLOTS]; /* owned; NULL: never needed */
+};
+
 /* An endpoint of a service, in one role. */
 struct recent_endpoint {
 	uint64_t hash;
@@ -33,9 +40,7 @@ struct recent_leaf {
 	enum sonde_role role; /* the endpoint's: who asks all leaves need not look further */
 	bool is_service, is_tls;
 	uint64_t last_ns;
-	uint64_t second; /* the last one of `seconds` */
-	uint32_t seconds[RECENT_SECONDS];
-	struct recent_slot *slots[RECENT_SLOTS]; /* owned; NULL: never needed */
+	struct recent_sums sums;
 	char peer[128];
 };
 
@@ -69,6 +74,9 @@ struct recent_service {
 	uint64_t n_kept; /* since the start */
 	char name[128];
 	char name_space[64];
+	/* Of all its leaves of a role (less 1): whoever asks for services need not read thousands
+	 * of leaves, each somewhere else in memory. */
+	struct recent_sums sums[2];
 	struct recent_kept latest[RECENT_REQUESTS];
 	struct recent_slow *slow[RECENT_SLOTS]; /* owned; NULL: never needed */
 };

@@ -25,12 +25,21 @@ struct maker {
 	const struct recent *r;
 	const struct recent_query *q;
 	uint64_t first, last; /* slots */
+	uint64_t since_ns;    /* of the oldest slot that any window has: leaves silent since have
+				 nothing */
 	uint64_t covered_ns;
 	struct map by_key;   /* place in rows, plus one */
 	struct making *rows; /* owned */
 	size_t n, room;
 	bool is_out_of_memory;
 };
+
+static uint64_t service_key(const struct recent_service *s, enum sonde_role role)
+{
+	uint64_t h = labels_mix(RECENT_BY_SERVICE, role);
+
+	return labels_hash(labels_hash(h, slice_str(s->name)), slice_str(s->name_space));
+}
 
 static uint64_t key_of(const struct maker *m, const struct recent_leaf *leaf)
 {
@@ -39,8 +48,7 @@ static uint64_t key_of(const struct maker *m, const struct recent_leaf *leaf)
 	uint64_t h = labels_mix(m->q->group, e->role);
 
 	switch (m->q->group) {
-	case RECENT_BY_SERVICE:
-		return labels_hash(labels_hash(h, slice_str(s->name)), slice_str(s->name_space));
+	case RECENT_BY_SERVICE: return service_key(s, e->role);
 	case RECENT_BY_ENDPOINT:
 		h = labels_hash(labels_mix(h, e->proto), slice_str(s->name));
 		return labels_hash(h, slice_str(e->name));
@@ -118,12 +126,12 @@ static struct making *making_get(struct maker *m, const struct recent_leaf *leaf
 	return k;
 }
 
-static void add_slots(struct maker *m, struct making *k, const struct recent_leaf *leaf)
+static void add_slots(struct maker *m, struct making *k, const struct recent_sums *s)
 {
 	struct recent_figures *f = &k->row.f;
 
 	for (size_t i = 0; i < RECENT_SLOTS; i++) {
-		const struct recent_slot *slot = leaf->slots[i];
+		const struct recent_slot *slot = s->slots[i];
 
 		if (!slot || slot->epoch < m->first || slot->epoch > m->last)
 			continue;
@@ -137,17 +145,22 @@ static void add_slots(struct maker *m, struct making *k, const struct recent_lea
 	}
 }
 
-static void add_seconds(const struct maker *m, struct making *k, const struct recent_leaf *leaf)
+static void add_seconds(const struct maker *m, struct making *k, const struct recent_sums *s)
 {
 	uint64_t now = m->q->now_ns / NS_PER_S;
 	uint64_t second = now > RECENT_SPARK ? now - RECENT_SPARK : 0;
-	uint64_t end = leaf->second < now ? leaf->second + 1 : now;
+	uint64_t end = s->second < now ? s->second + 1 : now;
 
-	if (second + RECENT_SECONDS <= leaf->second)
-		second = leaf->second - RECENT_SECONDS + 1;
+	if (second + RECENT_SECONDS <= s->second)
+		second = s->second - RECENT_SECONDS + 1;
 	for (; second < end; second++)
-		k->row.f.spark[second + RECENT_SPARK - now] +=
-			leaf->seconds[second % RECENT_SECONDS];
+		k->row.f.spark[second + RECENT_SPARK - now] += s->seconds[second % RECENT_SECONDS];
+}
+
+static void add_sums(struct maker *m, struct making *k, const struct recent_sums *s)
+{
+	add_slots(m, k, s);
+	add_seconds(m, k, s);
 }
 
 static bool is_wanted(const struct recent_leaf *leaf, const struct recent_query *q)
@@ -158,6 +171,12 @@ static bool is_wanted(const struct recent_leaf *leaf, const struct recent_query 
 	       (!q->service || strcmp(e->service->name, q->service) == 0) &&
 	       (!q->endpoint || strcmp(e->name, q->endpoint) == 0) &&
 	       (!q->peer || strcmp(leaf->peer, q->peer) == 0);
+}
+
+/* Whole services: their own sums say it. */
+static bool is_of_services(const struct recent_query *q)
+{
+	return q->group == RECENT_BY_SERVICE && !q->endpoint && !q->peer;
 }
 
 static void add_leaves(struct maker *m)
@@ -174,10 +193,26 @@ static void add_leaves(struct maker *m)
 		k->row.is_service |= leaf->is_service;
 		k->row.is_tls |= leaf->is_tls;
 		k->last_ns = leaf->last_ns > k->last_ns ? leaf->last_ns : k->last_ns;
-		if (leaf->last_ns < m->first * RECENT_SLOT_NS)
-			continue;
-		add_slots(m, k, leaf);
-		add_seconds(m, k, leaf);
+		if (!is_of_services(m->q) && leaf->last_ns >= m->since_ns)
+			add_sums(m, k, &leaf->sums);
+	}
+}
+
+/* What a service has leaves of has a row by now. */
+static void add_services(struct maker *m)
+{
+	uint64_t key;
+	void *value;
+
+	for (size_t i = 0; map_next(&m->r->services, &i, &key, &value);) {
+		const struct recent_service *s = value;
+
+		for (int role = SONDE_ROLE_CLIENT; role <= SONDE_ROLE_SERVER; role++) {
+			uintptr_t at = (uintptr_t)map_get(&m->by_key, service_key(s, role));
+
+			if (at)
+				add_sums(m, &m->rows[at - 1], &s->sums[role - 1]);
+		}
 	}
 }
 
@@ -233,7 +268,7 @@ static void add_present(struct maker *m)
 {
 	const struct recent_opts *o = &m->r->opts;
 
-	if (m->q->group != RECENT_BY_SERVICE || m->q->endpoint || m->q->peer || !o->service_of)
+	if (!is_of_services(m->q) || !o->service_of)
 		return;
 	if (o->each_inflight)
 		o->each_inflight(o->ctx, add_inflight, m);
@@ -312,11 +347,15 @@ ssize_t recent_rows(const struct recent *r, const struct recent_query *q, struct
 		q->window_ns && q->window_ns < RECENT_WINDOW_NS ? q->window_ns : RECENT_WINDOW_NS;
 	uint64_t began_ns = r->opts.now_ns;
 
+	if (q->now_ns > RECENT_WINDOW_NS)
+		m.since_ns = (q->now_ns - RECENT_WINDOW_NS) / RECENT_SLOT_NS * RECENT_SLOT_NS;
 	m.first = q->now_ns > window_ns ? (q->now_ns - window_ns) / RECENT_SLOT_NS : 0;
 	if (m.first * RECENT_SLOT_NS > began_ns)
 		began_ns = m.first * RECENT_SLOT_NS;
 	m.covered_ns = q->now_ns > began_ns ? q->now_ns - began_ns : 1;
 	add_leaves(&m);
+	if (is_of_services(q))
+		add_services(&m);
 	add_present(&m);
 	return hand_out(&m, window_ns, out);
 }
