@@ -2,12 +2,12 @@
 """Go within TLS: crypto/tls at both ends, in programs built in every way."""
 import json
 import os
-import time
 from collections import Counter
 
 from harness import golang
 from harness.case import case
 from harness.expect import Expect
+from harness.holdings import held_objects
 from harness.proc import Failure, free_port, until
 from harness.replay import replay
 from harness.sonde import Sonde
@@ -116,11 +116,9 @@ def go_tls_server_after_sonde(e):
     os.chmod(own, 0o755)
     port = free_port()
     w = tls.Watched(e, port)
+    before = held_objects(w.sonde.proc.pid)
     e.serve([own, "serve", port, *tls.certificate(e)], port)
-    if tls.links_of(e, w.sonde) is None:
-        time.sleep(1)
-    else:
-        until(lambda: tls.links_of(e, w.sonde), 5, "probes in the program")
+    tls.until_watched(e, w.sonde, before)
     tls_client = e.procs.run(ask(own, port, 5, 20), seconds=25)
     told = dict(line.split() for line in tls_client.stdout().splitlines())
     if tls_client.code or len(told) != 5:

@@ -9,8 +9,9 @@ import signal
 from collections import Counter
 
 from harness.case import case
-from harness.env import PROGS, PYTHON, quiet, tool
+from harness.env import PROGS, PYTHON, tool
 from harness.expect import Expect, difference
+from harness.holdings import held_objects
 from harness.proc import Failure, free_port, until
 from harness.replay import replay
 from harness.sonde import Sonde
@@ -274,14 +275,26 @@ def tls_postgres(e):
     e.figures.update(sent=7 * n + 2, counted=7 * n + 2, connections=clients, lost={})
 
 
+def mapping(e, argv, libraries):
+    """A process that has mapped the code of these libraries, which are not its own."""
+    p = e.procs.start(argv, env={**os.environ, "LD_PRELOAD": ":".join(libraries)})
+
+    def is_mapped():
+        with open(f"/proc/{p.pid}/maps", encoding="ascii", errors="replace") as f:
+            code = [line.rstrip() for line in f if " r-xp " in line]
+        return all(any(line.endswith("/" + name.lstrip("/")) for line in code) for name in libraries)
+    until(is_mapped, 10, "mappings of " + ", ".join(libraries))
+    return p
+
+
 @case(group=None)
 def tls_nss(e):
     """A client of NSS, by the functions of NSPR, through which it reads and writes files as well."""
     ng, asking = nginx(e), e.write("request", "GET /ok HTTP/1.1\r\nHost: h\r\n"
                                               "Connection: close\r\n\r\n")
     # found when a program that maps it is there, or speaks TLS
-    e.procs.start(["sleep", 20], env={**os.environ, "LD_PRELOAD": "libnspr4.so:libssl3.so"})
-    quiet(0.2)
+    libraries = ["libnspr4.so", "libssl3.so"]
+    mapping(e, ["sleep", 300], libraries)
     w = Watched(e, ng.port)
     for version in ("tls1.2", "tls1.3"):
         p = e.procs.run([tool("tstclnt"), "-h", "127.0.0.1", "-p", ng.port, "-D", "-o", "-o", "-a",
@@ -316,7 +329,7 @@ def tls_client_older_than_sonde(e):
 
 def links_of(e, s):
     """How many links a sonde holds on files of the case: others on this host have theirs. None: the
-    kernel does not say which files (before Linux 6.17)."""
+    kernel does not say which files (before Linux 6.17), or has a link for each function (before 6.6)."""
     held = []
     for fd in os.listdir(f"/proc/{s.proc.pid}/fdinfo"):
         try:
@@ -326,9 +339,17 @@ def links_of(e, s):
             continue
         if re.search(r"^link_type:\tuprobe_multi", text, re.M):
             held.append(re.search(r"^path:\t(.*)$", text, re.M))
-    if None in held:
+    if None in held or not held:
         return None
     return sum(m[1].startswith(e.tmp + "/") for m in held)
+
+
+def until_watched(e, s, before):
+    """Links that were not there before, those to files of the case if the kernel says which."""
+    def is_watched():
+        n = links_of(e, s)
+        return held_objects(s.proc.pid) - before if n is None else n
+    until(is_watched, 10, "probes in what was started")
 
 
 def image(e, *files):
@@ -400,11 +421,9 @@ def tls_library_of_its_own(e):
     shutil.copy(libssl(e), own)
     port = free_port()
     w = Watched(e, port)
+    before = held_objects(w.sonde.proc.pid)
     preloaded(e, own, port)
-    if links_of(e, w.sonde) is not None:
-        until(lambda: links_of(e, w.sonde), 5, "link to the library")
-    else:
-        quiet(1)
+    until_watched(e, w.sonde, before)
     if e.procs.run(python_client(e, port, "thread", 5, 20), seconds=25).code:
         raise Failure("a client failed")
     judge_of_both_ends(w, [port], 100, "secure", "secureclient")
@@ -468,8 +487,7 @@ def tls_lets_go_in_time(e):
         for copy in copies:
             os.mkdir(os.path.dirname(copy))
             shutil.copy(libssl(e), copy)
-        e.procs.start(["sleep", 30], env={**os.environ, "LD_PRELOAD": ":".join(copies)})
-    quiet(0.3)
+        mapping(e, ["sleep", 300], copies)
     s = Sonde(e, "run").wait_ready()
     links = links_of(e, s)
     e.figures["seconds"] = s.end()
