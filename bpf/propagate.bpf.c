@@ -99,22 +99,36 @@ static __always_inline bool is_wanted(struct bpf_sock_ops *ops, struct bpf_sock 
 	return c && c->role == SONDE_ROLE_CLIENT && c->flags & CONN_OBSERVED;
 }
 
+static __always_inline void tell_passed(enum sonde_passed what)
+{
+	u32 zero = 0;
+	struct passes *p = bpf_map_lookup_elem(&passes, &zero);
+
+	if (p)
+		__sync_fetch_and_add(&p->n[what], 1);
+}
+
 static __always_inline void begin(struct bpf_sock_ops *ops, struct bpf_sock *sk)
 {
 	struct speaker *sp;
 	u64 cookie;
 
-	/* one that has begun already: TCP Fast Open */
-	if (ops->data_segs_out || !is_wanted(ops, sk))
+	if (!is_wanted(ops, sk))
 		return;
-	sp = bpf_sk_storage_get(&speakers, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!sp)
+	if (ops->data_segs_out) { /* it has begun already: TCP Fast Open */
+		tell_passed(SONDE_PASSED_UNSEEN);
 		return;
+	}
 	cookie = bpf_get_socket_cookie(ops);
-	sp->cookie = cookie;
-	sp->next = ops->snd_nxt;
-	if (bpf_sock_hash_update(ops, &speaking, &cookie, BPF_NOEXIST))
+	sp = bpf_sk_storage_get(&speakers, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (sp) {
+		sp->cookie = cookie;
+		sp->next = ops->snd_nxt;
+	}
+	if (!sp || bpf_sock_hash_update(ops, &speaking, &cookie, BPF_NOEXIST)) {
+		tell_passed(SONDE_PASSED_NO_ROOM);
 		return;
+	}
 	if (is_brief)
 		bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | OPS_ASK_SENDS |
 						       OPS_ASK_RECEIVED);
@@ -158,15 +172,6 @@ int sonde_speaker(struct bpf_sock_ops *ops)
 		break;
 	}
 	return 1;
-}
-
-static __always_inline void tell_passed(enum sonde_passed what)
-{
-	u32 zero = 0;
-	struct passes *p = bpf_map_lookup_elem(&passes, &zero);
-
-	if (p)
-		__sync_fetch_and_add(&p->n[what], 1);
 }
 
 static __always_inline void leave(struct speaker *sp)

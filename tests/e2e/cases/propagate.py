@@ -268,6 +268,32 @@ def propagation_leaves_other_protocols_alone(e):
 
 
 @case(group=None)
+def propagation_by_two(e):
+    """Of two sondes that are asked to, the first gives the line."""
+    n, connections = 20, 3
+    port, proc = hearer(e)
+    asked = ["run", "--propagate", "http", "--port", port]
+    both = [Sonde(e, *asked).wait_ready(), Sonde(e, *asked).wait_ready()]
+    for _ in range(connections):
+        speak(e, port, "many", n)
+    requests = heard(proc, connections * n - 1)
+    given = sum(bool(r["ours"]) for r in requests)
+    told = []
+    for s in both:
+        m = s.settled_metrics()
+        lines = int(m.of("sonde_propagated_requests_total")[0][1])
+        passed = {labels["reason"]: int(v)
+                  for labels, v in m.of("sonde_propagation_passed_over_total") if v}
+        told.append((lines, passed))
+        s.end()
+        counted = [sum(m.requests(role).values()) for role in ("client", "server")]
+        if counted != [len(requests)] * 2 or any(m.lost().values()):
+            raise Failure(f"counted {counted} of {len(requests)}, lost {m.lost()}")
+    if told != [(given, {}), (0, {"no_room": connections})] or given not in (connections, connections * n):
+        raise Failure(f"{given} of {len(requests)} given a line; the two say {told}")
+
+
+@case(group=None)
 def propagation_wants_to_be_told_whose(e):
     p = e.procs.run([e.sonde, "tail", "--propagate", "http"])
     if p.code != 2 or "--propagate" not in p.stderr() or len(p.stderr().splitlines()) != 1:
