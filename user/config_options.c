@@ -73,7 +73,8 @@ const struct option options[] = {
 	  .help = "put server_address and server_port on server metrics" },
 	{ "kubernetes", "auto|off|URL", OPT_STRING, FIELD(kubernetes),
 	  .commands = OBSERVING | CMD(CHECK), .def = "auto", .check = check_kubernetes,
-	  .help = "API server to ask about this node's pods, and Services' addresses; auto: in a pod, its own" },
+	  .help = "API server to ask about this node's pods, and Services' addresses; auto: in a "
+		  "pod, its own" },
 	{ "kubelet", "off|URL", OPT_STRING, FIELD(kubelet), .commands = OBSERVING | CMD(CHECK),
 	  .def = "off", .check = check_kubelet,
 	  .help = "kubelet to ask about this node's pods, instead of the API server" },
