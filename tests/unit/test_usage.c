@@ -54,6 +54,12 @@ static void test_status(void **state)
 	assert_int_equal(u.swap_bytes, 12 * 1024);
 	assert_int_equal(u.voluntary, 10);
 	assert_int_equal(u.involuntary, 14);
+	assert_false(u.ignores_children);
+	/* SIGCHLD is 17; 16 and 18 are others */
+	assert_true(usage_status(slice_str("SigIgn:\t0000000000010000\nVmSwap: 1 kB\n"), &u));
+	assert_true(u.ignores_children);
+	assert_true(usage_status(slice_str("SigIgn:\t0000000000028000\nVmSwap: 1 kB\n"), &u));
+	assert_false(u.ignores_children);
 }
 
 static void test_io(void **state)

@@ -8,7 +8,7 @@
 #include "pressure/procwalk_impl.h"
 #include "util/clock.h"
 
-enum { WALKED_MAX = 32768, SWEPT_MAX = 1024 };
+enum { WALKED_MAX = 32768, SWEPT_MAX = 1024, INHERITED_MAX = 16384 };
 
 #define WALK_EVERY_NS (5 * NS_PER_S) /* from one walk's beginning to the next one's */
 #define GONE_NS	      (300 * NS_PER_S)
@@ -40,6 +40,9 @@ void procwalk_free(struct procwalk *w)
 		free(value);
 	for (size_t i = 0; map_next(&w->services, &i, &key, &value);)
 		free(value);
+	for (size_t i = 0; map_next(&w->inherited, &i, &key, &value);)
+		free(value);
+	map_free(&w->inherited);
 	map_free(&w->walked);
 	map_free(&w->services);
 	stalls_close(w->stalls);
@@ -63,9 +66,23 @@ static struct sums *sums_of(struct procwalk *w, const struct service *service)
 	return s;
 }
 
+static uint64_t max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static uint64_t more(uint64_t now, uint64_t before)
 {
 	return now > before ? now - before : 0;
+}
+
+/* Of what a process's figure grew by, what its children did not leave it. */
+static uint64_t own(uint64_t growth, uint64_t *of_children)
+{
+	uint64_t left = growth < *of_children ? growth : *of_children;
+
+	*of_children -= left;
+	return growth - left;
 }
 
 /* What was used since the last look goes to the service, so that nothing falls when a process ends.
@@ -74,13 +91,69 @@ static void account(struct sums *s, const struct usage *before, const struct usa
 {
 	s->user_ns += more(now->user_ns, before->user_ns);
 	s->system_ns += more(now->system_ns, before->system_ns);
-	s->read_bytes += more(now->read_bytes, before->read_bytes);
-	s->written_bytes += more(now->written_bytes, before->written_bytes);
+}
+
+/* Never NULL: `none` is as good where there is nothing. */
+static struct inherited *inherited_by(struct procwalk *w, uint32_t tgid, struct inherited *none)
+{
+	struct inherited *found = map_get(&w->inherited, tgid);
+
+	*none = (struct inherited){ 0 };
+	return found ? found : none;
+}
+
+/* Up to these figures of a process. Those of one that lives are as of the walk before: by now the
+ * ends of all children whose bytes may be in them have been told. */
+static void account_io(struct procwalk *w, struct walked *p, uint64_t read_bytes,
+		       uint64_t written_bytes)
+{
+	struct inherited none, *of_children = inherited_by(w, p->tgid, &none);
+
+	p->sums->read_bytes += own(more(read_bytes, p->counted_read), &of_children->read_bytes);
+	p->sums->written_bytes +=
+		own(more(written_bytes, p->counted_written), &of_children->written_bytes);
+	p->counted_read = max(p->counted_read, read_bytes); /* once not to be read, they are 0 */
+	p->counted_written = max(p->counted_written, written_bytes);
+}
+
+static struct inherited *inherited_new(struct procwalk *w, uint32_t tgid)
+{
+	struct inherited *i = w->inherited.n < INHERITED_MAX ? calloc(1, sizeof(*i)) : NULL;
+
+	if (i && map_put(&w->inherited, tgid, i) == 0)
+		return i;
+	free(i);
+	return NULL;
+}
+
+/* To the parent, if it will wait for it. */
+static void bequeath(struct procwalk *w, const struct sonde_ev_exit *ev)
+{
+	const struct walked *parent;
+	struct inherited *to;
+	uint32_t ppid;
+
+	free(map_del(&w->inherited, ev->tgid));
+	if (ev->h.size < sizeof(*ev) || !(ev->read_bytes | ev->written_bytes))
+		return;
+	ppid = process_get(w->opts.procs, ev->tgid, ev->h.ts_ns)->ppid;
+	parent = map_get(&w->walked, ppid);
+	if (!ppid || process_get(w->opts.procs, ppid, ev->h.ts_ns)->gone_ns ||
+	    (parent && (parent->gone_ns || parent->usage.ignores_children)))
+		return;
+	to = map_get(&w->inherited, ppid);
+	if (!to)
+		to = inherited_new(w, ppid);
+	if (!to)
+		return;
+	to->read_bytes += ev->read_bytes;
+	to->written_bytes += ev->written_bytes;
 }
 
 static void forget(struct procwalk *w, struct walked *p)
 {
 	map_del(&w->walked, p->tgid);
+	free(map_del(&w->inherited, p->tgid));
 	p->sums->held--;
 	free(p);
 }
@@ -142,6 +215,13 @@ static void read_stalls(struct procwalk *w, struct sums *s, uint32_t tgid)
 	s->has_stalls = stalls_read(w->stalls, tgid, &s->stalls);
 }
 
+static void forget_past(struct procwalk *w, struct walked *p, const struct usage *u)
+{
+	free(map_del(&w->inherited, p->tgid));
+	p->counted_read = u->read_bytes;
+	p->counted_written = u->written_bytes;
+}
+
 static void look_at(struct procwalk *w, uint32_t tgid, uint64_t now_ns)
 {
 	struct walked *p = map_get(&w->walked, tgid);
@@ -169,9 +249,12 @@ static void look_at(struct procwalk *w, uint32_t tgid, uint64_t now_ns)
 		/* one that began before us brings a past that is not told */
 		if (w->has_walked)
 			account(p->sums, &p->usage, &u);
+		else
+			forget_past(w, p, &u);
 	} else {
 		follow_service(w, p, now_ns);
 		account(p->sums, &p->usage, &u);
+		account_io(w, p, p->usage.read_bytes, p->usage.written_bytes);
 		p->score = p->score / 2 +
 			   more(u.user_ns + u.system_ns, p->usage.user_ns + p->usage.system_ns);
 	}
@@ -287,8 +370,10 @@ void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev)
 	is_short = !p;
 	if (!p)
 		p = meet(w, ev->tgid, ev->h.ts_ns);
-	if (!p)
+	if (!p) {
+		bequeath(w, ev);
 		return;
+	}
 	follow_service(w, p, ev->h.ts_ns);
 	if (ev->h.size >= sizeof(*ev)) {
 		end = p->usage;
@@ -296,8 +381,10 @@ void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev)
 		end.read_bytes = ev->read_bytes;
 		end.written_bytes = ev->written_bytes;
 		account(p->sums, &p->usage, &end);
+		account_io(w, p, ev->read_bytes, ev->written_bytes);
 		p->usage = end;
 	}
+	bequeath(w, ev);
 	p->walk = w->walk;
 	die(p, ev->h.ts_ns);
 	count_exit(w, p->sums->service, ev);

@@ -29,9 +29,16 @@ struct walked {
 	uint32_t walk; /* that met it last */
 	struct sums *sums;
 	struct usage usage;
-	uint64_t score; /* CPU used lately, halved with each walk */
+	uint64_t counted_read, counted_written; /* of its bytes, those its service was told of */
+	uint64_t score;				/* CPU used lately, halved with each walk */
 	uint64_t gone_ns;
 	bool is_shown; /* has series of its own */
+};
+
+/* What children that ended had moved from and to disks: it comes to a process's own figures as soon
+ * as it waits for them (the kernel's wait_task_zombie()), and is in their service's sums already. */
+struct inherited {
+	uint64_t read_bytes, written_bytes;
 };
 
 struct procwalk {
@@ -40,6 +47,7 @@ struct procwalk {
 	DIR *dir;		      /* of the walk under way */
 	struct map walked;	      /* by process number: owned struct walked */
 	struct map services;	      /* by service's id: owned struct sums */
+	struct map inherited;	      /* by process number: owned struct inherited, not come yet */
 	struct walked **order;
 	size_t n_order;
 	uint64_t began_ns;

@@ -2,6 +2,7 @@
 #include "pressure/usage.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,22 @@ static bool fields(struct slice text, const char *const *names, uint64_t *values
 	return any;
 }
 
+/* "SigIgn:	0000000000010000", a bit for each signal from 1 on. */
+static bool ignores(struct slice text, int signal)
+{
+	struct slice line;
+
+	while (text_line(&text, &line)) {
+		char hex[17];
+
+		if (!slice_eq(text_word(&line), SLICE("SigIgn:")))
+			continue;
+		slice_copy(hex, sizeof(hex), text_word(&line));
+		return strtoull(hex, NULL, 16) >> (signal - 1) & 1;
+	}
+	return false;
+}
+
 bool usage_status(struct slice text, struct usage *out)
 {
 	static const char *const names[] = { "VmSwap:", "voluntary_ctxt_switches:",
@@ -73,6 +90,7 @@ bool usage_status(struct slice text, struct usage *out)
 
 	if (!fields(text, names, values, 3))
 		return false;
+	out->ignores_children = ignores(text, SIGCHLD);
 	out->swap_bytes = values[0] * 1024;
 	out->voluntary += values[1];
 	out->involuntary += values[2];

@@ -13,12 +13,14 @@ struct usage {
 	uint64_t minor_faults, major_faults;
 	uint64_t threads;
 	uint64_t virtual_bytes, resident_bytes, swap_bytes;
-	uint64_t read_bytes, written_bytes; /* that went to and came from disks */
-	uint64_t voluntary, involuntary;    /* context switches, of all threads that live */
+	/* that went to and came from disks, of it and of all children it has waited for */
+	uint64_t read_bytes, written_bytes;
+	uint64_t voluntary, involuntary; /* context switches, of all threads that live */
 	uint64_t descriptors;
 	char comm[16];
-	bool is_kernel; /* a thread of the kernel's */
-	bool has_io;	/* its input and output could be read: that takes rights */
+	bool is_kernel;	       /* a thread of the kernel's */
+	bool has_io;	       /* its input and output could be read: that takes rights */
+	bool ignores_children; /* they end without being waited for */
 	bool has_descriptors;
 };
 

@@ -106,7 +106,7 @@ def churn_of_processes(e):
     programs = names(e, 8)
     s = Sonde(e, "run", "--server-address", "on", "--port", ng.port).wait_ready()
     # those that are gone are remembered up to a cap, which the first round reaches
-    rounds = e.amount([8800, 1600], [10000, 30000])
+    rounds = e.amount([8800, 1600], [10000, 60000])
     held = []
     warm(e, s, ng.port)
     for n in rounds:
@@ -127,6 +127,10 @@ def churn_of_processes(e):
                      for p in programs})
     truth["ab", "GET", "/ok", 200, None] = WARM
     found += difference("client", truth, m.requests("client", ng.port)) + one_instance_each(m)
+    ends = Counter({labels["service_name"]: int(v) for labels, v in m.of("sonde_process_exits_total")
+                    if labels["service_name"].startswith("brief") and labels["code"] == "0"})
+    found += difference("ends", Counter({os.path.basename(p): total // len(programs)
+                                         for p in programs}), ends)
     fail_if(found + flat(e, *held))
 
 

@@ -5,7 +5,8 @@ import signal
 import time
 
 from harness.case import case
-from harness.env import quiet
+from harness.cgroup import group, into
+from harness.env import quiet, tool
 from harness.proc import Failure, until
 from harness.sonde import Sonde
 
@@ -25,12 +26,16 @@ os._exit(7)
 WORK = """
 import os, sys, threading, time
 held = [open("/dev/null") for _ in range(20)]
-threading.Thread(target=lambda: time.sleep(1000), daemon=True).start()
+def yield_now_and_then():
+    while True: time.sleep(0.01)
+threading.Thread(target=yield_now_and_then, daemon=True).start()
 block = bytearray(64 << 20)
 for i in range(0, len(block), 4096): block[i] = 1
+out = open(sys.argv[1], "wb")
 while True:
     end = time.monotonic() + 0.05
-    while time.monotonic() < end: pass
+    while time.monotonic() < end: os.stat("/") if time.monotonic() < end - 0.02 else None
+    out.write(b"x" * 65536); out.flush(); os.fsync(out.fileno())
     time.sleep(0.05)
 """
 
@@ -84,40 +89,86 @@ def usage_of_processes_that_end(e):
     s.end()
 
 
+def words(path):
+    with open(path, encoding="ascii") as f:
+        return {line.split(":")[0]: int(line.split()[1]) for line in f
+                if ":" in line and line.split()[1:] and line.split()[1].isdigit()}
+
+
+def truth_of(pid):
+    """What /proc says of a process that stands still; metric and what it distinguishes -> value."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        field = f.read().rsplit(") ", 1)[1].split()
+    tick, io, status = os.sysconf("SC_CLK_TCK"), words(f"/proc/{pid}/io"), words(f"/proc/{pid}/status")
+    tasks = [words(f"/proc/{pid}/task/{t}/status") for t in os.listdir(f"/proc/{pid}/task")]
+    return {
+        ("process_cpu_time_seconds_total", "user"): int(field[11]) / tick,
+        ("process_cpu_time_seconds_total", "system"): int(field[12]) / tick,
+        ("process_paging_faults_total", "minor"): int(field[7]),
+        ("process_paging_faults_total", "major"): int(field[9]),
+        ("process_context_switches_total", "voluntary"):
+            sum(t["voluntary_ctxt_switches"] for t in tasks),
+        ("process_context_switches_total", "involuntary"):
+            sum(t["nonvoluntary_ctxt_switches"] for t in tasks),
+        ("process_disk_io_bytes_total", "read"): io["read_bytes"],
+        ("process_disk_io_bytes_total", "write"): io["write_bytes"],
+        ("process_memory_usage_bytes", None): int(field[21]) * os.sysconf("SC_PAGESIZE"),
+        ("process_memory_virtual_bytes", None): int(field[20]),
+        ("sonde_process_memory_swap_bytes", None): status.get("VmSwap", 0) * 1024,
+        ("process_thread_count", None): int(field[17]),
+        ("process_unix_file_descriptor_count", None): len(os.listdir(f"/proc/{pid}/fd")),
+    }
+
+
+KINDS = {"process_cpu_time_seconds_total": "cpu_mode",
+         "process_paging_faults_total": "system_paging_fault_type",
+         "process_context_switches_total": "process_context_switch_type",
+         "process_disk_io_bytes_total": "disk_io_direction"}
+
+
+def told_of(m, pid, names):
+    return {(name, labels.get(KINDS.get(name))): v for name in names
+            for labels, v in m.of(name) if labels.get("process_pid") == str(pid)}
+
+
 @case(group=None, limit=60)
 def usage_of_a_process_that_lives(e):
+    """Stopped in the middle of its work, so that both can be read: each figure is what /proc says."""
     script = e.write("worker.py", WORK)
     s = Sonde(e, "run", "--comm", "python3*").wait_ready()
-    p = e.procs.start(["/usr/bin/python3", script])
-    who = {"service_name": "worker", "process_pid": str(p.pid)}
+    p = e.procs.start(["/usr/bin/python3", script, e.path("out")])
 
     def met():
         return any(labels.get("process_pid") == str(p.pid)
                    for labels, _ in s.metrics().of("process_thread_count"))
     quiet(2)
     until(met, 12, "series of the worker")
+    os.kill(p.pid, signal.SIGSTOP)
+    until(lambda: os.waitid(os.P_PID, p.pid, os.WSTOPPED | os.WNOWAIT), 2, "its stop")
+    truth = truth_of(p.pid)
+    names = {name for name, _ in truth}
+
+    def off():
+        told = told_of(s.metrics(), p.pid, names)
+        return {key: (told.get(key), v) for key, v in truth.items()
+                if abs(told.get(key, -1) - v) > 0.01 * v}
+    until(lambda: not off(), 15, f"figures as /proc has them; off by {off()}")
+    e.figures.update(cpu=truth["process_cpu_time_seconds_total", "user"],
+                     switches=truth["process_context_switches_total", "voluntary"])
+    if min(truth["process_cpu_time_seconds_total", "user"],
+           truth["process_cpu_time_seconds_total", "system"]) < 0.05:
+        raise Failure(f"it did not work enough to tell: {truth}")
     m = s.metrics()
+    memory = value(m, "sonde_service_memory_bytes", service_name="worker")
+    close("memory of the service", memory, truth["process_memory_usage_bytes", None], 0)
     with open(f"/proc/{p.pid}/stat", encoding="ascii") as f:
-        field = f.read().rsplit(") ", 1)[1].split()
-    page = os.sysconf("SC_PAGESIZE")
-    close("threads", value(m, "process_thread_count", **who), int(field[17]), 0)
-    close("resident", value(m, "process_memory_usage_bytes", **who), int(field[21]) * page, 65536)
-    close("virtual", value(m, "process_memory_virtual_bytes", **who), int(field[20]), 0)
-    close("descriptors", value(m, "process_unix_file_descriptor_count", **who),
-          len(os.listdir(f"/proc/{p.pid}/fd")), 0)
-    faults = value(m, "process_paging_faults_total", system_paging_fault_type="minor", **who)
-    close("faults", faults, int(field[7]), 16)
-    # it is at most a walk old: 5 s, of which it runs half
-    cpu = value(m, "process_cpu_time_seconds_total", cpu_mode="user", **who)
-    now = int(field[11]) / os.sysconf("SC_CLK_TCK")
-    if not now - 3.5 <= cpu <= now + 0.01:
-        raise Failure(f"CPU {cpu}, in truth {now}")
-    born = time.clock_gettime(time.CLOCK_BOOTTIME) - int(field[19]) / os.sysconf("SC_CLK_TCK")
-    close("uptime", value(m, "process_uptime_seconds", **who), born, 1)
+        began = int(f.read().rsplit(") ", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
+    born = time.clock_gettime(time.CLOCK_BOOTTIME) - began
+    close("uptime", value(m, "process_uptime_seconds", process_pid=str(p.pid)), born, 1)
     # killed, and started again: an end by signal, a restart
     os.kill(p.pid, signal.SIGKILL)
     p.wait(3)
-    e.procs.start(["/usr/bin/python3", script])
+    e.procs.start(["/usr/bin/python3", script, e.path("out")])
 
     def restarted():
         return [v for labels, v in s.metrics().of("sonde_service_restarts_total")
@@ -160,6 +211,50 @@ def usage_of_threads_that_end_at_once(e):
     quiet(1.2)
     if sorted(ends()) != [("exit", 1), ("signal", 400)]:
         raise Failure(f"ended: {ends()}")
+    s.end()
+
+
+@case(group=None, limit=60, soak_limit=150)
+def usage_of_a_crowd(e):
+    """
+    stress-ng's workers: the CPU of their service is what getrusage, their control group and stress-ng
+    itself say. What they wrote counts once, though the kernel adds it to their parent's too.
+    """
+    seconds = e.amount(4, 30)
+    folder, said = group(e, f"sonde-usage-{os.getpid()}"), e.path("said.yaml")
+    s = Sonde(e, "run", "--comm", "stress-ng*").wait_ready()
+    quiet(1.5)
+    argv = [*into(folder), tool("stress-ng"), "--cpu", "1", "--switch", "1",
+            "--hdd", "1", "--hdd-bytes", "8M", "--hdd-opts", "fsync", "--temp-path", e.tmp,
+            "--timeout", str(seconds), "--metrics", "--yaml", said]
+    with open(os.devnull, "w", encoding="ascii") as nowhere:
+        out = [(os.POSIX_SPAWN_DUP2, nowhere.fileno(), fd) for fd in (1, 2)]
+        pid = os.posix_spawn(argv[0], argv, os.environ, file_actions=out)
+    _, status, used = os.wait4(pid, 0)
+    if status:
+        raise Failure(f"stress-ng ended with {status}")
+    with open(said, encoding="ascii") as f:
+        own = sum(float(line.split()[1]) for line in f
+                  if line.split()[:1] in (["user-time:"], ["system-time:"]))
+    with open(os.path.join(folder, "cpu.stat"), encoding="ascii") as f:
+        of_group = int(f.readline().split()[1]) / 1e6
+    by_rusage = used.ru_utime + used.ru_stime
+
+    def cpu(mode=""):
+        return sum(v for labels, v in s.metrics().of("sonde_service_cpu_seconds_total")
+                   if labels["service_name"] == "stress-ng" and mode in labels["cpu_mode"])
+    until(lambda: cpu() >= 0.99 * by_rusage, 5, f"the end of all; {cpu()} of {by_rusage} s are told")
+    quiet(1.2)
+    told = cpu()
+    e.figures.update(told=told, getrusage=by_rusage, cgroup=of_group, stress_ng=own)
+    close("CPU by getrusage", told, by_rusage, 0.02)
+    close("CPU by its control group", told, of_group, 0.02)
+    close("CPU by stress-ng, of its workers alone", told, own, 0.05)
+    # both are estimates, by clock ticks
+    close("of it in user mode", cpu("user"), used.ru_utime, e.amount(0.03, 0.01) * by_rusage)
+    written = value(s.metrics(), "sonde_service_disk_io_bytes_total", service_name="stress-ng",
+                    disk_io_direction="write")
+    close("bytes written", written, used.ru_oublock * 512, 65536)
     s.end()
 
 
