@@ -193,7 +193,7 @@ static void test_pairs(void **state)
 	assert_string_equal(p.v[2].key, "x=y");
 	assert_string_equal(p.v[2].value, ",");
 	p.n = 0;
-	assert_int_equal(otlp_pairs_parse(&p, "novalue,=v,k=%zz,k=%2"), 4);
+	assert_int_equal(otlp_pairs_parse(&p, "novalue,=v,k=%zz,k=%2,a%22b=v,\xc3\xa9=v"), 6);
 	assert_int_equal(p.n, 0);
 }
 

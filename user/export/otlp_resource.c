@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 #include "export/otlp_attr.h"
+#include "export/quote.h"
 
 /* opentelemetry/proto/resource/v1/resource.proto, common/v1/common.proto */
 static const struct otlp_field f_resource = { 1, "resource" };
@@ -112,7 +113,7 @@ size_t otlp_pairs_parse(struct otlp_pairs *p, const char *text)
 		if (trim(one).n == 0)
 			continue;
 		if (!decode(trim((struct slice){ one.p, n }), pair.key, sizeof(pair.key)) ||
-		    !pair.key[0] ||
+		    !pair.key[0] || quote_plain(slice_str(pair.key)) < strlen(pair.key) ||
 		    !decode(trim((struct slice){ one.p + n + 1, one.n - n - 1 }), pair.value,
 			    sizeof(pair.value)) ||
 		    !(mine = place(p, pair.key))) {

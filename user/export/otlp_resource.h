@@ -37,7 +37,8 @@ void otlp_scope(struct otlp_out *o, const struct otlp_origin *origin);
 void otlp_schema(struct otlp_out *o);
 
 /* "key=value,key=value", values percent-encoded (W3C Baggage 3.2.1.3); pairs that are none are left
- * out, of equal keys the last counts. Returns how many were left out. */
+ * out, and those whose key is not plain ASCII; of equal keys the last counts. Returns how many were
+ * left out. */
 size_t otlp_pairs_parse(struct otlp_pairs *p, const char *text);
 
 #endif
