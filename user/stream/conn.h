@@ -21,12 +21,14 @@ struct conn_request {
 	uint64_t cookie;
 	uint64_t goroutine;
 	uint64_t start_ns;
+	uint64_t question;    /* hash of what a datagram asks, alike at both ends; 0: none */
 	uint32_t request_seq; /* of its first byte */
 	uint32_t after_seq;   /* where its answer will begin, if it was not sent ahead */
 	uint32_t tgid, tid;
 	enum sonde_role role;
 	enum sonde_family family;
 	bool is_tcp;
+	bool is_datagram;
 	bool is_by_id;	  /* several at once on a connection */
 	bool is_go;	  /* its process is: not known to the stream */
 	bool is_late;	  /* further operations have been seen since its head's last */

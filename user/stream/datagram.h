@@ -50,6 +50,7 @@ struct question {
 	uint64_t key;
 	uint64_t text; /* hash of what is asked; 0: an answer that does not repeat it */
 	uint64_t cookie;
+	uint64_t netns;
 	uint64_t seen_ns;
 	struct sonde_addr local;
 	struct sonde_addr peer; /* port 0: not known */

@@ -31,6 +31,14 @@ static uint64_t hash_key(uint64_t cookie, uint8_t role, uint64_t id)
 	return hash(hash(h, &id, sizeof(id)), &role, sizeof(role));
 }
 
+/* What both ends know of it, but for the addresses. */
+static uint64_t hash_question(const struct question *q)
+{
+	uint64_t h = hash(q->text, &q->netns, sizeof(q->netns));
+
+	return q->text ? hash(h, &q->req->id, sizeof(q->req->id)) | 1 : 0;
+}
+
 static uint64_t id_of(const struct question *q)
 {
 	return q->req ? q->req->id : q->resp->id;
@@ -116,6 +124,7 @@ static struct question *question_new(const struct dsock *s, const struct sonde_e
 	q->key = hash_key(s->cookie, q->role, msg->id);
 	q->text = hash_text(msg);
 	q->cookie = s->cookie;
+	q->netns = ev->netns;
 	q->seen_ns = ev->h.ts_ns;
 	q->local = ev->local;
 	q->peer = ev->peer;
@@ -274,6 +283,8 @@ static void tell(struct conns *cs, struct question *q)
 		.tid = r->tid,
 		.role = q->role,
 		.family = q->family,
+		.question = hash_question(q),
+		.is_datagram = true,
 		.is_by_id = true,
 		.context = &r->context,
 		.local = &q->local,

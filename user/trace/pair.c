@@ -54,10 +54,11 @@ static void learn_local(struct trace *tr, const struct conn_request *r)
 		map_put(&tr->local, hash, tr);
 }
 
-static bool is_local(const struct trace *tr, const struct conn_request *r)
+bool pair_is_here(const struct trace *tr, enum sonde_family family, const struct sonde_addr *local,
+		  const struct sonde_addr *peer)
 {
-	return is_loopback(r->family, r->peer->ip) ||
-	       map_get(&tr->local, address_hash(r->family, r->peer->ip));
+	return is_loopback(family, peer->ip) || memcmp(local->ip, peer->ip, 16) == 0 ||
+	       map_get(&tr->local, address_hash(family, peer->ip));
 }
 
 /* --- ends --- */
@@ -180,7 +181,7 @@ void pair_stay(struct trace *tr, struct unit *u, struct end *e)
 
 bool pair_is_local(const struct trace *tr, const struct end *e, const struct conn_request *r)
 {
-	return !is_numbered(r) || (e && e->peer) || is_local(tr, r);
+	return !is_numbered(r) || (e && e->peer) || pair_is_here(tr, r->family, r->local, r->peer);
 }
 
 void pair_gone(struct trace *tr, struct end *e)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stream/datagram.h"
 #include "trace/trace_impl.h"
 
 struct trace *trace_new(const struct trace_opts *opts)
@@ -20,6 +21,7 @@ struct trace *trace_new(const struct trace_opts *opts)
 	list_init(&tr->pending);
 	list_init(&tr->ready);
 	list_init(&tr->mades);
+	list_init(&tr->asked_gone);
 	return tr;
 }
 
@@ -33,6 +35,7 @@ void trace_free(struct trace *tr)
 		return;
 	tr->opts.deliver = ignore;
 	trace_flush(tr);
+	asked_free(tr);
 	pair_free(tr);
 	work_free(tr);
 	unit_free_all(tr);
@@ -89,9 +92,21 @@ static void serve(struct trace *tr, struct unit *u, struct end *e, const struct 
 		pair_stay(tr, u, e);
 	} else if (u->context.is_known) {
 		unit_join(tr, u);
+	} else if (asked_begin(tr, u, r)) {
+		u->is_pending = true;
 	} else {
 		unit_begin_trace(tr, u, is_local ? TXN_PARENT_UNKNOWN : TXN_PARENT_NONE);
 	}
+}
+
+/* Both ends of a datagram are known: the server's place with it. */
+static void meet_datagram(struct trace *tr, struct unit *server, struct unit *client)
+{
+	client->is_answered = true;
+	unit_get(server);
+	asked_leave(tr, server);
+	follow_client(tr, server, client);
+	unit_put(tr, server);
 }
 
 static void call(struct trace *tr, struct unit *u, struct end *e, const struct conn_request *r)
@@ -103,6 +118,8 @@ static void call(struct trace *tr, struct unit *u, struct end *e, const struct c
 		follow_client(tr, server, u);
 	else if (e && r->is_tcp)
 		pair_stay(tr, u, e);
+	else if (asked_begin(tr, u, r) && (server = asked_server(u)))
+		meet_datagram(tr, server, u);
 }
 
 struct unit *trace_request(struct trace *tr, const struct conn_request *r)
@@ -112,7 +129,7 @@ struct unit *trace_request(struct trace *tr, const struct conn_request *r)
 
 	if (!u)
 		return NULL;
-	e = pair_end(tr, r);
+	e = r->is_datagram ? NULL : pair_end(tr, r);
 	u->cookie = r->cookie;
 	u->role = r->role;
 	u->start_ns = r->start_ns;
@@ -135,6 +152,7 @@ void trace_gone(struct trace *tr, struct unit *u)
 	if (!u)
 		return;
 	work_end(tr, u);
+	asked_gone(tr, u);
 	u->is_gone = true;
 	if ((u->is_pending || u->made) && !u->held) { /* it will never be a transaction */
 		if (u->is_pending)
@@ -189,6 +207,31 @@ static struct unit *late_call(struct trace *tr, const struct txn *t, bool is_go)
 	return u;
 }
 
+/* What came of a datagram: who asked can be known now, and when a send that was told of at its end
+ * had begun at the latest. */
+static void settle_datagram(struct trace *tr, struct unit *u, struct txn *t)
+{
+	struct unit *client;
+
+	if (u->arrived_ns && u->arrived_ns < t->start_ns) {
+		uint64_t early_ns = t->start_ns - u->arrived_ns;
+
+		t->start_ns = u->arrived_ns;
+		if (t->end_ns - t->start_ns ==
+		    QUESTION_WAIT_NS + early_ns) /* for so long it is waited */
+			t->end_ns -= early_ns;
+		else
+			t->waits.unknown_ns += early_ns;
+	}
+	if (u->role != SONDE_ROLE_SERVER || u->is_placed)
+		return;
+	client = asked_client(tr, u, t);
+	if (client)
+		meet_datagram(tr, u, client);
+	else if (!u->is_answered)
+		unit_begin_trace(tr, u, TXN_PARENT_UNKNOWN);
+}
+
 void trace_txn(struct trace *tr, struct txn *t, bool is_go)
 {
 	bool is_late =
@@ -196,6 +239,8 @@ void trace_txn(struct trace *tr, struct txn *t, bool is_go)
 
 	if (is_late)
 		t->unit = late_call(tr, t, is_go);
+	if (t->unit && t->unit->asked)
+		settle_datagram(tr, t->unit, t);
 	if (t->unit)
 		unit_hold(tr, t->unit, t);
 	else

@@ -3,7 +3,7 @@
  * What the files of this room share.
  *   trace.c  the way in and out             unit.c  units, their places, what is held back
  *   work.c   who is at work on what         pair.c  the two ends of a connection
- *   made.c   threads made for a request
+ *   made.c   threads made for a request    asked.c the two ends of a datagram
  */
 #ifndef TRACE_IMPL_H
 #define TRACE_IMPL_H
@@ -22,6 +22,10 @@ enum {
 	TRACE_MADE_MAX = 4096,	/* threads made for requests */
 };
 
+struct datagram_ends {
+	struct sonde_addr local, peer;
+};
+
 /* A request, from its head on. Counted: by the stream until it is gone, by its connection, by each
  * child that waits for it, by the transaction that is held. */
 struct unit {
@@ -32,7 +36,10 @@ struct unit {
 	struct list waiting; /* of its parent's children, while that has no place */
 	struct list children;
 	struct worker *worker;
-	struct made *made; /* a client's: its thread, while that may live on */
+	struct made *made;   /* a client's: its thread, while that may live on */
+	struct asked *asked; /* of a datagram: in on_end; a client's that is gone: in open too */
+	struct datagram_ends ends; /* of a datagram */
+	uint64_t arrived_ns;	   /* a client's: at its server, before it was told of; 0: not */
 	struct proc *proc;
 	struct end *end;     /* where it is to be found by the other one; NULL: nowhere */
 	struct unit *parent; /* while it has no place */
@@ -55,7 +62,9 @@ struct unit {
 	bool is_pending;   /* its other end may still be seen */
 	bool is_passed_on; /* a client's, and its parent is a request of its process */
 	bool is_told;	   /* its trace is that of others, too: it stays */
-	bool is_injected;  /* a client's, and its request was told its own ids: they stay */
+	bool is_again;	   /* of a datagram: not the only one of its kind */
+	bool is_answered; /* of a datagram: a client's has met its server, a server's waits for it */
+	bool is_injected; /* a client's, and its request was told its own ids: they stay */
 };
 
 struct held {
@@ -115,7 +124,10 @@ struct trace {
 	struct map ends;	     /* by cookie */
 	struct map apart[2]; /* by [role - 1]: ends that wait for the other, by its numbers */
 	struct map workers, procs, made;
-	struct map local; /* hashes of this host's addresses */
+	struct map asked;	/* questions by datagram */
+	struct list asked_gone; /* of clients, that are over; oldest first */
+	int asked_waiting;	/* of servers, that are answered */
+	struct map local;	/* hashes of this host's addresses */
 	uint64_t now_ns;
 	uint64_t record_ns; /* of the record in hand: a tick before it may bear a later time */
 	bool is_blind;	    /* connections are left out */
@@ -170,8 +182,23 @@ struct unit *pair_find(struct trace *tr, struct end *e, const struct conn_reques
 void pair_stay(struct trace *tr, struct unit *u, struct end *e);
 /* Who sent the request is on this host too, or may be. */
 bool pair_is_local(const struct trace *tr, const struct end *e, const struct conn_request *r);
+bool pair_is_here(const struct trace *tr, enum sonde_family family, const struct sonde_addr *local,
+		  const struct sonde_addr *peer);
 void pair_leave(struct trace *tr, struct unit *u); /* u needs not be found any more */
 void pair_gone(struct trace *tr, struct end *e);
 void pair_free(struct trace *tr);
+
+/* asked.c */
+/* Is u a datagram's, that its other end may be found for? */
+bool asked_begin(struct trace *tr, struct unit *u, const struct conn_request *r);
+/* A client's: the server's of the same datagram, if that is answered; NULL: not (yet) seen. */
+struct unit *asked_server(struct unit *client);
+/* A server's that is answered: the client's of the same datagram. NULL: not seen; u waits for it if
+ * is_answered. */
+struct unit *asked_client(struct trace *tr, struct unit *u, const struct txn *t);
+void asked_leave(struct trace *tr, struct unit *u); /* u needs not be found any more */
+void asked_gone(struct trace *tr, struct unit *u);  /* nor soon, if it is a client's */
+void asked_expire(struct trace *tr, uint64_t now_ns);
+void asked_free(struct trace *tr);
 
 #endif

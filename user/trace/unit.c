@@ -141,8 +141,10 @@ static void placed(struct trace *tr, struct unit *u)
 		u = LIST_ENTRY(tr->ready.next, struct unit, pending);
 		list_del(&u->pending);
 		u->is_pending = false;
-		if (u->role == SONDE_ROLE_SERVER)
+		if (u->role == SONDE_ROLE_SERVER) {
 			pair_leave(tr, u);
+			asked_leave(tr, u);
+		}
 		release(tr, u);
 		while (!list_empty(&u->children)) {
 			struct unit *child = LIST_ENTRY(u->children.next, struct unit, waiting);
@@ -277,6 +279,7 @@ void unit_hold(struct trace *tr, struct unit *u, struct txn *t)
 
 void unit_expire(struct trace *tr, uint64_t now_ns)
 {
+	asked_expire(tr, now_ns);
 	while (!list_empty(&tr->pending)) {
 		struct unit *u = LIST_ENTRY(tr->pending.next, struct unit, pending);
 
