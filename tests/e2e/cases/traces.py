@@ -235,7 +235,7 @@ def table(rows):
     return "\n".join(lines)
 
 
-@case(group=None, limit=240)
+@case(group=None, limit=360)
 def traces_are_true(e):
     database, names, rows, problems, runs = Server(e), Dnsmasq(e), [], [], []
     if any(kind == "go" for _, kind, *_ in RUNS):

@@ -124,6 +124,44 @@ def resolver_world(e):
         f.write("hosts: files dns\n")
 
 
+def ends_meet(seen):
+    """Of each server's span that has a parent that is the client's of the same datagram; most have."""
+    spans, met, wrong = {t["span_id"]: t for t in seen}, 0, []
+    servers = [t for t in seen if t["role"] == "server"]
+    for t in servers:
+        above = spans.get(t["parent_span_id"])
+        met += t["parent"] == "connection"
+        same_ends = above and (above["role"], above["local"], above["peer"], above["question"],
+                               above["type"]) == ("client", t["peer"], t["local"], t["question"],
+                                                  t["type"])
+        if t["parent"] == "connection" and not (
+                same_ends and above["time_unix_nano"] <= t["time_unix_nano"]
+                and above["trace_id"] == t["trace_id"]):
+            wrong.append(f"{t} is no child of {above}")
+        elif t["parent"] not in ("connection", "unknown"):
+            wrong.append(f"{t['question']} is known by {t['parent']}")
+    if 2 * met < len(servers):
+        wrong.append(f"{met} of {len(servers)} have a parent")
+    return wrong
+
+
+@case(group=None)
+def udp_ends_meet(e):
+    """dig, three at once, the same names again and again."""
+    d = Dnsmasq(e)
+    s = Sonde(e, "tail", "--json", "--port", d.port).wait_ready()
+    batch = e.write("batch", "www.example A\nsix.example AAAA\nnobody.example A\n" * 5)
+    at_once = [e.procs.start([tool("dig"), "+tries=1", "@127.0.0.1", "-p", d.port, "-f", batch])
+               for _ in range(3)]
+    for p in at_once:
+        p.wait(20)
+    d.logged(45)
+    s.settle(quiet=1.2)
+    s.end()
+    same("roles", Counter(t["role"] for t in s.transactions), Counter(client=45, server=45))
+    fail_if(ends_meet(s.transactions))
+
+
 @case(group=None)
 def udp_c_library(e):
     """getaddrinfo asks for A and AAAA by one sendmmsg, on one connected socket."""
@@ -144,7 +182,8 @@ def udp_c_library(e):
     s.end()
     seen = {role: Counter(key_of(t) for t in s.transactions if t["role"] == role)
             for role in ("client", "server")}
-    fail_if(difference("client", Counter({("getent", *k): n for k, n in truth_of(asked).items()}),
+    fail_if(ends_meet(s.transactions) +
+            difference("client", Counter({("getent", *k): n for k, n in truth_of(asked).items()}),
                        seen["client"]) +
             difference("server", Counter({("dnsmasq", *k): n for k, n in truth_of(asked).items()}),
                        seen["server"]))
