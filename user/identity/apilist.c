@@ -54,10 +54,8 @@ struct apilist *apilist_new(const struct apilist_opts *opts)
 	snprintf(k->url, sizeof(k->url), "%s", opts->url);
 	snprintf(k->value, sizeof(k->value), "%s", opts->value ? opts->value : "");
 	snprintf(k->account, sizeof(k->account), "%s", opts->account);
-	k->asked = (struct asked){
-		.name = opts->name, .about = opts->about, .due_ns = 1, .seed = clock_mono_ns()
-	};
-	snprintf(k->asked.where, sizeof(k->asked.where), "%s", opts->where);
+	asked_begin(&k->asked, opts->name, opts->where);
+	k->asked.about = opts->about;
 	return k;
 }
 

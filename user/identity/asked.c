@@ -26,6 +26,12 @@ static uint64_t wait_ns(struct asked *a)
 	return wait - (a->seed >> 33) % (wait / 4);
 }
 
+void asked_begin(struct asked *a, const char *name, const char *where)
+{
+	*a = (struct asked){ .name = name, .due_ns = 1, .seed = clock_mono_ns() };
+	snprintf(a->where, sizeof(a->where), "%s", where);
+}
+
 void asked_failed(struct asked *a, uint64_t now_ns, const char *fmt, ...)
 {
 	char text[ASKED_REASON_MAX], was[ASKED_REASON_MAX];

@@ -25,6 +25,8 @@ struct asked {
 	uint64_t asked_ns, soon_ns, misses, changes;
 };
 
+/* Nobody was asked yet, and it is time to. `where` is copied. */
+void asked_begin(struct asked *a, const char *name, const char *where);
 /* Asks again after 1 s, then ever later, up to a minute. */
 void asked_failed(struct asked *a, uint64_t now_ns, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

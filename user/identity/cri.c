@@ -34,8 +34,7 @@ struct cri *cri_new(const struct cri_opts *opts)
 		return NULL;
 	c->opts = *opts;
 	c->text.max = LIST_BYTES;
-	c->asked = (struct asked){ .name = "cri", .due_ns = 1, .seed = clock_mono_ns() };
-	snprintf(c->asked.where, sizeof(c->asked.where), "%s", opts->path);
+	asked_begin(&c->asked, "cri", opts->path);
 	c->opts.path = c->asked.where;
 	c->runtime = strstr(opts->path, "crio") ? "cri-o" : "containerd";
 	return c;

@@ -28,8 +28,7 @@ struct docker *docker_new(const struct docker_opts *opts)
 		return NULL;
 	d->opts = *opts;
 	d->text.max = LIST_BYTES;
-	d->asked = (struct asked){ .name = opts->name, .due_ns = 1, .seed = clock_mono_ns() };
-	snprintf(d->asked.where, sizeof(d->asked.where), "%s", opts->path);
+	asked_begin(&d->asked, opts->name, opts->path);
 	d->opts.path = d->asked.where;
 	return d;
 }

@@ -28,9 +28,8 @@ struct kubelet *kubelet_new(const struct kubelet_opts *opts)
 		return NULL;
 	k->opts = *opts;
 	k->text.max = LIST_BYTES;
-	k->asked = (struct asked){ .name = "kubelet", .due_ns = 1, .seed = clock_mono_ns() };
+	asked_begin(&k->asked, "kubelet", opts->url);
 	snprintf(k->account, sizeof(k->account), "%s", opts->account);
-	snprintf(k->asked.where, sizeof(k->asked.where), "%s", opts->url);
 	k->opts.url = k->asked.where;
 	return k;
 }

@@ -32,11 +32,16 @@ def within(name):
     return tool("ip"), "netns", "exec", name
 
 
+def joined(e):
+    """Two of them, joined by a cable between devices that are not up yet."""
+    first, second = netns(e, "a"), netns(e, "b")
+    ip("-n", first, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", second)
+    return first, second
+
+
 def two_namespaces(e):
     """A server's namespace and a client's, joined by a cable."""
-    e.data["server"], e.data["client"] = netns(e, "a"), netns(e, "b")
-    ip("-n", e.data["server"], "link", "add", "eth0", "type", "veth", "peer", "name", "eth0",
-       "netns", e.data["client"])
+    e.data["server"], e.data["client"] = joined(e)
     for side, host in (("server", 1), ("client", 2)):
         ip("-n", e.data[side], "address", "add", f"198.51.100.{host}/24", "dev", "eth0")
         ip("-n", e.data[side], "link", "set", "eth0", "up")

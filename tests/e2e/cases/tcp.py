@@ -10,7 +10,7 @@ from harness.env import PROGS, PYTHON, quiet, tool
 from harness.proc import Failure, free_port, until
 from harness.sonde import Sonde
 
-from cases.namespaces import ip, netns, within
+from cases.namespaces import ip, joined, netns, within
 
 WALK = 6  # the sockets are looked at every 5 s
 LIMIT = 60
@@ -173,8 +173,7 @@ for s in gone: select.select([], [s], [], 8)
 
 @case(group=None, limit=LIMIT)
 def tcp_connects_by_what_came_of_them(e):
-    server, client = netns(e, "a"), netns(e, "b")
-    ip("-n", server, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", client)
+    server, client = joined(e)
     ip("-n", client, "address", "add", "198.51.100.2/24", "dev", "eth0")
     for name in (server, client):
         ip("-n", name, "link", "set", "eth0", "up")
@@ -208,8 +207,7 @@ print(*(errno.errorcode.get(n, "ok") for n in came))
 def tcp_connects_that_are_reset(e):
     """Both ends begin at once: the only way in which a connect can end by a reset. One that is not
     reset stays a client's."""
-    far, client, port = netns(e, "a"), netns(e, "b"), free_port()
-    ip("-n", far, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", client)
+    (far, client), port = joined(e), free_port()
     ip("-n", client, "address", "add", "198.51.100.2/24", "dev", "eth0")
     for name in (far, client):
         ip("-n", name, "link", "set", "eth0", "up")
