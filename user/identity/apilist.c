@@ -54,7 +54,7 @@ struct apilist *apilist_new(const struct apilist_opts *opts)
 	snprintf(k->url, sizeof(k->url), "%s", opts->url);
 	snprintf(k->value, sizeof(k->value), "%s", opts->value ? opts->value : "");
 	snprintf(k->account, sizeof(k->account), "%s", opts->account);
-	asked_begin(&k->asked, opts->name, opts->where);
+	asked_init(&k->asked, opts->name, opts->where);
 	k->asked.about = opts->about;
 	return k;
 }

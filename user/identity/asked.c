@@ -26,7 +26,7 @@ static uint64_t wait_ns(struct asked *a)
 	return wait - (a->seed >> 33) % (wait / 4);
 }
 
-void asked_begin(struct asked *a, const char *name, const char *where)
+void asked_init(struct asked *a, const char *name, const char *where)
 {
 	*a = (struct asked){ .name = name, .due_ns = 1, .seed = clock_mono_ns() };
 	snprintf(a->where, sizeof(a->where), "%s", where);

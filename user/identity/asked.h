@@ -26,7 +26,7 @@ struct asked {
 };
 
 /* Nobody was asked yet, and it is time to. `where` is copied. */
-void asked_begin(struct asked *a, const char *name, const char *where);
+void asked_init(struct asked *a, const char *name, const char *where);
 /* Asks again after 1 s, then ever later, up to a minute. */
 void asked_failed(struct asked *a, uint64_t now_ns, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

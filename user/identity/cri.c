@@ -34,7 +34,7 @@ struct cri *cri_new(const struct cri_opts *opts)
 		return NULL;
 	c->opts = *opts;
 	c->text.max = LIST_BYTES;
-	asked_begin(&c->asked, "cri", opts->path);
+	asked_init(&c->asked, "cri", opts->path);
 	c->opts.path = c->asked.where;
 	c->runtime = strstr(opts->path, "crio") ? "cri-o" : "containerd";
 	return c;

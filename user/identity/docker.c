@@ -28,7 +28,7 @@ struct docker *docker_new(const struct docker_opts *opts)
 		return NULL;
 	d->opts = *opts;
 	d->text.max = LIST_BYTES;
-	asked_begin(&d->asked, opts->name, opts->path);
+	asked_init(&d->asked, opts->name, opts->path);
 	d->opts.path = d->asked.where;
 	return d;
 }

@@ -28,7 +28,7 @@ struct kubelet *kubelet_new(const struct kubelet_opts *opts)
 		return NULL;
 	k->opts = *opts;
 	k->text.max = LIST_BYTES;
-	asked_begin(&k->asked, "kubelet", opts->url);
+	asked_init(&k->asked, "kubelet", opts->url);
 	snprintf(k->account, sizeof(k->account), "%s", opts->account);
 	k->opts.url = k->asked.where;
 	return k;
