@@ -57,6 +57,13 @@ static void on_go(void *ctx, uint32_t tgid)
 		p->opts.on_go(p->opts.ctx, tgid);
 }
 
+static uint64_t tls_since(void *ctx, uint32_t tgid)
+{
+	struct pipeline *p = ctx;
+
+	return p->opts.tls_since ? p->opts.tls_since(p->opts.ctx, tgid) : 0;
+}
+
 static void on_encrypted(void *ctx, uint32_t tgid)
 {
 	struct pipeline *p = ctx;
@@ -198,6 +205,7 @@ int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts)
 		.protocols = opts->protocols,
 		.on_txn = on_txn,
 		.on_encrypted = on_encrypted,
+		.tls_since = tls_since,
 		.on_stream = on_stream,
 		.on_handshake = on_handshake,
 		.on_request = on_request,

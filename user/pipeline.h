@@ -39,6 +39,8 @@ struct pipeline_opts {
 	void (*on_encrypted)(void *ctx, uint32_t tgid); /* it was seen to speak TLS */
 	/* the TLS library of a process, NULL: not known */
 	const char *(*library_of)(void *ctx, uint32_t tgid);
+	/* since when it is watched, 0: it is not; NULL: nobody knows */
+	uint64_t (*tls_since)(void *ctx, uint32_t tgid);
 	/* exec, fork and exit, after identity knows; NULL: not interested */
 	void (*on_life)(void *ctx, const struct sonde_ev_hdr *h);
 	void *ctx;

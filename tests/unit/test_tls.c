@@ -114,6 +114,55 @@ static void verdicts_speak_of_the_plaintext(void **state)
 			 sizeof(OK_LARGE) - 1 + 5000000);
 }
 
+static uint64_t watched_ns;
+
+static uint64_t tls_since(void *ctx, uint32_t tgid)
+{
+	return watched_ns;
+}
+
+/* As setup(), where it is known since when libraries are watched. */
+static int setup_watched(void **state)
+{
+	sim_init(&sim);
+	play = (struct sim_play){ .opts.tls_since = tls_since };
+	sim_play_init(&play);
+	return 0;
+}
+
+/* A connection whose plaintext is told from somewhere on, if at all. */
+static uint64_t late_of(uint64_t since_ns, bool is_told, uint16_t more)
+{
+	uint64_t before = loss(LOSS_TLS_LATE), cookie = sim.n_conns + 1;
+	size_t at = sim.n;
+
+	watched_ns = since_ns;
+	sim.flags = 0;
+	sim_open(&sim, cookie, SONDE_ROLE_SERVER);
+	sim_rx(&sim, cookie, HELLO);
+	sim_tx(&sim, cookie, HELLO);
+	sim_rx(&sim, cookie, DATA);
+	if (is_told) {
+		sim.flags = SONDE_F_TLS | more;
+		sim_rx(&sim, cookie, GET);
+		sim.flags = 0;
+	}
+	sim_close(&sim, cookie, SONDE_CLOSE_DONE, 0);
+	sim_play(&play, &sim, at, sim.n);
+	return loss(LOSS_TLS_LATE) - before;
+}
+
+static void what_began_before_its_library_was_watched(void **state)
+{
+	assert_int_equal(late_of(UINT64_MAX, true, 0), 1);
+	assert_int_equal(late_of(UINT64_MAX, false, 0), 1);
+	assert_int_equal(late_of(UINT64_MAX, true, SONDE_F_TLS_FRESH), 0);
+	/* watched before, or not at all: it is dark for another reason */
+	assert_int_equal(late_of(1, true, 0), 0);
+	assert_int_equal(late_of(1, false, 0), 0);
+	assert_int_equal(late_of(0, false, 0), 0);
+}
+
 static void libraries_by_name(void **state)
 {
 	assert_int_equal(tls_library_of("/usr/lib/libssl.so.3"), TLS_LIB_OPENSSL);
@@ -185,6 +234,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(joined_in_the_middle_nothing_is_mistaken, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(verdicts_speak_of_the_plaintext, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_began_before_its_library_was_watched,
+						setup_watched, teardown),
 		cmocka_unit_test(libraries_by_name),
 		cmocka_unit_test(files_without_the_functions),
 		cmocka_unit_test(what_a_process_maps),

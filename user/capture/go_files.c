@@ -22,7 +22,7 @@ struct file {
 	struct uprobe_links links;
 	uint64_t unused_since_ns; /* 0: it is used */
 	uint32_t users;
-	bool has_tls;
+	uint64_t tls_since_ns; /* 0: crypto/tls is not watched in it */
 };
 
 struct go_files {
@@ -115,7 +115,8 @@ static struct file *file_add(struct go_files *g, const struct real_file *id, con
 	before = f->links.n;
 	if (attach_tls(g, path, p, &f->links) < 0)
 		g->stats.failed++;
-	f->has_tls = f->links.n > before;
+	if (f->links.n > before)
+		f->tls_since_ns = clock_mono_ns();
 	if (f->links.n) {
 		g->stats.attached++;
 		g->stats.files++;
@@ -279,11 +280,11 @@ void go_files_close(struct go_files *g)
 	free(g);
 }
 
-bool go_files_has_tls(const struct go_files *g, uint32_t tgid)
+uint64_t go_files_tls_since(const struct go_files *g, uint32_t tgid)
 {
 	uintptr_t at = g ? (uintptr_t)map_get(&g->users, tgid) : 0;
 
-	return at && g->files[at - 1].has_tls;
+	return at ? g->files[at - 1].tls_since_ns : 0;
 }
 
 const struct go_stats *go_files_stats(const struct go_files *g)

@@ -36,8 +36,8 @@ void go_files_exited(struct go_files *g, uint32_t tgid);
 void go_files_turn(struct go_files *g);			 /* looks at one of those */
 void go_files_tick(struct go_files *g, uint64_t now_ns); /* detaches what nobody uses */
 
-/* Is crypto/tls of this process's program watched? */
-bool go_files_has_tls(const struct go_files *g, uint32_t tgid);
+/* Since when crypto/tls of this process's program is watched; 0: it is not. */
+uint64_t go_files_tls_since(const struct go_files *g, uint32_t tgid);
 const struct go_stats *go_files_stats(const struct go_files *g);
 
 #endif

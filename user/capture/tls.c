@@ -356,6 +356,16 @@ enum tls_library tls_used_by(const struct tls *t, uint32_t tgid)
 	return f ? f->symbols.library : TLS_LIB_NONE;
 }
 
+uint64_t tls_watched_since(const struct tls *t, uint32_t tgid)
+{
+	const struct user *u = t ? map_get(&t->users, tgid) : NULL;
+	const struct tls_file *f;
+	bool several;
+
+	f = u ? file_of(u, &several) : NULL;
+	return f ? f->since_ns : 0;
+}
+
 const struct tls_stats *tls_stats(const struct tls *t)
 {
 	return &t->files.stats;

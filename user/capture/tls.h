@@ -43,7 +43,9 @@ void tls_tick(struct tls *t, uint64_t now_ns); /* detaches what nobody uses */
 
 /* What a process was found to use; TLS_LIB_NONE: nothing that is watched, or more than one. */
 enum tls_library tls_used_by(const struct tls *t, uint32_t tgid);
-/* The same by name, or what else encrypts for it as far as its maps tell; NULL: not known. */
+/* Since when the one that it uses is watched; 0: none is known. */
+uint64_t tls_watched_since(const struct tls *t, uint32_t tgid);
+/* Which by name, or what else encrypts for it as far as its maps tell; NULL: not known. */
 const char *tls_library_of_process(const struct tls *t, uint32_t tgid);
 const struct tls_stats *tls_stats(const struct tls *t);
 

@@ -73,6 +73,7 @@ static struct tls_file *add(struct tls_files *t, const struct real_file *id, uin
 		is_other(t, stamp);
 		return NULL;
 	}
+	f->since_ns = clock_mono_ns();
 	t->stats.attached++;
 	t->stats.files++;
 	t->stats.links += (uint32_t)f->links.n;

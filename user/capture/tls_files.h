@@ -18,6 +18,7 @@ enum { TLS_OTHERS_MAX = 4096 }; /* files known to hold nothing, before they are 
 struct tls_file {
 	struct real_file id;	  /* inode 0: the place is free */
 	uint64_t unused_since_ns; /* 0: it is used, or of the host */
+	uint64_t since_ns;	  /* it is watched */
 	struct tls_symbols symbols;
 	struct uprobe_links links;
 	uint32_t users;

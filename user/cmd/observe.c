@@ -206,11 +206,19 @@ static void on_encrypted(void *ctx, uint32_t tgid)
 	tls_seen(o->tls, tgid, clock_mono_ns());
 }
 
+static uint64_t tls_since(void *ctx, uint32_t tgid)
+{
+	struct observer *o = ctx;
+	uint64_t since_ns = go_files_tls_since(o->go_files, tgid);
+
+	return since_ns ? since_ns : tls_watched_since(o->tls, tgid);
+}
+
 static const char *library_of(void *ctx, uint32_t tgid)
 {
 	struct observer *o = ctx;
 
-	if (go_files_has_tls(o->go_files, tgid))
+	if (go_files_tls_since(o->go_files, tgid))
 		return "go";
 	return tls_library_of_process(o->tls, tgid);
 }
@@ -354,6 +362,7 @@ static int open_pipeline(struct observer *o)
 		.on_encrypted = on_encrypted,
 		.on_life = on_life,
 		.library_of = library_of,
+		.tls_since = tls_since,
 		.ctx = o,
 	};
 

@@ -125,8 +125,19 @@ void conn_give_up(struct conns *cs, struct conn *c, enum conn_state state, enum 
 
 /* --- life --- */
 
+/* Encrypted, and its beginning at least was not read: by a library that is watched, but was not yet
+ * when it began. */
+static void count_late(struct conns *cs, const struct conn *c)
+{
+	if (c->fresh_ns && cs->opts.tls_since &&
+	    cs->opts.tls_since(cs->opts.ctx, c->tgid) > c->fresh_ns)
+		conn_loss(cs, LOSS_TLS_LATE, 1);
+}
+
 static void conn_free(struct conns *cs, struct conn *c)
 {
+	if (c->state == CONN_ENCRYPTED)
+		count_late(cs, c);
 	map_del(&cs->by_cookie, c->cookie);
 	unlink_conn(cs, c);
 	unwait(cs, c);
@@ -204,6 +215,7 @@ void conns_open(struct conns *cs, const struct sonde_ev_open *ev)
 		if (!c)
 			return;
 		c->is_fresh = ev->h.flags & SONDE_F_FRESH;
+		c->fresh_ns = c->is_fresh ? ev->h.ts_ns : 0;
 	}
 	touch(cs, c, ev->h.ts_ns);
 	c->slot = ev->slot;
@@ -244,6 +256,8 @@ static void see_plaintext(struct conns *cs, struct conn *c, const struct sonde_e
 	c->is_tls = true;
 	c->is_raw = c->wants_all = false;
 	c->is_fresh = ev->h.flags & SONDE_F_TLS_FRESH;
+	if (!c->is_fresh)
+		count_late(cs, c);
 	c->tries = 0;
 	c->head_max = 0;
 	c->hold_since_ns = 0;

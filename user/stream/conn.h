@@ -63,6 +63,9 @@ struct conns_opts {
 	void (*on_handshake)(void *ctx, struct txn_handshake *h);
 	/* A process was seen to speak TLS. NULL: not interested. */
 	void (*on_encrypted)(void *ctx, uint32_t tgid);
+	/* Since when the TLS library of a process is watched; 0: it is not, or not known. NULL:
+	 * nobody knows (replay). */
+	uint64_t (*tls_since)(void *ctx, uint32_t tgid);
 	void *ctx;
 };
 

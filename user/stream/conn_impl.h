@@ -58,6 +58,7 @@ struct conn {
 	uint64_t local_ns;	  /* when this end closed, the peer's FIN came; 0: not */
 	uint64_t peer_ns;
 	struct sonde_verdict told; /* the verdict last told */
+	uint64_t fresh_ns;	   /* when it was first told of, from its first byte; 0: was not */
 	uint64_t stream_start_ns;  /* of the request whose response has become a stream */
 	uint32_t stream_tgid;
 	uint32_t slot;

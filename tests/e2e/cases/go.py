@@ -2,6 +2,7 @@
 """Go within TLS: crypto/tls at both ends, in programs built in every way."""
 import json
 import os
+import signal
 from collections import Counter
 
 from harness import golang
@@ -125,6 +126,29 @@ def go_tls_server_after_sonde(e):
         raise Failure(f"the client: {tls_client.stderr()[-200:]}")
     w.judge(Expect(port, {("GET", tls.ROUTE, 200): 100}, "later", "later",
                    check=tls.each_on_its_own(told)))
+
+
+@case(group=None, limit=90)
+def go_tls_watched_too_late(e):
+    """A connection that was there before its program was watched is counted, once."""
+    path, ng = program(e, "plain"), tls.nginx(e)
+    own = e.path("later")
+    e.write("later", open(path, "rb").read())
+    os.chmod(own, 0o755)
+    s = Sonde(e, "run", "--port", ng.port).wait_ready()
+    s.proc.signal(signal.SIGSTOP)
+    client = e.procs.start(ask(own, ng.port, 1, 8, 4))
+    ng.log(1)  # by now the first answer is on its way
+    s.proc.signal(signal.SIGCONT)
+    if client.wait(15):
+        raise Failure(f"the client: {client.stderr()[-200:]}")
+    m = s.settled_metrics()
+    s.end()
+    lost = {k: v for k, v in m.lost().items() if v}
+    n = m.requests("client")[("later", "GET", tls.ROUTE, 200, None)]
+    served = m.requests("server")[("nginx", "GET", tls.ROUTE, 200, None)]
+    if lost != {"tls_late": 1} or served != 8 or n > 7:
+        raise Failure(f"lost {lost}, {served} requests served, {n} of the client")
 
 
 @case(group=None, limit=90)
