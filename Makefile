@@ -68,7 +68,7 @@ $(O)/sonde.skel.h: $(BPF_OBJ)
 	$(Q)$(BPFTOOL) gen object $(O)/sonde.bpf.o $(BPF_OBJ)
 	$(Q)$(BPFTOOL) gen skeleton $(O)/sonde.bpf.o name sonde_bpf > $@.tmp && mv $@.tmp $@
 
-$(patsubst %.c,$(O)/%.o,$(wildcard user/capture/probe*.c)): $(O)/sonde.skel.h
+$(O)/tests/unit/test_bare.o $(patsubst %.c,$(O)/%.o,$(wildcard user/capture/probe*.c)): $(O)/sonde.skel.h
 
 # the one file that knows version and commit is rebuilt when they change
 $(O)/version.h: FORCE
@@ -229,10 +229,10 @@ vm-check: $(O)/sonde $(VM_BINARIES)
 vm-check-short: $(O)/sonde $(VM_BINARIES)
 	$(Q)python3 tests/vm/matrix.py $(O) $(ARGS) 6.1 6.12 newest
 
-$(O)/vm/verifier: tests/vm/verifier.c $(O)/sonde.skel.h
+$(O)/vm/verifier: tests/vm/verifier.c $(O)/user/capture/bare.o $(O)/user/capture/probe_bare.o $(O)/sonde.skel.h
 	$(call msg,CC)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $< $(LIBS) -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(filter %.o,$^) $(LIBS) -o $@
 
 # with the TLS library that programs share: the one that is probed
 $(O)/vm/load: tests/vm/load.c tests/vm/secure.c tests/vm/secure.h Makefile

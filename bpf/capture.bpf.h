@@ -389,15 +389,15 @@ __noinline int submit_more(struct scratch *s, struct conn *c, u32 dir)
 struct rest {
 	struct scratch *s;
 	struct conn *c;
-	struct user_bytes ub;
-	u32 seq, at, len, dir;
+	struct rest_is is;
 };
 
 enum { REST_MAX = 31 }; /* records: 1 MiB with the first, more than a socket takes at once */
 
-static __always_inline long copy_more(struct rest *r, bool is_vector)
+static __always_inline long copy_more(struct scratch *s, struct conn *c, struct rest_is *r,
+				      bool is_vector)
 {
-	struct sonde_ev_data *ev = &r->s->ev;
+	struct sonde_ev_data *ev = &s->ev;
 	u32 dir = r->dir & 1, n = r->len - r->at;
 	long err;
 
@@ -405,11 +405,11 @@ static __always_inline long copy_more(struct rest *r, bool is_vector)
 		n = SONDE_COPY_MAX;
 	ev->len = r->at + n; /* the operation's end as far as copying goes */
 	ev->copied = ev->tail = 0;
-	ev->lost = r->c->lost[dir];
+	ev->lost = c->lost[dir];
 	ev->skipped_ns = 0;
 	ev->h.flags &= ~SONDE_F_SKIPPED;
-	err = is_vector ? copy_vector(r->s, r->ub.base, r->ub.n_iov, r->at, n)
-			: copy_buffer(r->s, r->ub.base, r->at, n, ev->len);
+	err = is_vector ? copy_vector(s, r->ub.base, r->ub.n_iov, r->at, n)
+			: copy_buffer(s, r->ub.base, r->at, n, ev->len);
 	if (err) {
 		ev->h.flags |= SONDE_F_FAULT;
 		ev->copied = ev->tail = 0;
@@ -418,19 +418,39 @@ static __always_inline long copy_more(struct rest *r, bool is_vector)
 	ev->seq = r->seq + r->at;
 	ev->len = n;
 	r->at += n;
-	submit_more(r->s, r->c, dir);
+	submit_more(s, c, dir);
 	return r->at >= r->len;
 }
 
 static long copy_next(u32 i, struct rest *r)
 {
-	return copy_more(r, r->ub.n_iov);
+	return copy_more(r->s, r->c, &r->is, r->is.ub.n_iov);
 }
 
 /* Of one buffer: plaintext comes by more calls than the kernel lets a vector follow on. */
 static long copy_next_plain(u32 i, struct rest *r)
 {
-	return copy_more(r, false);
+	return copy_more(r->s, r->c, &r->is, false);
+}
+
+__weak __noinline int copy_bare(struct scratch *s, struct conn *c)
+{
+	return !is_bare || !s || !c || copy_more(s, c, &s->rest, s->rest.ub.n_iov);
+}
+
+__weak __noinline int copy_bare_plain(struct scratch *s, struct conn *c)
+{
+	return !is_bare || !s || !c || copy_more(s, c, &s->rest, false);
+}
+
+static __always_inline void copy_rest(struct rest *r, bool is_plain)
+{
+	if (is_bare)
+		r->s->rest = r->is;
+	if (is_plain)
+		LOOP(i, REST_MAX, copy_next_plain, r, copy_bare_plain(r->s, r->c));
+	else
+		LOOP(i, REST_MAX, copy_next, r, copy_bare(r->s, r->c));
 }
 
 /* Does the connection begin with HTTP/2's preface? */
@@ -454,7 +474,7 @@ static __always_inline void tell_injected(struct rest *r, u32 from)
 	} else {
 		ev->len += SONDE_INJECTED_LEN;
 	}
-	r->seq += SONDE_INJECTED_LEN;
+	r->is.seq += SONDE_INJECTED_LEN;
 }
 
 /* What was copied of an operation, from `from` on, and where all of it is wanted, what follows. */
@@ -465,13 +485,13 @@ static __always_inline void submit_whole(struct rest *r, u32 from, bool is_plain
 
 	if (!r->c->is_framed && is_preface(s))
 		r->c->is_framed = true;
-	r->at = from + ev->copied;
-	r->seq = ev->seq;
-	r->len = ev->len;
+	r->is.at = from + ev->copied;
+	r->is.seq = ev->seq;
+	r->is.len = ev->len;
 	if (ev->copied != SONDE_COPY_MAX || !ev->tail)
 		s->whole = false;
 	if (s->whole) {
-		ev->len = r->at;
+		ev->len = r->is.at;
 		ev->tail = 0;
 	}
 	if (from && ev->copied) {
@@ -481,11 +501,11 @@ static __always_inline void submit_whole(struct rest *r, u32 from, bool is_plain
 	}
 	if (is_propagating && ev->h.flags & SONDE_F_INJECTED)
 		tell_injected(r, from);
-	submit(s, r->c, r->dir & 1);
+	submit(s, r->c, r->is.dir & 1);
 	if (is_propagating)
 		ev->h.flags &= ~SONDE_F_INJECTED;
 	if (s->whole)
-		bpf_loop(REST_MAX, is_plain ? copy_next_plain : copy_next, r, 0);
+		copy_rest(r, is_plain);
 }
 
 /* The goroutine at work: the runtime keeps its g in a register while it is in a system call. In a
@@ -543,7 +563,7 @@ __noinline int capture(struct op *op, struct conn *c)
 
 	if (!op || !c)
 		return 0;
-	dir = rest.dir = op->dir & 1;
+	dir = rest.is.dir = op->dir & 1;
 	at = bpf_get_smp_processor_id() * 2 + dir;
 	s = rest.s = bpf_map_lookup_elem(&scratches, &at);
 	if (!s)
@@ -590,7 +610,7 @@ __noinline int capture(struct op *op, struct conn *c)
 	if (dir == SONDE_TX)
 		fill_tx(ev, op);
 	if (op->len)
-		copy_bytes(s, op, &by, from, want, &rest.ub);
+		copy_bytes(s, op, &by, from, want, &rest.is.ub);
 	submit_whole(&rest, from, false);
 	return 0;
 }

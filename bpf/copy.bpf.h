@@ -7,7 +7,7 @@
 #define COPY_BPF_H
 
 #include "arch.bpf.h"
-#include "sonde.bpf.h"
+#include "loop.bpf.h"
 
 enum { IOVECS_MAX = 1024 }; /* UIO_MAXIOV: the kernel refuses more. memcached fills them */
 
@@ -25,6 +25,19 @@ struct walk {
 	int err;
 };
 
+/* Where the bytes are in the process: one buffer, or a vector of them. */
+struct user_bytes {
+	u64 base;  /* of the buffer or of the vector; 0: not known */
+	u64 n_iov; /* 0: base is the buffer */
+	u64 name;  /* of the peer's address; 0: none is given */
+};
+
+/* What is to be copied of an operation behind its first record. */
+struct rest_is {
+	struct user_bytes ub;
+	u32 seq, at, len, dir;
+};
+
 /* A record under construction: one per CPU and direction, since one program can interrupt the
  * other. An array, not a per-CPU one, whose values may not be this large. */
 struct scratch {
@@ -32,7 +45,8 @@ struct scratch {
 	u8 bytes[2 * SONDE_COPY_MAX + SONDE_TAIL_MAX];
 	u32 turn;
 	u32 whole; /* more records follow: here, where the verifier does not tell its values apart */
-	struct walk walk; /* here, for the stack has no room for it */
+	struct walk walk;    /* here, for the stack has no room for it */
+	struct rest_is rest; /* where loops are bare */
 };
 
 struct {
@@ -41,13 +55,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
-
-/* Where the bytes are in the process: one buffer, or a vector of them. */
-struct user_bytes {
-	u64 base;  /* of the buffer or of the vector; 0: not known */
-	u64 n_iov; /* 0: base is the buffer */
-	u64 name;  /* of the peer's address; 0: none is given */
-};
 
 /*
  * What follows is global where it branches much and is reached on many ways: the verifier walks it
@@ -165,6 +172,11 @@ static long walk_rest(u32 i, struct walk_at *at)
 	return walk_one(i + 2, at->s);
 }
 
+__weak __noinline int walk_bare(struct scratch *s, u32 i)
+{
+	return !is_bare || !s || walk_one(i + 2, s);
+}
+
 __noinline int copy_vector(struct scratch *s, u64 vec, u32 n_iov, u32 from, u32 want)
 {
 	u32 n = n_iov < IOVECS_FIRST ? n_iov : IOVECS_FIRST;
@@ -187,7 +199,7 @@ __noinline int copy_vector(struct scratch *s, u64 vec, u32 n_iov, u32 from, u32 
 	if (bpf_probe_read_user(w->first, n * sizeof(struct iovec), (void *)vec))
 		return -1;
 	if (!walk_one(0, s) && !walk_one(1, s) && n_iov > 2)
-		bpf_loop(IOVECS_MAX, walk_rest, &at, 0);
+		LOOP(i, IOVECS_MAX, walk_rest, &at, walk_bare(s, i));
 	s->ev.copied = w->done;
 	return w->err;
 }

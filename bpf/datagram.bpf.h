@@ -128,13 +128,26 @@ static long datagram_next(u32 i, struct pieces *p)
 	return p->err;
 }
 
+__weak __noinline int datagram_bare(struct scratch *s, u64 vec, u32 n, u32 i, u32 *err)
+{
+	struct pieces p = { .ev = (struct sonde_ev_datagram *)s, .vec = vec, .n = n };
+	long is_last;
+
+	if (!is_bare || !s || !err)
+		return 1;
+	is_last = datagram_next(i, &p);
+	*err = p.err;
+	return is_last;
+}
+
 static __always_inline int datagram_bytes(struct sonde_ev_datagram *ev, const struct user_bytes *ub)
 {
 	struct pieces p = { .ev = ev, .vec = ub->base, .n = ub->n_iov };
 
 	if (!ub->n_iov)
 		return datagram_piece(ev, ub->base, ev->len);
-	bpf_loop(IOVECS_MAX, datagram_next, &p, 0);
+	LOOP(i, IOVECS_MAX, datagram_next, &p,
+	     datagram_bare((struct scratch *)ev, p.vec, p.n, i, &p.err));
 	return p.err;
 }
 

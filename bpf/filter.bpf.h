@@ -3,17 +3,26 @@
 #ifndef FILTER_BPF_H
 #define FILTER_BPF_H
 
-#include "sonde.bpf.h"
+#include "loop.bpf.h"
 
 enum {
 	GLOB_TEXT_MAX = 256,
 	GLOB_STEPS = 600,
+	GLOB_MAX = sizeof(struct sonde_glob),
+	GLOBS_SIZE = 4 * SONDE_GLOBS * GLOB_MAX, /* the four lists, one behind the other */
 	CGROUP_DEPTH = 10,
 	CGROUP_NAME = 64,
 };
 
+/* Where the glob and the text have got to; the last star, and what it has swallowed: backtracking
+ * that far will do. */
+struct glob_at {
+	u32 g, t, star, mark;
+};
+
 struct glob_text {
 	char s[GLOB_TEXT_MAX + CGROUP_NAME]; /* room for the last part of a path to be cut */
+	struct glob_at at;		     /* of the match under way where loops are bare */
 };
 
 /* Too large for the stack, and not the CPU's, which another task may be given meanwhile: the text
@@ -25,46 +34,99 @@ struct {
 	__type(value, struct glob_text);
 } glob_texts SEC(".maps") __weak;
 
-/* One match under way. Loops are the kernel's own (bpf_loop): the verifier walks a step once. */
+/* One match under way. */
 struct glob_state {
 	const volatile struct sonde_glob *glob;
 	const struct glob_text *text;
-	u32 g, t; /* where the glob and the text have got to */
-	u32 star,
-		mark; /* the last star, and what it has swallowed; backtracking that far will do */
+	struct glob_at at;
 	bool matches;
 };
 
+enum { GLOB_GOES_ON, GLOB_FAILS, GLOB_MATCHES };
+
+/* One step, at these characters of the glob and of the text; 0: the end. */
+static __always_inline int glob_compare(char gc, char tc, struct glob_at *at)
+{
+	if (gc == '*') {
+		at->star = at->g++;
+		at->mark = at->t;
+	} else if (!tc) {
+		return gc ? GLOB_FAILS : GLOB_MATCHES;
+	} else if (gc == tc || gc == '?') {
+		at->g++;
+		at->t++;
+	} else if (at->star != ~0u) {
+		at->g = at->star + 1;
+		at->t = ++at->mark;
+	} else {
+		return GLOB_FAILS;
+	}
+	return GLOB_GOES_ON;
+}
+
+static __always_inline char glob_text_at(const struct glob_text *text, u32 t)
+{
+	return t < GLOB_TEXT_MAX ? text->s[t & (GLOB_TEXT_MAX - 1)] : 0;
+}
+
 static long glob_step(u32 i, struct glob_state *m)
 {
-	char gc = m->g < sizeof(m->glob->text) ? m->glob->text[m->g & (sizeof(m->glob->text) - 1)]
-					       : 0;
-	char tc = m->t < GLOB_TEXT_MAX ? m->text->s[m->t & (GLOB_TEXT_MAX - 1)] : 0;
+	u32 g = m->at.g;
+	char gc = g < GLOB_MAX ? m->glob->text[g & (GLOB_MAX - 1)] : 0;
+	int said = glob_compare(gc, glob_text_at(m->text, m->at.t), &m->at);
 
-	if (gc == '*') {
-		m->star = m->g++;
-		m->mark = m->t;
-	} else if (!tc) {
-		m->matches = !gc;
-		return 1;
-	} else if (gc == tc || gc == '?') {
-		m->g++;
-		m->t++;
-	} else if (m->star != ~0u) {
-		m->g = m->star + 1;
-		m->t = ++m->mark;
-	} else {
-		return 1;
-	}
-	return 0;
+	m->matches = said == GLOB_MATCHES;
+	return said != GLOB_GOES_ON;
+}
+
+/* The same where loops are bare: globs are told apart by their numbers among all. */
+__weak __noinline int glob_step_bare(struct glob_text *text, u32 number)
+{
+	const volatile char *globs = filter.comms[0].text;
+	char gc = 0;
+	u32 g;
+
+	if (!is_bare || !text)
+		return GLOB_FAILS;
+	g = text->at.g;
+	if (g < GLOB_MAX)
+		gc = globs[(number * GLOB_MAX + g) & (GLOBS_SIZE - 1)];
+	return glob_compare(gc, glob_text_at(text, text->at.t), &text->at);
+}
+
+__weak __noinline int glob_bare(struct glob_text *text, u32 number, u32 from)
+{
+	int said = GLOB_GOES_ON;
+
+	if (!is_bare || !text)
+		return false;
+	text->at = (struct glob_at){ .t = from, .star = ~0u };
+	for (u32 i = 0; i < GLOB_STEPS && said == GLOB_GOES_ON; i++)
+		said = glob_step_bare(text, number);
+	return said == GLOB_MATCHES;
+}
+
+static __always_inline bool glob_any_bare(const volatile struct sonde_glob *globs, u32 n,
+					  struct glob_text *text, u32 from)
+{
+	u32 first = globs - filter.comms;
+
+	for (u32 i = 0; i < SONDE_GLOBS; i++)
+		if (i < n && glob_bare(text, first + i, from))
+			return true;
+	return false;
 }
 
 /* Against the text from `from` on. */
 static __always_inline bool glob_any(const volatile struct sonde_glob *globs, u32 n,
-				     const struct glob_text *text, u32 from)
+				     struct glob_text *text, u32 from)
 {
+	if (is_bare)
+		return glob_any_bare(globs, n, text, from);
 	for (u32 i = 0; i < SONDE_GLOBS; i++) {
-		struct glob_state m = { .glob = &globs[i], .text = text, .t = from, .star = ~0u };
+		struct glob_state m = { .glob = &globs[i],
+					.text = text,
+					.at = { .t = from, .star = ~0u } };
 
 		if (i >= n)
 			break;
@@ -89,6 +151,17 @@ static long last_part_step(u32 i, struct last_part *l)
 	return !c;
 }
 
+__weak __noinline int last_part_bare(const struct glob_text *text)
+{
+	struct last_part last = { .text = text };
+	u32 i = 0;
+
+	if (is_bare && text)
+		while (i < GLOB_TEXT_MAX && !last_part_step(i, &last))
+			i++;
+	return last.from;
+}
+
 /* Full path, or its last part. */
 static __always_inline bool glob_any_path(const volatile struct sonde_glob *globs, u32 n,
 					  struct glob_text *text)
@@ -97,7 +170,10 @@ static __always_inline bool glob_any_path(const volatile struct sonde_glob *glob
 
 	if (glob_any(globs, n, text, 0))
 		return true;
-	bpf_loop(GLOB_TEXT_MAX, last_part_step, &last, 0);
+	if (is_bare)
+		last.from = last_part_bare(text);
+	else
+		bpf_loop(GLOB_TEXT_MAX, last_part_step, &last, 0);
 	return last.from && glob_any(globs, n, text, last.from);
 }
 

@@ -7,7 +7,7 @@
 #ifndef HEAD_BPF_H
 #define HEAD_BPF_H
 
-#include "sonde.bpf.h"
+#include "loop.bpf.h"
 
 enum {
 	HEAD_MAX = 8192,
@@ -149,23 +149,33 @@ struct head_walk {
 };
 
 /* Eight bytes at a time: is one of them the end of a line? */
-static long head_step(u32 i, struct head_walk *w)
+static __always_inline long head_look(struct head_room *r, struct head *h, u32 i)
 {
 	u32 at = i * 8;
-	u64 word = head_word_at(w->r, at), x = word ^ '\n' * ONES;
+	u64 word = head_word_at(r, at), x = word ^ '\n' * ONES;
 
 	if (!((x - ONES) & ~x & 0x80 * ONES))
 		return 0;
 	for (int k = 0; k < 8; k++)
-		if ((u8)(word >> 8 * k) == '\n' && head_line(w->r, &w->h, at + k))
+		if ((u8)(word >> 8 * k) == '\n' && head_line(r, h, at + k))
 			return 1;
 	return 0;
+}
+
+static long head_step(u32 i, struct head_walk *w)
+{
+	return head_look(w->r, &w->h, i);
+}
+
+__weak __noinline int head_bare(struct head_room *r, struct head *h, u32 i)
+{
+	return !is_bare || !r || !h || head_look(r, h, i);
 }
 
 static __always_inline void head_read(struct head_walk *w, u32 n)
 {
 	w->h.n = n;
-	bpf_loop((n + 7) / 8, head_step, w, 0);
+	LOOP(i, (n + 7) / 8, head_step, w, i >= HEAD_MAX / 8 || head_bare(w->r, &w->h, i));
 }
 
 #endif

@@ -201,6 +201,21 @@ static long used_add(u32 i, struct used *u)
 	return 0;
 }
 
+__weak __noinline int used_add_bare(struct used *u)
+{
+	return !is_bare || !u || used_add(0, u);
+}
+
+/* Apart as a whole: the verifier keeps each step's other way in mind until it has come to the end. */
+__weak __noinline int used_all_bare(struct used *u)
+{
+	u32 i = 0;
+
+	while (is_bare && i < THREADS_MAX && !used_add_bare(u))
+		i++;
+	return 0;
+}
+
 /* Into `u`, zero before: what all threads used, those on the list and those already let go of. A
  * thread that is let go of meanwhile would be in both sums or in none: the kernel counts such
  * moments. */
@@ -217,7 +232,10 @@ static __always_inline bool used_by(struct signal_struct *all, struct used *u)
 		u->read_bytes = all->ioac.read_bytes;
 		u->written_bytes = all->ioac.write_bytes;
 	}
-	bpf_loop(THREADS_MAX, used_add, u, 0);
+	if (is_bare)
+		used_all_bare(u);
+	else
+		bpf_loop(THREADS_MAX, used_add, u, 0);
 	return !(moment & 1) && moment == BPF_CORE_READ(all, stats_lock.seqcount.seqcount.sequence);
 }
 

@@ -160,6 +160,8 @@ const volatile struct sonde_filter filter __weak = {};
 const volatile __u32 is_syscall_tier __weak = 0;
 /* Plaintext of TLS is asked for. */
 const volatile __u32 is_tls_wanted __weak = 0;
+/* The kernel is older than Linux 5.17: loop.bpf.h. */
+const volatile __u32 is_bare __weak = 0;
 const volatile __u32 n_rings __weak = 1;
 const volatile __u32 ring_bytes __weak = 64 * 1024;
 /* The observer itself, in the root pid namespace; written by sonde_self at start. */

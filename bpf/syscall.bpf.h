@@ -270,6 +270,13 @@ static long message_add(u32 i, struct messages_at *at)
 	return 0;
 }
 
+__weak __noinline int message_add_bare(struct messages *m, u32 i)
+{
+	struct messages_at at = { m };
+
+	return !is_bare || !m || message_add(i, &at);
+}
+
 static __always_inline void placed_capture(struct placed *p)
 {
 	struct conn *c = conn_of((struct sock *)p->op.sk);
@@ -295,6 +302,13 @@ static long message_capture(u32 i, struct messages_at *at)
 		placed_capture(&m->at);
 	op->seq += op->len;
 	return 0;
+}
+
+__weak __noinline int message_capture_bare(struct messages *m, u32 i)
+{
+	struct messages_at at = { m };
+
+	return !is_bare || !m || message_capture(i, &at);
 }
 
 /* A send that failed leaves no start behind for the next. */
@@ -347,7 +361,7 @@ static __noinline void call_place(const struct call *call, struct messages *m, s
 		m->vec = call->vec;
 		m->n = call->ret;
 		m->total = 0;
-		bpf_loop(MESSAGES_MAX, message_add, &at, 0);
+		LOOP(i, MESSAGES_MAX, message_add, &at, message_add_bare(m, i));
 	}
 	if (!m->at.is_datagram)
 		place_found(&m->at.op, (struct sock *)m->at.op.sk, c, m->total);
@@ -372,7 +386,7 @@ static __always_inline int syscall_ended(struct call *call)
 	if (!m->n)
 		return 0;
 	if (call->is_many && !m->at.error)
-		bpf_loop(MESSAGES_MAX, message_capture, &at, 0);
+		LOOP(i, MESSAGES_MAX, message_capture, &at, message_capture_bare(m, i));
 	else
 		placed_capture(&m->at);
 	return 0;

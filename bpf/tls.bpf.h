@@ -202,8 +202,8 @@ __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_tex
 		return 0;
 	ev = &s->ev;
 	c = rest.c = &t->c;
-	dir = rest.dir = x->dir & 1;
-	rest.ub.base = x->base;
+	dir = rest.is.dir = x->dir & 1;
+	rest.is.ub.base = x->base;
 	ev->h.kind = SONDE_EV_DATA;
 	ev->h.flags = SONDE_F_TLS | (c->flags & CONN_FRESH ? SONDE_F_TLS_FRESH : 0) |
 		      (is_alone(task) ? SONDE_F_ALONE : 0);

@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "capture/bare.h"
+#include "capture/probe_bare.h"
 #include "capture/probe_parts.h"
 
 /* enum bpf_attach_type of Linux 6.6 and 6.13; the build's own headers may be older */
@@ -64,7 +67,7 @@ static void configure_propagate(const struct sonde_bpf *skel, const struct probe
 
 static struct sonde_bpf *configured(const struct probe *p, const struct probe_opts *opts)
 {
-	struct sonde_bpf *skel = sonde_bpf__open();
+	struct sonde_bpf *skel = p->is_bare ? probe_bare_open(bare_edit) : sonde_bpf__open();
 
 	if (!skel)
 		return NULL;
@@ -139,6 +142,21 @@ static void try_alone(struct probe *p, const struct probe_opts *opts, size_t i)
 	sonde_bpf__destroy(skel);
 }
 
+/* Has this kernel loops of its own (Linux 5.17)? Where it does not say, it has. */
+static bool has_loops(const struct btf *btf)
+{
+	int id = btf__find_by_name_kind(btf, "bpf_func_id", BTF_KIND_ENUM);
+	const struct btf_type *all = id < 0 ? NULL : btf__type_by_id(btf, (uint32_t)id);
+
+	for (uint32_t i = 0; all && i < btf_vlen(all); i++) {
+		const char *name = btf__name_by_offset(btf, btf_enum(all)[i].name_off);
+
+		if (name && !strcmp(name, "BPF_FUNC_loop"))
+			return true;
+	}
+	return !all;
+}
+
 /* The hooks that this kernel's description of itself lacks. False: one that is required. */
 static bool find_absent(struct probe *p)
 {
@@ -146,6 +164,8 @@ static bool find_absent(struct probe *p)
 	bool has_required = true;
 	char type[64];
 
+	if (btf && !has_loops(btf))
+		p->is_bare = true;
 	for (size_t i = 0; i < PROBE_FEATURES && btf; i++) {
 		if (!probe_is_of_tier(p, i) || strncmp(probe_features[i].hook, "tp_btf/", 7) != 0)
 			continue;
@@ -277,6 +297,7 @@ enum probe_error probe_load(struct probe *p, const struct probe_opts *opts, char
 	char why[256], also[256];
 
 	libbpf_set_print(on_libbpf);
+	p->is_bare = getenv("BPF_BARE") != NULL; /* for tests: docs/kernels.md */
 	if (opts->tier != PROBE_TIER_SYSCALL) {
 		first = load_tier(p, opts, PROBE_TIER_SOCKET, why, sizeof(why));
 		if (first == PROBE_OK)
@@ -293,7 +314,7 @@ enum probe_error probe_load(struct probe *p, const struct probe_opts *opts, char
 	second = load_tier(p, opts, PROBE_TIER_SYSCALL, also, sizeof(also));
 	if (second == PROBE_OK)
 		return second;
-	snprintf(err, size, "cannot observe: Linux 5.17 is the oldest that can work, and %s%s%s",
+	snprintf(err, size, "cannot observe: Linux 5.15 is the oldest that can work, and %s%s%s",
 		 first ? why : "", first ? ", and " : "", also);
 	return first == PROBE_TOO_OLD ? first : second;
 }

@@ -42,7 +42,8 @@ struct probe {
 	int stats_fd;
 	size_t ring_size;
 	bool is_tls;
-	bool is_go; /* the program for handovers is loaded */
+	bool is_go;   /* the program for handovers is loaded */
+	bool is_bare; /* the kernel has no loops of its own: probe_bare.h */
 	bool is_propagating;
 	char propagate_off[160]; /* why not */
 	char tls_off[160];	 /* why not */
