@@ -7,6 +7,7 @@ from collections import Counter
 
 from harness import golang
 from harness.case import case
+from harness.env import tool
 from harness.expect import Expect
 from harness.holdings import held_objects
 from harness.proc import Failure, free_port, until
