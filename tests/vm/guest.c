@@ -331,16 +331,11 @@ static void netem(void)
 	section("snmp", "/proc/net/snmp", 0, 0);
 }
 
-/* "bare=1" on the kernel's command line: what older kernels lack is done without, and a filter's
- * lists are gone through. */
+/* "bare=1" on the kernel's command line: what older kernels lack is done without. */
 static void bare(void)
 {
-	char *argv[] = { "/sonde", "tail", "--json",	     "--record", "/tmp/recording",
-			 "--exe",  "/l*d", "--capture-tier", "syscall",	 NULL };
-	char *load[] = { "/load", "client", NULL };
-
 	setenv("BPF_BARE", "1", 1);
-	watch_load("bare", argv, load);
+	watch("bare", "client", "--capture-tier", "syscall");
 	watch("tls-bare", "secure", "--capture-tier", "syscall");
 	unsetenv("BPF_BARE");
 }
