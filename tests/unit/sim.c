@@ -139,6 +139,17 @@ void sim_op(struct sim *s, uint64_t cookie, enum sonde_dir dir, struct slice byt
 	c->seq[dir] += (uint32_t)bytes.n;
 }
 
+void sim_op_front(struct sim *s, uint64_t cookie, enum sonde_dir dir, struct slice bytes, size_t n)
+{
+	struct sonde_ev_data *ev;
+
+	sim_op(s, cookie, dir, bytes);
+	ev = (struct sonde_ev_data *)s->recs[s->n - 1];
+	ev->copied = (uint32_t)n;
+	ev->tail = 0;
+	ev->h.size = (uint32_t)(sizeof(*ev) + n);
+}
+
 void sim_tx(struct sim *s, uint64_t cookie, const char *text)
 {
 	sim_op(s, cookie, SONDE_TX, slice_str(text));

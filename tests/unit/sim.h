@@ -56,6 +56,8 @@ void sim_open_at(struct sim *s, uint64_t cookie, enum sonde_role role, enum sond
 		 uint16_t flags, uint32_t tx_seq, uint32_t rx_seq);
 /* One operation. */
 void sim_op(struct sim *s, uint64_t cookie, enum sonde_dir dir, struct slice bytes);
+/* The same, of which the first n bytes were copied and none behind. */
+void sim_op_front(struct sim *s, uint64_t cookie, enum sonde_dir dir, struct slice bytes, size_t n);
 void sim_tx(struct sim *s, uint64_t cookie, const char *text);
 void sim_rx(struct sim *s, uint64_t cookie, const char *text);
 void sim_request(struct sim *s, uint64_t cookie, const char *text); /* by role */

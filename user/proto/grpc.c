@@ -42,10 +42,11 @@ enum {
 
 void grpc_walk(struct grpc_side *g, struct slice in, uint32_t *messages)
 {
-	while (in.n) {
+	while (in.n && !g->is_none) {
 		size_t n = g->left < in.n ? g->left : in.n;
 
 		if (!n) {
+			g->is_none = !g->n && in.p[0] > 1; /* compressed or not */
 			if (g->n) /* behind the byte that says whether it is compressed */
 				g->size = g->size << 8 | in.p[0];
 			n = 1;

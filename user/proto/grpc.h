@@ -12,6 +12,7 @@ struct grpc_side {
 	uint32_t left; /* bytes of the message at hand still to come */
 	uint32_t size; /* as far as the prefix was read */
 	uint8_t n;     /* bytes read of the prefix */
+	bool is_none;  /* what should have been one was no message: nothing further is read */
 };
 
 /* Takes the bytes of a call that are there, counts the messages that begin in them. */

@@ -281,8 +281,8 @@ static ssize_t parse_messages(struct http2 *st, enum proto_dir dir, struct slice
 		struct grpc_side *g = &stream->grpc[dir];
 
 		grpc_walk(g, (struct slice){ in.p + used, there }, &out->messages);
-		skip = g->left < s->data_left ? g->left : s->data_left;
-		g->left -= (uint32_t)skip;
+		skip = g->left < s->data_left && !g->is_none ? g->left : s->data_left;
+		g->left -= skip < g->left ? (uint32_t)skip : g->left;
 		out->id = s->data_id;
 		out->body_bytes = there + skip;
 	} else {
@@ -521,9 +521,13 @@ static int http2_gap(void *state, enum proto_dir dir, uint64_t len)
 
 static size_t http2_resync(void *state, enum proto_dir dir, struct slice in)
 {
-	struct http2_side *s = &((struct http2 *)state)->side[dir];
+	struct http2 *st = state;
+	struct http2_side *s = &st->side[dir];
 	size_t at = http2_find_frame(in, dir, frame_max(s), s->phase == HTTP2_FAILED);
 
+	if (at == in.n && s->phase != HTTP2_FAILED &&
+	    http2_stream_get(&st->streams, http2_bulk_of(in, dir, frame_max(s))))
+		at = 0;
 	if (at < in.n) {
 		s->phase = HTTP2_FRAMES;
 		s->walked = s->seen = 0;

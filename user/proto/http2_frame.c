@@ -184,3 +184,15 @@ size_t http2_find_frame(struct slice in, enum proto_dir dir, uint32_t frame_max,
 	}
 	return in.n;
 }
+
+uint32_t http2_bulk_of(struct slice in, enum proto_dir dir, uint32_t frame_max)
+{
+	struct http2_frame f;
+
+	if (in.n < HTTP2_FRAME_HEAD || in.p[5] & 0x80)
+		return 0;
+	http2_frame_read(in.p, &f);
+	if (f.type != NGHTTP2_DATA || f.len < HTTP2_BULK)
+		return 0;
+	return http2_frame_may_be(&f, dir, frame_max) ? f.id : 0;
+}
