@@ -514,8 +514,10 @@ static __always_inline void tls_failed(u32 dir, const struct conn *c)
 	t = c && c->tls_ssl == th->ssl ? tls_session_at(c) : NULL;
 	if (t && th->call == TLS_WRITE) {
 		th->is_nested = 1;
+		/* tried once more in vain, it stands where it stood */
+		if (!(t->is_blocked || t->tx_left) || th->done > t->tx_done)
+			t->tx_done = th->done;
 		t->is_blocked = 1;
-		t->tx_done = th->done;
 	}
 }
 
