@@ -33,6 +33,12 @@ while read -r flag default; do
 done < <("$sonde" help markdown | sed 's/\\|/:/g; s/`//g' |
 	awk -F ' *[|] *' '/^[|] --/ && $4 { sub(/ .*/, "", $2); print $2, $4 }')
 
+# what a host has to hold; without debug information at most 2 MiB
+bare=$(mktemp)
+strip -o "$bare" "$sonde" && [ "$(stat -c %s "$bare")" -le $((2 << 20)) ]
+verdict "the program is over 2 MiB" $?
+rm -f "$bare"
+
 if command -v man >/dev/null; then
 	[ -z "$(LC_ALL=C.UTF-8 MANROFFSEQ= MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z \
 		docs/sonde.8 2>&1 >/dev/null)" ]

@@ -74,7 +74,7 @@ static void edit(void *elf)
  * and libbpf takes it. */
 static void test_kernel_is_not_named(void **state)
 {
-	struct sonde_bpf *skel = probe_bare_open(edit);
+	struct sonde_bpf *skel = probe_skel_open(edit);
 
 	assert_non_null(skel);
 	assert_true(before.n_calls > 0 && before.n_addresses > 0);

@@ -78,7 +78,7 @@ static void edit(void *elf)
 
 static int load_alone(const char *name, bool is_bare, int level, char *log)
 {
-	struct sonde_bpf *skel = is_bare ? probe_bare_open(edit) : sonde_bpf__open();
+	struct sonde_bpf *skel = probe_skel_open(is_bare ? edit : NULL);
 	struct bpf_program *p;
 	int err;
 
@@ -127,7 +127,7 @@ static void measure(const char *name, bool is_bare, char *log)
 /* What is named, or all there is. */
 int main(int argc, char **argv)
 {
-	struct sonde_bpf *all = sonde_bpf__open();
+	struct sonde_bpf *all = probe_skel_open(NULL);
 	char *log = malloc(LOG_SIZE);
 	struct bpf_program *p;
 	bool is_bare = getenv("bare");

@@ -23,11 +23,14 @@ static int open_edited(struct sonde_bpf *skel, void (*edit)(void *elf))
 	return err;
 }
 
-struct sonde_bpf *probe_bare_open(void (*edit)(void *elf))
+struct sonde_bpf *probe_skel_open(void (*edit)(void *elf))
 {
-	struct sonde_bpf *skel = calloc(1, sizeof(*skel));
+	struct sonde_bpf *skel;
 	int err;
 
+	if (!edit)
+		return sonde_bpf__open();
+	skel = calloc(1, sizeof(*skel));
 	if (!skel)
 		return NULL;
 	err = sonde_bpf__create_skeleton(skel);

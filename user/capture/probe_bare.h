@@ -6,8 +6,9 @@
 #include "sonde_abi.h"
 #include "sonde.skel.h"
 
-/* Opens the object as `edit` leaves it: bare_edit(), or more than that. As sonde_bpf__open(): NULL
- * and errno on failure, else the caller's to destroy. */
-struct sonde_bpf *probe_bare_open(void (*edit)(void *elf));
+/* Opens the object; where `edit` is given as that leaves it: bare_edit(), or more than that. NULL
+ * and errno on failure, else the caller's to destroy. Every file that calls sonde_bpf__open() has
+ * an object of its own in it, of 0.7 MiB. */
+struct sonde_bpf *probe_skel_open(void (*edit)(void *elf));
 
 #endif

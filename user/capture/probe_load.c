@@ -67,7 +67,7 @@ static void configure_propagate(const struct sonde_bpf *skel, const struct probe
 
 static struct sonde_bpf *configured(const struct probe *p, const struct probe_opts *opts)
 {
-	struct sonde_bpf *skel = p->is_bare ? probe_bare_open(bare_edit) : sonde_bpf__open();
+	struct sonde_bpf *skel = probe_skel_open(p->is_bare ? bare_edit : NULL);
 
 	if (!skel)
 		return NULL;
