@@ -115,7 +115,7 @@ def churn_of_processes(e):
         held.append(held_again(s, held[0]) if held else Holdings(s))
     total = sum(rounds)
     figures(e, m, sent=total, missed=missed(s), rate=round(n / took), seconds=took,
-            counted=sum(m.requests("client", ng.port).values()))
+            counted=sum(m.requests("client", ng.port).values()) - WARM)
     s.end()
     found = lost(m) + difference(
         "access log", Counter({("GET", "/brief", 200): total, ("GET", "/ok", 200): WARM}),
