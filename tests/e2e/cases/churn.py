@@ -106,7 +106,7 @@ def churn_of_processes(e):
     programs = names(e, 8)
     s = Sonde(e, "run", "--server-address", "on", "--port", ng.port).wait_ready()
     # those that are gone are remembered up to a cap, which the first round reaches
-    rounds = e.amount([8800, 1600], [10000, 60000])
+    rounds = e.amount([8800, 1600], [60000, 60000])
     held = []
     warm(e, s, ng.port)
     for n in rounds:
