@@ -25,7 +25,7 @@ enum {
 	HTTP2_TABLE_FIRST = 4096,    /* its size until the encoder says otherwise */
 	HTTP2_STREAMS_MAX = 2048,    /* open on a connection */
 	HTTP2_RESYNC_KEEP = 1024,    /* frames of heads are shorter */
-	HTTP2_BULK = 4096,	     /* DATA that the kernel may leave out */
+	HTTP2_BULK = 4096,	     /* DATA that is large */
 	HTTP2_ID_MASK = 0x7fffffff,
 };
 
@@ -106,8 +106,8 @@ bool http2_frame_may_be(const struct http2_frame *f, enum proto_dir dir, uint32_
 int http2_detect(struct slice first, enum proto_dir dir);
 /* Offset, at least `least`, where frames follow each other; in.n when nowhere. */
 size_t http2_find_frame(struct slice in, enum proto_dir dir, uint32_t frame_max, size_t least);
-/* The stream of which large DATA begins here, whose rest the kernel may have left out; 0: none.
- * Where frames were lost and the stream is open it is one: 9 bytes agree. */
+/* The stream of which large DATA begins here, whose end need not be there; 0: none. Where frames
+ * were lost and the stream is open it is one: 9 bytes agree. */
 uint32_t http2_bulk_of(struct slice in, enum proto_dir dir, uint32_t frame_max);
 
 /* hpack */
