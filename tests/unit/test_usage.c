@@ -42,6 +42,22 @@ static void test_threads_of_the_kernel(void **state)
 	assert_true(u.is_kernel);
 }
 
+/* Nobody has waited for it; but one whose first thread alone has ended goes on. */
+static void test_ended(void **state)
+{
+	struct usage u = { 0 };
+
+	assert_true(usage_stat(slice_str("2 (x) Z 1 0 0 0 -1 0 0 0 0 0 7 3 0 0 20 0 1 0 1 0 0"),
+			       100, 4096, &u));
+	assert_true(u.is_over);
+	assert_true(usage_stat(slice_str("2 (x) Z 1 0 0 0 -1 0 0 0 0 0 7 3 0 0 20 0 2 0 1 0 0"),
+			       100, 4096, &u));
+	assert_false(u.is_over);
+	assert_true(usage_stat(slice_str("2 (Z) S 1 0 0 0 -1 0 0 0 0 0 7 3 0 0 20 0 1 0 1 0 0"),
+			       100, 4096, &u));
+	assert_false(u.is_over);
+}
+
 static void test_status(void **state)
 {
 	static const char text[] = "Name:\tx\nVmSwap:\t      12 kB\nvoluntary_ctxt_switches:\t5\n"
@@ -133,9 +149,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stat),	     cmocka_unit_test(test_threads_of_the_kernel),
-		cmocka_unit_test(test_status),	     cmocka_unit_test(test_io),
-		cmocka_unit_test(test_what_is_none), cmocka_unit_test(test_cut_anywhere),
-		cmocka_unit_test(test_end),
+		cmocka_unit_test(test_ended),	     cmocka_unit_test(test_status),
+		cmocka_unit_test(test_io),	     cmocka_unit_test(test_what_is_none),
+		cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

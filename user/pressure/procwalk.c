@@ -231,6 +231,8 @@ static void look_at(struct procwalk *w, uint32_t tgid, uint64_t now_ns)
 		return;
 	if (!usage_read(w->opts.proc, tgid, &u) || u.is_kernel)
 		return;
+	if (u.is_over && (!p || p->gone_ns)) /* its end told all, or will */
+		return;
 	if (p && (p->gone_ns || p->usage.start_ns != u.start_ns)) {
 		/* another one of the same number */
 		die(p, now_ns);

@@ -23,14 +23,15 @@ bool usage_stat(struct slice text, uint64_t ticks_per_s, uint64_t page_size, str
 {
 	const uint8_t *open = memchr(text.p, '(', text.n), *close = memrchr(text.p, ')', text.n);
 	uint64_t tick_ns = NS_PER_S / (ticks_per_s ? ticks_per_s : 100);
-	struct slice rest;
+	struct slice rest, state;
 
 	if (!open || !close || close < open)
 		return false;
 	slice_copy(out->comm, sizeof(out->comm),
 		   (struct slice){ open + 1, (size_t)(close - open - 1) });
 	rest = (struct slice){ close + 1, text.n - (size_t)(close + 1 - text.p) };
-	text_skip(&rest, 6);
+	state = text_word(&rest);
+	text_skip(&rest, 5);
 	out->is_kernel = text_u64(text_word(&rest)) & KERNEL_THREAD;
 	out->minor_faults = text_u64(text_word(&rest));
 	text_skip(&rest, 1);
@@ -40,6 +41,9 @@ bool usage_stat(struct slice text, uint64_t ticks_per_s, uint64_t page_size, str
 	out->system_ns = text_u64(text_word(&rest)) * tick_ns;
 	text_skip(&rest, 4);
 	out->threads = text_u64(text_word(&rest));
+	/* a first thread that ended before the others is called so, too */
+	out->is_over =
+		out->threads <= 1 && (slice_eq(state, SLICE("Z")) || slice_eq(state, SLICE("X")));
 	text_skip(&rest, 1);
 	out->start_ns = text_u64(text_word(&rest)) * tick_ns;
 	out->virtual_bytes = text_u64(text_word(&rest));

@@ -19,6 +19,7 @@ struct usage {
 	uint64_t descriptors;
 	char comm[16];
 	bool is_kernel;	       /* a thread of the kernel's */
+	bool is_over;	       /* it has ended, and nobody has waited for it yet */
 	bool has_io;	       /* its input and output could be read: that takes rights */
 	bool ignores_children; /* they end without being waited for */
 	bool has_descriptors;

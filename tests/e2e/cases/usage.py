@@ -54,16 +54,20 @@ def close(what, got, truth, slack):
 
 @case(group=None, limit=60)
 def usage_of_processes_that_end(e):
-    """CPU and disk of each run are in its service's sums, whether a walk met it or not, and of all its
-    threads, whichever the kernel ends last."""
+    """CPU and disk of each run are in its service's sums, whether a walk met it or not, of all its
+    threads, whichever the kernel ends last, and once, though nobody waits for it yet."""
     script = e.write("burnt.py", BURN)
     s = Sonde(e, "run", "--comm", "python3*").wait_ready()
     quiet(1.5)  # what is older than sonde is known
     cpu = written = 0
     runs = ((0.3, 0), (2.0, 0), (6.5, 0), (0.5, 1), (0.5, 7))
-    for n, (seconds, threads) in enumerate(runs):
+
+    def burn(n, seconds, threads):
         pid = os.spawnv(os.P_NOWAIT, "/usr/bin/python3",
                         ["python3", script, str(seconds), e.path(f"out{n}"), str(threads)])
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return pid
+    for pid in [burn(n, *run) for n, run in enumerate(runs)]:
         _, status, used = os.wait4(pid, 0)
         if os.waitstatus_to_exitcode(status) != 7:
             raise Failure(f"the burner ended with {status}")
