@@ -25,10 +25,20 @@ static const struct service *service_of(void *ctx, uint32_t tgid)
 	return tgid == 4 ? NULL : tgid == 2 ? &other : &shop;
 }
 
+static uint64_t told_sent, told_received; /* of process 1 */
+
+static void on_bytes(void *ctx, uint32_t tgid, uint64_t sent, uint64_t received)
+{
+	assert_int_equal(tgid, 1);
+	told_sent += sent;
+	told_received += received;
+}
+
 static int setup(void **state)
 {
 	st = series_store_new(0);
 	tcp = tcp_new(&(struct tcp_opts){ .store = st, .service_of = service_of });
+	told_sent = told_received = 0;
 	return 0;
 }
 
@@ -236,6 +246,30 @@ static void test_forgotten(void **state)
 	assert_int_equal(value(METRIC_TCP_BYTES, "shop", "transmit"), 75);
 }
 
+/* A process is told of once for all that its connections moved, in whatever role, and of what came
+ * last before the sums were forgotten. */
+static void test_bytes_of_a_process(void **state)
+{
+	struct sonde_tcp now = { .bytes = { 100, 20 } }, more = { .bytes = { 107, 20 } };
+
+	tcp_free(tcp);
+	tcp = tcp_new(
+		&(struct tcp_opts){ .store = st, .service_of = service_of, .on_bytes = on_bytes });
+	round_of(&client, &now, SECOND);
+	round_of(&server, &now, SECOND);
+	round_of(&client, &now, 2 * SECOND);
+	assert_int_equal(told_sent, 200);
+	assert_int_equal(told_received, 40);
+	round_of(&client, &more, 3 * SECOND);
+	tcp_begin(tcp, 90 * SECOND);
+	assert_false(tcp_take(tcp, &client, &more));
+	now.bytes[SONDE_TX] = 109;
+	now.bytes[SONDE_RX] = 21;
+	tcp_take_last(tcp, &client, &more, &now);
+	assert_int_equal(told_sent, 209);
+	assert_int_equal(told_received, 41);
+}
+
 /* Of a process that nobody knows nothing is told. */
 static void test_nobodys(void **state)
 {
@@ -322,9 +356,10 @@ static void test_disks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_growth),  TEST(test_less_than_nothing), TEST(test_peers),
-		TEST(test_open),    TEST(test_forgotten),	  TEST(test_crowd),
-		TEST(test_nobodys), TEST(test_listeners),	  TEST(test_disks),
+		TEST(test_growth),  TEST(test_less_than_nothing),  TEST(test_peers),
+		TEST(test_open),    TEST(test_forgotten),	   TEST(test_crowd),
+		TEST(test_nobodys), TEST(test_bytes_of_a_process), TEST(test_listeners),
+		TEST(test_disks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,12 +129,20 @@ static int open_procwalk(struct stats *s, const struct config *c)
 	return s->procwalk ? 0 : -ENOMEM;
 }
 
+static void on_bytes(void *ctx, uint32_t tgid, uint64_t sent, uint64_t received)
+{
+	const struct stats *s = ctx;
+
+	procwalk_network(s->procwalk, tgid, sent, received);
+}
+
 static int open_tallies(struct stats *s)
 {
 	s->tallies = tallies_new(s->probe, &(struct tcp_opts){
 						   .store = red_store(s->red),
 						   .service_of = service_of,
 						   .addresses = s->pipeline->opts.addresses,
+						   .on_bytes = on_bytes,
 						   .ctx = s,
 					   });
 	return s->tallies ? 0 : -ENOMEM;
@@ -267,10 +275,10 @@ struct series_store *stats_collect(struct stats *s, uint64_t now_ns)
 	health_publish(s, store, now_ns);
 	if (s->publish)
 		s->publish(s->publish_ctx, store, now_ns);
-	if (s->procwalk)
-		procwalk_publish(s->procwalk, now_ns);
 	if (s->tallies)
 		tallies_publish(s->tallies, now_ns);
+	if (s->procwalk)
+		procwalk_publish(s->procwalk, now_ns);
 	if (s->probe)
 		host_publish("/proc", store, now_ns);
 	return store;

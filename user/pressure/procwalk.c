@@ -42,6 +42,9 @@ void procwalk_free(struct procwalk *w)
 		free(value);
 	for (size_t i = 0; map_next(&w->inherited, &i, &key, &value);)
 		free(value);
+	for (size_t i = 0; map_next(&w->network, &i, &key, &value);)
+		free(value);
+	map_free(&w->network);
 	map_free(&w->inherited);
 	map_free(&w->walked);
 	map_free(&w->services);
@@ -154,6 +157,7 @@ static void forget(struct procwalk *w, struct walked *p)
 {
 	map_del(&w->walked, p->tgid);
 	free(map_del(&w->inherited, p->tgid));
+	free(map_del(&w->network, p->tgid));
 	p->sums->held--;
 	free(p);
 }
@@ -285,6 +289,39 @@ static void sweep_processes(struct procwalk *w, uint64_t now_ns)
 		forget(w, gone[--n]);
 }
 
+/* Of processes that ended before any walk has met them. */
+static void sweep_network(struct procwalk *w)
+{
+	uint64_t gone[SWEPT_MAX], key;
+	size_t n = 0;
+	void *value;
+
+	for (size_t i = 0; map_next(&w->network, &i, &key, &value);) {
+		const struct moved *m = value;
+
+		if (m->walk + 1 < w->walk && !map_get(&w->walked, key) && n < SWEPT_MAX)
+			gone[n++] = key;
+	}
+	while (n > 0)
+		free(map_del(&w->network, gone[--n]));
+}
+
+void procwalk_network(struct procwalk *w, uint32_t tgid, uint64_t sent, uint64_t received)
+{
+	struct moved *m = map_get(&w->network, tgid);
+
+	if (!m) {
+		m = w->network.n < WALKED_MAX ? calloc(1, sizeof(*m)) : NULL;
+		if (!m || map_put(&w->network, tgid, m) < 0) {
+			free(m);
+			return; /* as little as a walk would have found room for it */
+		}
+	}
+	m->sent += sent;
+	m->received += received;
+	m->walk = w->walk;
+}
+
 /* After the last of their processes. */
 static void sweep_services(struct procwalk *w, uint64_t now_ns)
 {
@@ -326,6 +363,7 @@ void procwalk_turn(struct procwalk *w, uint64_t now_ns, uint64_t budget_ns)
 			w->dir = NULL;
 			sweep_processes(w, now_ns);
 			sweep_services(w, now_ns);
+			sweep_network(w);
 			w->has_walked = true;
 			return;
 		}

@@ -41,6 +41,13 @@ struct inherited {
 	uint64_t read_bytes, written_bytes;
 };
 
+/* What went through a process's connections since we look; it may be told before a walk has met the
+ * process, and after its end. */
+struct moved {
+	uint64_t sent, received;
+	uint32_t walk; /* under way when it was told last */
+};
+
 struct procwalk {
 	struct procwalk_opts opts;
 	struct stalls_source *stalls; /* NULL: control groups have no such figures here */
@@ -48,6 +55,7 @@ struct procwalk {
 	struct map walked;	      /* by process number: owned struct walked */
 	struct map services;	      /* by service's id: owned struct sums */
 	struct map inherited;	      /* by process number: owned struct inherited, not come yet */
+	struct map network;	      /* by process number: owned struct moved */
 	struct walked **order;
 	size_t n_order;
 	uint64_t began_ns;

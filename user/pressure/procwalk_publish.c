@@ -8,10 +8,10 @@
 
 /* Series of single processes: those not written in a publication are dropped. */
 static const enum metric_id of_process[] = {
-	METRIC_PROCESS_CPU,	 METRIC_PROCESS_MEMORY,	 METRIC_PROCESS_VIRTUAL,
-	METRIC_PROCESS_SWAP,	 METRIC_PROCESS_DISK_IO, METRIC_PROCESS_FAULTS,
-	METRIC_PROCESS_SWITCHES, METRIC_PROCESS_THREADS, METRIC_PROCESS_DESCRIPTORS,
-	METRIC_PROCESS_UPTIME,
+	METRIC_PROCESS_CPU,	 METRIC_PROCESS_MEMORY,	    METRIC_PROCESS_VIRTUAL,
+	METRIC_PROCESS_SWAP,	 METRIC_PROCESS_DISK_IO,    METRIC_PROCESS_FAULTS,
+	METRIC_PROCESS_SWITCHES, METRIC_PROCESS_THREADS,    METRIC_PROCESS_DESCRIPTORS,
+	METRIC_PROCESS_UPTIME,	 METRIC_PROCESS_NETWORK_IO,
 };
 
 struct publication {
@@ -34,6 +34,7 @@ static void put(struct publication *p, enum metric_id id, const char *kind, uint
 static void put_process(struct publication *p, const struct walked *of)
 {
 	const struct usage *u = &of->usage;
+	const struct moved *m = map_get(&p->w->network, of->tgid);
 	uint64_t boot_ns = clock_ns(CLOCK_BOOTTIME);
 
 	put(p, METRIC_PROCESS_CPU, "user", u->user_ns);
@@ -45,6 +46,10 @@ static void put_process(struct publication *p, const struct walked *of)
 	if (u->has_io) {
 		put(p, METRIC_PROCESS_DISK_IO, "read", u->read_bytes);
 		put(p, METRIC_PROCESS_DISK_IO, "write", u->written_bytes);
+	}
+	if (m) {
+		put(p, METRIC_PROCESS_NETWORK_IO, "transmit", m->sent);
+		put(p, METRIC_PROCESS_NETWORK_IO, "receive", m->received);
 	}
 	if (of->gone_ns)
 		return;

@@ -218,6 +218,13 @@ static void add_growth(const struct taking *k, const struct sonde_tcp *last,
 	add(k, METRIC_TCP_RETRANSMITS, &SLICE("transmit"), now->retransmits - last->retransmits);
 }
 
+static void tell_bytes(const struct tcp *t, uint32_t tgid, const __u64 last[2], const __u64 now[2])
+{
+	if (t->opts.on_bytes && memcmp(last, now, 2 * sizeof(now[0])) != 0)
+		t->opts.on_bytes(t->opts.ctx, tgid, now[SONDE_TX] - last[SONDE_TX],
+				 now[SONDE_RX] - last[SONDE_RX]);
+}
+
 static struct series *gauge(const struct taking *k, enum metric_id id, uint32_t role)
 {
 	const struct slice name = role == SONDE_ROLE_SERVER ? SLICE("server") : SLICE("client");
@@ -284,6 +291,7 @@ bool tcp_take(struct tcp *t, const struct sonde_tcp_key *key, const struct sonde
 		free(map_del(&t->tallies, hash));
 		return false;
 	}
+	tell_bytes(t, key->tgid, of->last.bytes, now->bytes);
 	k.service = t->opts.service_of(t->opts.ctx, key->tgid);
 	if (k.service) {
 		name_peer(t, key, &text, k.peer);
@@ -301,6 +309,7 @@ void tcp_take_last(struct tcp *t, const struct sonde_tcp_key *key, const struct 
 	struct taking k = { .t = t, .service = t->opts.service_of(t->opts.ctx, key->tgid) };
 	struct red_text text;
 
+	tell_bytes(t, key->tgid, taken->bytes, now->bytes);
 	if (!k.service)
 		return;
 	name_peer(t, key, &text, k.peer);

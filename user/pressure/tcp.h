@@ -23,6 +23,8 @@ struct tcp_opts {
 	const struct service *(*service_of)(void *ctx, uint32_t tgid);
 	/* What servers' addresses are called; borrowed; NULL: nobody knows. */
 	const struct addresses *addresses;
+	/* Told of each process so many bytes more; NULL: nobody asks. */
+	void (*on_bytes)(void *ctx, uint32_t tgid, uint64_t sent, uint64_t received);
 	void *ctx;
 };
 

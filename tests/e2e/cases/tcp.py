@@ -110,6 +110,8 @@ def tcp_over_a_wire_that_loses(e):
         for way in ("transmit", "receive"):
             same_when_walked(s, f"{service}'s bytes, {way}", lambda m: total(
                 m, "sonde_tcp_bytes_total", service, direction=way), truth[way])
+            same_when_walked(s, f"bytes of {service}'s process, {way}", lambda m: total(
+                m, "process_network_io_bytes_total", service, network_io_direction=way), truth[way])
     before = s.metrics()
     until(lambda: all(round_trips(s.metrics(), service, peer)[1] >
                       round_trips(before, service, peer)[1] for service, _, peer in ends), WALK, "walk")
@@ -140,6 +142,9 @@ def tcp_over_a_wire_that_loses(e):
             same(f"{service}'s bytes once closed, {way}",
                  total(s.metrics(), "sonde_tcp_bytes_total", service, direction=way),
                  e.figures[service][way])
+            same(f"bytes of {service}'s process once it has ended, {way}", total(
+                s.metrics(), "process_network_io_bytes_total", service, network_io_direction=way),
+                e.figures[service][way])
     s.end()
 
 
