@@ -9,6 +9,7 @@
 #include <err.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -308,6 +309,16 @@ static void conn_end(struct conn *c)
 	free(c->in);
 }
 
+/* As every server of gRPC has it: else the end of each answer waits for the acknowledgement of its
+ * head, which the client delays by 40 ms. */
+static int accept_at_once(int listener)
+{
+	int fd = accept(listener, NULL, NULL), on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}
+
 static int listen_on(uint16_t port)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET,
@@ -335,8 +346,8 @@ int main(int argc, char **argv)
 		nfds_t before = n;
 
 		if (fds[0].revents && n < CONNS_MAX) {
-			conns[n] = (struct conn){ .fd = accept(fds[0].fd, NULL, NULL),
-						  .counts = &counts };
+			conns[n] =
+				(struct conn){ .fd = accept_at_once(fds[0].fd), .counts = &counts };
 			n += conns[n].fd >= 0;
 		}
 		for (nfds_t i = before; i-- > 0;) {
