@@ -385,19 +385,19 @@ __noinline int submit_more(struct scratch *s, struct conn *c, u32 dir)
 	return 0;
 }
 
-/* What of an operation is behind its first record, in records of its own. */
-struct rest {
+/* What a loop is given has to be on the stack. */
+struct rest_at {
 	struct scratch *s;
 	struct conn *c;
-	struct rest_is is;
 };
 
 enum { REST_MAX = 31 }; /* records: 1 MiB with the first, more than a socket takes at once */
 
-static __always_inline long copy_more(struct scratch *s, struct conn *c, struct rest_is *r,
-				      bool is_vector)
+/* What of an operation is behind its first record, in records of its own. */
+static __always_inline long copy_more(struct scratch *s, struct conn *c, bool is_vector)
 {
 	struct sonde_ev_data *ev = &s->ev;
+	struct rest *r = &s->rest;
 	u32 dir = r->dir & 1, n = r->len - r->at;
 	long err;
 
@@ -422,35 +422,35 @@ static __always_inline long copy_more(struct scratch *s, struct conn *c, struct 
 	return r->at >= r->len;
 }
 
-static long copy_next(u32 i, struct rest *r)
+static long copy_next(u32 i, struct rest_at *at)
 {
-	return copy_more(r->s, r->c, &r->is, r->is.ub.n_iov);
+	return copy_more(at->s, at->c, at->s->rest.ub.n_iov);
 }
 
 /* Of one buffer: plaintext comes by more calls than the kernel lets a vector follow on. */
-static long copy_next_plain(u32 i, struct rest *r)
+static long copy_next_plain(u32 i, struct rest_at *at)
 {
-	return copy_more(r->s, r->c, &r->is, false);
+	return copy_more(at->s, at->c, false);
 }
 
 __weak __noinline int copy_bare(struct scratch *s, struct conn *c)
 {
-	return !is_bare || !s || !c || copy_more(s, c, &s->rest, s->rest.ub.n_iov);
+	return !is_bare || !s || !c || copy_more(s, c, s->rest.ub.n_iov);
 }
 
 __weak __noinline int copy_bare_plain(struct scratch *s, struct conn *c)
 {
-	return !is_bare || !s || !c || copy_more(s, c, &s->rest, false);
+	return !is_bare || !s || !c || copy_more(s, c, false);
 }
 
-static __always_inline void copy_rest(struct rest *r, bool is_plain)
+static __always_inline void copy_rest(struct scratch *s, struct conn *c, bool is_plain)
 {
-	if (is_bare)
-		r->s->rest = r->is;
+	struct rest_at at = { s, c };
+
 	if (is_plain)
-		LOOP(i, REST_MAX, copy_next_plain, r, copy_bare_plain(r->s, r->c));
+		LOOP(i, REST_MAX, copy_next_plain, &at, copy_bare_plain(s, c));
 	else
-		LOOP(i, REST_MAX, copy_next, r, copy_bare(r->s, r->c));
+		LOOP(i, REST_MAX, copy_next, &at, copy_bare(s, c));
 }
 
 /* Does the connection begin with HTTP/2's preface? */
@@ -461,37 +461,37 @@ static __always_inline bool is_preface(const struct scratch *s)
 
 /* The bytes of ours go with the operation's first record, and what follows is so much further. One
  * that begins within a message, where none can be, says nothing of them. */
-static __always_inline void tell_injected(struct rest *r, u32 from)
+static __always_inline void tell_injected(struct scratch *s, u32 from)
 {
-	struct sonde_ev_data *ev = &r->s->ev;
+	struct sonde_ev_data *ev = &s->ev;
 	u32 at = ev->copied + ev->tail;
 
 	asm volatile("" : "+r"(at));
 	if (from || at > SONDE_COPY_MAX + SONDE_TAIL_MAX ||
-	    !injected_take((struct sonde_injected *)(r->s->bytes + at))) {
+	    !injected_take((struct sonde_injected *)(s->bytes + at))) {
 		ev->h.flags &= ~SONDE_F_INJECTED;
 		ev->seq += SONDE_INJECTED_LEN;
 	} else {
 		ev->len += SONDE_INJECTED_LEN;
 	}
-	r->is.seq += SONDE_INJECTED_LEN;
+	s->rest.seq += SONDE_INJECTED_LEN;
 }
 
 /* What was copied of an operation, from `from` on, and where all of it is wanted, what follows. */
-static __always_inline void submit_whole(struct rest *r, u32 from, bool is_plain)
+static __always_inline void submit_whole(struct scratch *s, struct conn *c, u32 from, bool is_plain)
 {
-	struct scratch *s = r->s;
 	struct sonde_ev_data *ev = &s->ev;
+	struct rest *r = &s->rest;
 
-	if (!r->c->is_framed && is_preface(s))
-		r->c->is_framed = true;
-	r->is.at = from + ev->copied;
-	r->is.seq = ev->seq;
-	r->is.len = ev->len;
+	if (!c->is_framed && is_preface(s))
+		c->is_framed = true;
+	r->at = from + ev->copied;
+	r->seq = ev->seq;
+	r->len = ev->len;
 	if (ev->copied != SONDE_COPY_MAX || !ev->tail)
 		s->whole = false;
 	if (s->whole) {
-		ev->len = r->is.at;
+		ev->len = r->at;
 		ev->tail = 0;
 	}
 	if (from && ev->copied) {
@@ -500,12 +500,12 @@ static __always_inline void submit_whole(struct rest *r, u32 from, bool is_plain
 		ev->len -= from;
 	}
 	if (is_propagating && ev->h.flags & SONDE_F_INJECTED)
-		tell_injected(r, from);
-	submit(s, r->c, r->is.dir & 1);
+		tell_injected(s, from);
+	submit(s, c, r->dir & 1);
 	if (is_propagating)
 		ev->h.flags &= ~SONDE_F_INJECTED;
 	if (s->whole)
-		copy_rest(r, is_plain);
+		copy_rest(s, c, is_plain);
 }
 
 /* The goroutine at work: the runtime keeps its g in a register while it is in a system call. In a
@@ -557,17 +557,17 @@ __noinline int capture(struct op *op, struct conn *c)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct actor by = { .c = c, .task = task };
 	u32 from, want, dir, at;
-	struct rest rest = { .c = c };
 	struct sonde_ev_data *ev;
 	struct scratch *s;
 
 	if (!op || !c)
 		return 0;
-	dir = rest.is.dir = op->dir & 1;
+	dir = op->dir & 1;
 	at = bpf_get_smp_processor_id() * 2 + dir;
-	s = rest.s = bpf_map_lookup_elem(&scratches, &at);
+	s = bpf_map_lookup_elem(&scratches, &at);
 	if (!s)
 		return 0;
+	rest_begin(s, dir, 0);
 	by.sk = (struct sock *)op->sk;
 	by.regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	if (!op->is_tcp) {
@@ -610,8 +610,8 @@ __noinline int capture(struct op *op, struct conn *c)
 	if (dir == SONDE_TX)
 		fill_tx(ev, op);
 	if (op->len)
-		copy_bytes(s, op, &by, from, want, &rest.is.ub);
-	submit_whole(&rest, from, false);
+		copy_bytes(s, op, &by, from, want, &s->rest.ub);
+	submit_whole(s, c, from, false);
 	return 0;
 }
 

@@ -33,9 +33,17 @@ struct user_bytes {
 };
 
 /* What is to be copied of an operation behind its first record. */
-struct rest_is {
+struct rest {
 	struct user_bytes ub;
 	u32 seq, at, len, dir;
+};
+
+/* Plaintext that passed through a TLS library. */
+struct tls_text {
+	u64 base;
+	u64 start_ns, sent_ns, arrival_ns;
+	u64 goroutine;
+	u32 len, dir;
 };
 
 /* A record under construction: one per CPU and direction, since one program can interrupt the
@@ -45,8 +53,9 @@ struct scratch {
 	u8 bytes[2 * SONDE_COPY_MAX + SONDE_TAIL_MAX];
 	u32 turn;
 	u32 whole; /* more records follow: here, where the verifier does not tell its values apart */
-	struct walk walk;    /* here, for the stack has no room for it */
-	struct rest_is rest; /* where loops are bare */
+	struct walk walk; /* this and the rest: the stack has no room for it */
+	struct rest rest;
+	struct tls_text text; /* what tls_takes() tells */
 };
 
 struct {
@@ -55,6 +64,14 @@ struct {
 	__type(key, u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
+
+/* An operation's copying begins: of bytes at `base`, or of none known yet. */
+static __always_inline void rest_begin(struct scratch *s, u32 dir, u64 base)
+{
+	s->rest.ub.base = base;
+	s->rest.ub.n_iov = s->rest.ub.name = 0;
+	s->rest.dir = dir;
+}
 
 /*
  * What follows is global where it branches much and is reached on many ways: the verifier walks it

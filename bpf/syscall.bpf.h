@@ -289,9 +289,9 @@ static __always_inline void placed_capture(struct placed *p)
 		capture(&p->op, c);
 }
 
-static long message_capture(u32 i, struct messages_at *at)
+/* In both, for a frame of its own is what deep calls lack. */
+static __always_inline long message_tell(struct messages *m, u32 i)
 {
-	struct messages *m = at->m;
 	struct op *op = &m->at.op;
 
 	if (i >= m->n)
@@ -304,11 +304,14 @@ static long message_capture(u32 i, struct messages_at *at)
 	return 0;
 }
 
+static long message_capture(u32 i, struct messages_at *at)
+{
+	return message_tell(at->m, i);
+}
+
 __weak __noinline int message_capture_bare(struct messages *m, u32 i)
 {
-	struct messages_at at = { m };
-
-	return !is_bare || !m || message_capture(i, &at);
+	return !is_bare || !m || message_tell(m, i);
 }
 
 /* A send that failed leaves no start behind for the next. */

@@ -182,28 +182,20 @@ static __always_inline void tls_apart(struct tls_thread *th, struct conn *c, u32
 
 /* --- telling --- */
 
-struct tls_text {
-	u64 base;
-	u64 start_ns, sent_ns, arrival_ns;
-	u64 goroutine;
-	u32 len, dir;
-};
-
 /* Global: as tls_takes(). */
 __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_text *x)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct sonde_ev_data *ev;
-	struct rest rest = { .s = s };
 	u32 from, want, dir;
 	struct conn *c;
 
 	if (!s || !t || !x)
 		return 0;
 	ev = &s->ev;
-	c = rest.c = &t->c;
-	dir = rest.is.dir = x->dir & 1;
-	rest.is.ub.base = x->base;
+	c = &t->c;
+	dir = x->dir & 1;
+	rest_begin(s, dir, x->base);
 	ev->h.kind = SONDE_EV_DATA;
 	ev->h.flags = SONDE_F_TLS | (c->flags & CONN_FRESH ? SONDE_F_TLS_FRESH : 0) |
 		      (is_alone(task) ? SONDE_F_ALONE : 0);
@@ -240,7 +232,7 @@ __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_tex
 		ev->copied = ev->tail = 0;
 		count(SONDE_CNT_FAULT);
 	}
-	submit_whole(&rest, from, true);
+	submit_whole(s, c, from, true);
 	return 0;
 }
 
@@ -286,7 +278,7 @@ static __always_inline u32 tls_chunk(const struct tls_thread *th, const struct t
 static __noinline void tls_sent(struct tls_thread *th, struct conn *c, const struct op *op,
 				const u8 *head, struct tls_text *x)
 {
-	u32 record = tls_record_len(head), chunk, tgid = bpf_get_current_pid_tgid() >> 32;
+	u32 record = tls_record_len(head), chunk;
 	struct tls_session *t = NULL;
 
 	if (c->tls_ssl == th->ssl)
@@ -309,7 +301,7 @@ static __noinline void tls_sent(struct tls_thread *th, struct conn *c, const str
 	chunk = tls_chunk(th, t, record, x->base);
 	if (!chunk)
 		return;
-	t = tls_bound(th, c, tgid);
+	t = tls_bound(th, c, bpf_get_current_pid_tgid() >> 32);
 	if (!t)
 		return;
 	c->flags |= CONN_TLS;
@@ -435,11 +427,10 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-
-	struct tls_text x = {};
+	u8 head[TLS_HEAD] = {};
 	struct tls_session *t;
 	struct tls_thread *th;
-	u8 head[TLS_HEAD] = {};
+	struct tls_text *x;
 	struct scratch *s;
 	u32 dir, at;
 
@@ -450,17 +441,19 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 	s = bpf_map_lookup_elem(&scratches, &at);
 	if (!s)
 		return TLS_LEAVES;
-	x.dir = dir;
-	x.goroutine = go_seen ? goroutine_of(task) : 0;
+	x = &s->text;
+	__builtin_memset(x, 0, sizeof(*x));
+	x->dir = dir;
+	x->goroutine = go_seen ? goroutine_of(task) : 0;
 	if (!op->len) {
 		t = c->flags & CONN_TLS ? tls_session_at(c) : NULL;
 		if (t)
-			tls_tell(s, t, &x);
+			tls_tell(s, t, x);
 		return c->flags & CONN_TLS ? TLS_TAKES : TLS_LEAVES;
 	}
 	if (!(c->flags & CONN_TLS) || dir == SONDE_TX) {
-		x.base = tls_base(op, regs);
-		bpf_probe_read_user(head, sizeof(head), (void *)x.base);
+		x->base = tls_base(op, regs);
+		bpf_probe_read_user(head, sizeof(head), (void *)x->base);
 	}
 	if (c->tls != TLS_YES) {
 		if (!tls_record_len(head)) {
@@ -472,7 +465,7 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 	}
 	if (!(c->flags & CONN_OPENED))
 		return TLS_DESCRIBE;
-	th = tls_at_work(task, x.goroutine, dir == SONDE_RX);
+	th = tls_at_work(task, x->goroutine, dir == SONDE_RX);
 	if (!th)
 		return c->flags & CONN_TLS ? TLS_TAKES : TLS_LEAVES;
 	if (dir == SONDE_RX)
@@ -483,11 +476,11 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 	if (th->call == TLS_SENDS && tls_is_inside(th, regs))
 		tls_apart(th, c, task->tgid);
 	if (th->call == TLS_WRITE && tls_is_inside(th, regs))
-		tls_sent(th, c, op, head, &x);
+		tls_sent(th, c, op, head, x);
 	t = tls_session_at(c);
-	if (t && x.len) {
-		tls_send_times(&x, op);
-		tls_tell(s, t, &x);
+	if (t && x->len) {
+		tls_send_times(x, op);
+		tls_tell(s, t, x);
 	}
 	if (t)
 		tls_mirror(c, t);
