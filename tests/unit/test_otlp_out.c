@@ -13,9 +13,10 @@
 #include "export/otlp_attr.h"
 #include "export/otlp_resource.h"
 
-static const struct otlp_field f1 = { 1, "one" }, f2 = { 2, "two" }, f16 = { 16, "sixteen" };
+static const struct otlp_field f1 = OTLP_FIELD(1, "one"), f2 = OTLP_FIELD(2, "two"),
+			       f16 = OTLP_FIELD(16, "sixteen");
 
-static struct otlp_out out;
+static struct otlp_out out, any;
 
 static void is_bytes(const char *bytes, size_t n)
 {
@@ -170,6 +171,92 @@ static void test_lists(void **state)
 	   "{\"key\":\"b\",\"value\":{\"boolValue\":true}}]}");
 }
 
+/* The same pairs twice: by keys that the program knows into `out`, by others into `any`. */
+static void begin_pair(enum otlp_form f, struct otlp_attrs *known, struct otlp_attrs *other)
+{
+	form(f);
+	otlp_out_clear(&any);
+	any.form = f;
+	*known = otlp_attrs(&out, 9);
+	*other = otlp_attrs(&any, 9);
+}
+
+static void are_same(void)
+{
+	assert_int_equal(out.n, any.n);
+	assert_memory_equal(out.p, any.p, any.n);
+}
+
+static void check_known_string(enum otlp_form f, struct slice value)
+{
+	struct otlp_attrs known, other;
+
+	begin_pair(f, &known, &other);
+	for (int i = 0; i < 3; i++) {
+		ATTR_STRING(&known, "a.key", value);
+		attr_string(&other, SLICE("a.key"), value);
+		ATTR_STRING_IF(&known, "http.request.method_original", value);
+		attr_string_if(&other, SLICE("http.request.method_original"), value);
+	}
+	are_same();
+}
+
+static void check_known_int(enum otlp_form f, uint64_t value)
+{
+	struct otlp_attrs known, other;
+
+	begin_pair(f, &known, &other);
+	for (int i = 0; i < 3; i++) {
+		ATTR_INT(&known, "n", value);
+		attr_int(&other, SLICE("n"), (int64_t)value);
+		ATTR_WORD(&known, "word", SLICE("a word"));
+		attr_string(&other, SLICE("word"), SLICE("a word"));
+		ATTR_BOOL(&known, "is", value & 1);
+		attr_bool(&other, SLICE("is"), value & 1);
+	}
+	are_same();
+}
+
+static void check_known(enum otlp_form f)
+{
+	static const uint64_t ints[] = {
+		0, 1, 127, 128, 16383, 16384, UINT32_MAX, INT64_MAX,
+	};
+	char text[300];
+
+	memset(text, 'x', sizeof(text));
+	for (size_t n = 0; n < sizeof(text); n++)
+		check_known_string(f, (struct slice){ (uint8_t *)text, n });
+	check_known_string(f, SLICE("\xc3\xa9"));
+	check_known_string(f, SLICE("\xff \" \n"));
+	check_known_string(f, SLICE("a\0b"));
+	for (size_t i = 0; i < sizeof(ints) / sizeof(ints[0]); i++)
+		check_known_int(f, ints[i]);
+}
+
+/* Keys that the program knows are written in another way, and nobody is to see it. */
+static void test_known_keys(void **state)
+{
+	static const struct attr_key k = ATTR_KEY("s", ATTR_JSON_DOUBLE);
+	struct otlp_attrs a;
+
+	otlp_out_init(&any, OTLP_JSON, 0);
+	check_known(OTLP_JSON);
+	check_known(OTLP_PROTOBUF);
+	otlp_out_free(&any);
+
+	form(OTLP_JSON);
+	a = otlp_attrs(&out, 9);
+	attr_known_seconds(&a, &k, 1500000000);
+	attr_known_seconds(&a, &k, 0);
+	IS("\"attributes\":[{\"key\":\"s\",\"value\":{\"doubleValue\":1.500000000}},"
+	   "{\"key\":\"s\",\"value\":{\"doubleValue\":0}}");
+	form(OTLP_PROTOBUF);
+	a = otlp_attrs(&out, 9);
+	attr_known_seconds(&a, &k, 1500000000);
+	IS("\x4a\x0e\x0a\x01s\x12\x09\x21\0\0\0\0\0\0\xf8\x3f");
+}
+
 static void test_limit(void **state)
 {
 	otlp_out_free(&out);
@@ -206,9 +293,10 @@ static int cleanup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_numbers), cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_lengths), cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_limit),	cmocka_unit_test(test_pairs),
+		cmocka_unit_test(test_numbers),	   cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_lengths),	   cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_known_keys), cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_pairs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, cleanup);

@@ -10,9 +10,9 @@
 #include "util/map.h"
 
 /* opentelemetry/proto/collector/metrics/v1/metrics_service.proto, metrics/v1/metrics.proto */
-static const struct otlp_field f_resource_metrics = { 1, "resourceMetrics" };
-static const struct otlp_field f_scope_metrics = { 2, "scopeMetrics" };
-static const struct otlp_field f_metrics = { 2, "metrics" };
+static const struct otlp_field f_resource_metrics = OTLP_FIELD(1, "resourceMetrics");
+static const struct otlp_field f_scope_metrics = OTLP_FIELD(2, "scopeMetrics");
+static const struct otlp_field f_metrics = OTLP_FIELD(2, "metrics");
 
 struct key {
 	uint64_t serial;

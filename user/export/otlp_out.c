@@ -11,7 +11,7 @@
 #include "util/decimal.h"
 #include "util/utf8.h"
 
-enum { VARINT_MAX = 10, OUT_FIRST = 4096 };
+enum { OUT_FIRST = 4096 };
 
 enum wire { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
@@ -66,22 +66,10 @@ static inline void put(struct otlp_out *o, const void *bytes, size_t n)
 	o->n += n;
 }
 
-static inline size_t varint(uint8_t *out, uint64_t v)
-{
-	size_t n = 0;
-
-	while (v >= 0x80) {
-		out[n++] = (uint8_t)(v | 0x80);
-		v >>= 7;
-	}
-	out[n++] = (uint8_t)v;
-	return n;
-}
-
 static void put_varint(struct otlp_out *o, uint64_t v)
 {
-	if (room(o, VARINT_MAX))
-		o->n += varint(o->p + o->n, v);
+	if (room(o, OTLP_VARINT_MAX))
+		o->n += otlp_varint(o->p + o->n, v);
 }
 
 static void put_64(struct otlp_out *o, uint64_t v)
@@ -97,27 +85,28 @@ static void tag(struct otlp_out *o, struct otlp_field f, enum wire wire)
 
 #define PUT(o, literal) put(o, "" literal, sizeof(literal) - 1)
 
+static inline bool is_opening(uint8_t c)
+{
+	return c == '{' || c == '[';
+}
+
 /* A comma, but for the first in its braces or brackets. */
 static void comma(struct otlp_out *o)
 {
-	uint8_t last = o->n ? o->p[o->n - 1] : '{';
-
-	if (last != '{' && last != '[')
+	if (o->n && !is_opening(o->p[o->n - 1]))
 		PUT(o, ",");
 }
 
 static void key(struct otlp_out *o, struct otlp_field f)
 {
-	size_t n = strlen(f.name);
+	uint8_t *at = otlp_reserve(o, OTLP_KEY_MAX);
+	size_t is_first;
 
-	if (!room(o, n + 4))
+	if (!at)
 		return;
-	comma(o);
-	o->p[o->n++] = '"';
-	memcpy(o->p + o->n, f.name, n);
-	o->n += n;
-	o->p[o->n++] = '"';
-	o->p[o->n++] = ':';
+	is_first = o->n == 0 || is_opening(at[-1]);
+	memcpy(at, f.json + is_first, OTLP_KEY_MAX);
+	o->n += f.n - is_first;
 }
 
 static void put_digits(struct otlp_out *o, uint64_t v)
@@ -129,11 +118,16 @@ static void put_digits(struct otlp_out *o, uint64_t v)
 /* proto3's JSON: 64-bit integers are strings */
 static void put_quoted(struct otlp_out *o, uint64_t magnitude, bool is_negative)
 {
-	PUT(o, "\"");
+	char *at = (char *)otlp_reserve(o, DECIMAL_U64_MAX + 3), *p = at;
+
+	if (!at)
+		return;
+	*p++ = '"';
 	if (is_negative)
-		PUT(o, "-");
-	put_digits(o, magnitude);
-	PUT(o, "\"");
+		*p++ = '-';
+	p += decimal_u64(p, magnitude);
+	*p++ = '"';
+	o->n += (size_t)(p - at);
 }
 
 static void put_signed(struct otlp_out *o, int64_t v)
@@ -188,7 +182,7 @@ size_t otlp_element(struct otlp_out *o, struct otlp_field f)
 
 void otlp_end(struct otlp_out *o, size_t begun)
 {
-	uint8_t length[VARINT_MAX];
+	uint8_t length[OTLP_VARINT_MAX];
 	size_t n, extra;
 
 	if (o->form == OTLP_JSON) {
@@ -198,7 +192,7 @@ void otlp_end(struct otlp_out *o, size_t begun)
 	if (o->is_failed)
 		return;
 	n = o->n - begun;
-	extra = varint(length, n) - 1;
+	extra = otlp_varint(length, n) - 1;
 	if (extra) {
 		if (!room(o, extra))
 			return;

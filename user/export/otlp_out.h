@@ -15,11 +15,27 @@
 
 enum otlp_form { OTLP_PROTOBUF, OTLP_JSON };
 
-/* A field of a message: its number in protobuf and its name in JSON. */
+/* A field of a message: its number in protobuf, and what stands before its value in JSON. The
+ * latter is copied OTLP_KEY_MAX bytes at a time, which is faster than n of them, and has so many
+ * behind it.
+ */
 struct otlp_field {
 	uint32_t number;
-	const char *name;
+	uint32_t n; /* of the comma, the name in quotes, and the colon */
+	const char *json;
 };
+
+enum { OTLP_KEY_MAX = 32 };
+
+/* The length of a literal, which must not be longer than that. */
+#define OTLP_SHORT(literal, max) \
+	(sizeof(literal) - 1 + 0 * sizeof(char[sizeof(literal) - 1 <= (max) ? 1 : -1]))
+
+#define OTLP_FIELD(number, name)                                             \
+	{                                                                    \
+		(number), OTLP_SHORT(",\"" name "\":", OTLP_KEY_MAX),        \
+			",\"" name "\":                                    " \
+	}
 
 struct otlp_out {
 	enum otlp_form form;
@@ -35,6 +51,20 @@ void otlp_out_clear(struct otlp_out *o); /* empty again, its memory kept */
 
 /* Nothing but ASCII, and no NUL: UTF-8 that can be copied as it is. */
 bool otlp_is_ascii(struct slice s);
+
+enum { OTLP_VARINT_MAX = 10 };
+
+static inline size_t otlp_varint(uint8_t *out, uint64_t v)
+{
+	size_t n = 0;
+
+	while (v >= 0x80) {
+		out[n++] = (uint8_t)(v | 0x80);
+		v >>= 7;
+	}
+	out[n++] = (uint8_t)v;
+	return n;
+}
 
 bool otlp_grow(struct otlp_out *o, size_t more); /* of otlp_reserve() alone */
 /* Room for n more bytes, which count when they are added to o->n. NULL: there is none. */

@@ -6,40 +6,40 @@
 #include "util/clock.h"
 
 /* opentelemetry/proto/metrics/v1/metrics.proto */
-static const struct otlp_field f_metrics = { 2, "metrics" };
-static const struct otlp_field f_name = { 1, "name" };
-static const struct otlp_field f_description = { 2, "description" };
-static const struct otlp_field f_unit = { 3, "unit" };
-static const struct otlp_field f_points = { 1, "dataPoints" };
-static const struct otlp_field f_temporality = { 2, "aggregationTemporality" };
-static const struct otlp_field f_monotonic = { 3, "isMonotonic" };
+static const struct otlp_field f_metrics = OTLP_FIELD(2, "metrics");
+static const struct otlp_field f_name = OTLP_FIELD(1, "name");
+static const struct otlp_field f_description = OTLP_FIELD(2, "description");
+static const struct otlp_field f_unit = OTLP_FIELD(3, "unit");
+static const struct otlp_field f_points = OTLP_FIELD(1, "dataPoints");
+static const struct otlp_field f_temporality = OTLP_FIELD(2, "aggregationTemporality");
+static const struct otlp_field f_monotonic = OTLP_FIELD(3, "isMonotonic");
 /* of all points */
-static const struct otlp_field f_start = { 2, "startTimeUnixNano" };
-static const struct otlp_field f_time = { 3, "timeUnixNano" };
-static const struct otlp_field f_as_double = { 4, "asDouble" };
-static const struct otlp_field f_as_int = { 6, "asInt" };
-static const struct otlp_field f_count = { 4, "count" };
-static const struct otlp_field f_sum = { 5, "sum" };
+static const struct otlp_field f_start = OTLP_FIELD(2, "startTimeUnixNano");
+static const struct otlp_field f_time = OTLP_FIELD(3, "timeUnixNano");
+static const struct otlp_field f_as_double = OTLP_FIELD(4, "asDouble");
+static const struct otlp_field f_as_int = OTLP_FIELD(6, "asInt");
+static const struct otlp_field f_count = OTLP_FIELD(4, "count");
+static const struct otlp_field f_sum = OTLP_FIELD(5, "sum");
 /* of HistogramDataPoint */
-static const struct otlp_field f_bucket_counts = { 6, "bucketCounts" };
-static const struct otlp_field f_bounds = { 7, "explicitBounds" };
-static const struct otlp_field f_min = { 11, "min" };
-static const struct otlp_field f_max = { 12, "max" };
+static const struct otlp_field f_bucket_counts = OTLP_FIELD(6, "bucketCounts");
+static const struct otlp_field f_bounds = OTLP_FIELD(7, "explicitBounds");
+static const struct otlp_field f_min = OTLP_FIELD(11, "min");
+static const struct otlp_field f_max = OTLP_FIELD(12, "max");
 /* of ExponentialHistogramDataPoint, which has an order of its own */
-static const struct otlp_field f_scale = { 6, "scale" };
-static const struct otlp_field f_zero_count = { 7, "zeroCount" };
-static const struct otlp_field f_positive = { 8, "positive" };
-static const struct otlp_field f_offset = { 1, "offset" };
+static const struct otlp_field f_scale = OTLP_FIELD(6, "scale");
+static const struct otlp_field f_zero_count = OTLP_FIELD(7, "zeroCount");
+static const struct otlp_field f_positive = OTLP_FIELD(8, "positive");
+static const struct otlp_field f_offset = OTLP_FIELD(1, "offset");
 /* Exemplar */
-static const struct otlp_field f_exemplars = { 8, "exemplars" };
-static const struct otlp_field f_exp_exemplars = { 11, "exemplars" };
-static const struct otlp_field f_exemplar_time = { 2, "timeUnixNano" };
-static const struct otlp_field f_exemplar_value = { 3, "asDouble" };
-static const struct otlp_field f_span_id = { 4, "spanId" };
-static const struct otlp_field f_trace_id = { 5, "traceId" };
-static const struct otlp_field f_exp_counts = { 2, "bucketCounts" };
-static const struct otlp_field f_exp_min = { 12, "min" };
-static const struct otlp_field f_exp_max = { 13, "max" };
+static const struct otlp_field f_exemplars = OTLP_FIELD(8, "exemplars");
+static const struct otlp_field f_exp_exemplars = OTLP_FIELD(11, "exemplars");
+static const struct otlp_field f_exemplar_time = OTLP_FIELD(2, "timeUnixNano");
+static const struct otlp_field f_exemplar_value = OTLP_FIELD(3, "asDouble");
+static const struct otlp_field f_span_id = OTLP_FIELD(4, "spanId");
+static const struct otlp_field f_trace_id = OTLP_FIELD(5, "traceId");
+static const struct otlp_field f_exp_counts = OTLP_FIELD(2, "bucketCounts");
+static const struct otlp_field f_exp_min = OTLP_FIELD(12, "min");
+static const struct otlp_field f_exp_max = OTLP_FIELD(13, "max");
 
 enum {
 	POINT_ATTRIBUTES = 7,
@@ -80,11 +80,11 @@ struct otlp_metric otlp_metric_begin(struct otlp_out *o, const struct metric *m,
 				     enum otlp_shape shape, bool is_delta)
 {
 	static const struct otlp_field kinds[] = {
-		[OTLP_GAUGE] = { 5, "gauge" },
-		[OTLP_SUM] = { 7, "sum" },
-		[OTLP_UPDOWN] = { 7, "sum" },
-		[OTLP_HISTOGRAM] = { 9, "histogram" },
-		[OTLP_EXPONENTIAL] = { 10, "exponentialHistogram" },
+		[OTLP_GAUGE] = OTLP_FIELD(5, "gauge"),
+		[OTLP_SUM] = OTLP_FIELD(7, "sum"),
+		[OTLP_UPDOWN] = OTLP_FIELD(7, "sum"),
+		[OTLP_HISTOGRAM] = OTLP_FIELD(9, "histogram"),
+		[OTLP_EXPONENTIAL] = OTLP_FIELD(10, "exponentialHistogram"),
 	};
 	struct otlp_metric w = { .o = o, .shape = shape, .is_delta = is_delta };
 

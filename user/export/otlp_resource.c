@@ -7,11 +7,11 @@
 #include "export/quote.h"
 
 /* opentelemetry/proto/resource/v1/resource.proto, common/v1/common.proto */
-static const struct otlp_field f_resource = { 1, "resource" };
-static const struct otlp_field f_scope = { 1, "scope" };
-static const struct otlp_field f_scope_name = { 1, "name" };
-static const struct otlp_field f_scope_version = { 2, "version" };
-static const struct otlp_field f_schema = { 3, "schemaUrl" };
+static const struct otlp_field f_resource = OTLP_FIELD(1, "resource");
+static const struct otlp_field f_scope = OTLP_FIELD(1, "scope");
+static const struct otlp_field f_scope_name = OTLP_FIELD(1, "name");
+static const struct otlp_field f_scope_version = OTLP_FIELD(2, "version");
+static const struct otlp_field f_schema = OTLP_FIELD(3, "schemaUrl");
 
 enum { RESOURCE_ATTRIBUTES = 1 };
 

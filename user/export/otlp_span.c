@@ -6,17 +6,17 @@
 #include "export/otlp_words.h"
 
 /* opentelemetry/proto/trace/v1/trace.proto: Span, Status */
-static const struct otlp_field f_trace_id = { 1, "traceId" };
-static const struct otlp_field f_span_id = { 2, "spanId" };
-static const struct otlp_field f_trace_state = { 3, "traceState" };
-static const struct otlp_field f_parent_span_id = { 4, "parentSpanId" };
-static const struct otlp_field f_name = { 5, "name" };
-static const struct otlp_field f_kind = { 6, "kind" };
-static const struct otlp_field f_start = { 7, "startTimeUnixNano" };
-static const struct otlp_field f_end = { 8, "endTimeUnixNano" };
-static const struct otlp_field f_status = { 15, "status" };
-static const struct otlp_field f_code = { 3, "code" };
-static const struct otlp_field f_flags = { 16, "flags" };
+static const struct otlp_field f_trace_id = OTLP_FIELD(1, "traceId");
+static const struct otlp_field f_span_id = OTLP_FIELD(2, "spanId");
+static const struct otlp_field f_trace_state = OTLP_FIELD(3, "traceState");
+static const struct otlp_field f_parent_span_id = OTLP_FIELD(4, "parentSpanId");
+static const struct otlp_field f_name = OTLP_FIELD(5, "name");
+static const struct otlp_field f_kind = OTLP_FIELD(6, "kind");
+static const struct otlp_field f_start = OTLP_FIELD(7, "startTimeUnixNano");
+static const struct otlp_field f_end = OTLP_FIELD(8, "endTimeUnixNano");
+static const struct otlp_field f_status = OTLP_FIELD(15, "status");
+static const struct otlp_field f_code = OTLP_FIELD(3, "code");
+static const struct otlp_field f_flags = OTLP_FIELD(16, "flags");
 
 enum {
 	SPAN_ATTRIBUTES = 9,
@@ -54,25 +54,21 @@ static uint32_t span_flags(const struct txn *t)
 
 static void waits(const struct otlp_attrs *a, const struct txn_waits *w)
 {
-#define WAIT_KEY(name)                                                              \
-	{                                                                           \
-		(const uint8_t *)"sonde.wait." name, sizeof("sonde.wait." name) - 1 \
-	}
-	static const struct slice keys[WAIT_MAX] = {
-		[WAIT_RECEIVE_QUEUE] = WAIT_KEY("receive_queue"),
-		[WAIT_RUNQUEUE] = WAIT_KEY("runqueue"),
-		[WAIT_CPU] = WAIT_KEY("cpu"),
-		[WAIT_BLOCKED] = WAIT_KEY("blocked"),
-		[WAIT_THROTTLED] = WAIT_KEY("throttled"),
-		[WAIT_DOWNSTREAM] = WAIT_KEY("downstream"),
-		[WAIT_UNKNOWN] = WAIT_KEY("unknown"),
+	static const struct attr_key keys[WAIT_MAX] = {
+		[WAIT_RECEIVE_QUEUE] = ATTR_KEY("sonde.wait.receive_queue", ATTR_JSON_DOUBLE),
+		[WAIT_RUNQUEUE] = ATTR_KEY("sonde.wait.runqueue", ATTR_JSON_DOUBLE),
+		[WAIT_CPU] = ATTR_KEY("sonde.wait.cpu", ATTR_JSON_DOUBLE),
+		[WAIT_BLOCKED] = ATTR_KEY("sonde.wait.blocked", ATTR_JSON_DOUBLE),
+		[WAIT_THROTTLED] = ATTR_KEY("sonde.wait.throttled", ATTR_JSON_DOUBLE),
+		[WAIT_DOWNSTREAM] = ATTR_KEY("sonde.wait.downstream", ATTR_JSON_DOUBLE),
+		[WAIT_UNKNOWN] = ATTR_KEY("sonde.wait.unknown", ATTR_JSON_DOUBLE),
 	};
 
 	for (int i = 0; i < WAIT_MAX; i++)
 		if (w->ns[i] != TXN_WAIT_UNKNOWN)
-			attr_seconds(a, keys[i], w->ns[i]);
+			attr_known_seconds(a, &keys[i], w->ns[i]);
 	if (w->shared)
-		attr_bool(a, SLICE("sonde.shared"), true);
+		ATTR_BOOL(a, "sonde.shared", true);
 }
 
 static void attributes(struct otlp_out *o, const struct txn *t, const struct span_words *words)
@@ -80,10 +76,10 @@ static void attributes(struct otlp_out *o, const struct txn *t, const struct spa
 	struct otlp_attrs a = otlp_attrs(o, SPAN_ATTRIBUTES);
 
 	words->attributes(&a, t);
-	attr_string_if(&a, SLICE("error.type"), slice_str(t->error_type));
+	ATTR_STRING_IF(&a, "error.type", slice_str(t->error_type));
 	if (t->tid)
-		attr_int(&a, SLICE("thread.id"), t->tid);
-	attr_word(&a, SLICE("sonde.parent"), slice_str(txn_parent_name(t->trace.parent)));
+		ATTR_INT(&a, "thread.id", t->tid);
+	ATTR_WORD(&a, "sonde.parent", slice_str(txn_parent_name(t->trace.parent)));
 	waits(&a, &t->waits);
 	otlp_attrs_end(&a);
 }

@@ -15,9 +15,9 @@
 #include "util/map.h"
 
 /* opentelemetry/proto/collector/trace/v1/trace_service.proto, trace/v1/trace.proto */
-static const struct otlp_field f_resource_spans = { 1, "resourceSpans" };
-static const struct otlp_field f_scope_spans = { 2, "scopeSpans" };
-static const struct otlp_field f_spans = { 2, "spans" };
+static const struct otlp_field f_resource_spans = OTLP_FIELD(1, "resourceSpans");
+static const struct otlp_field f_scope_spans = OTLP_FIELD(2, "scopeSpans");
+static const struct otlp_field f_spans = OTLP_FIELD(2, "spans");
 
 /* A service, for as long as there are spans of it: identity forgets it in its own time. */
 struct group {

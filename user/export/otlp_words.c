@@ -18,9 +18,9 @@ void words_server(const struct otlp_attrs *a, const struct txn *t)
 	struct slice address = red_server_address(t, &text);
 	uint16_t port = red_server_port(t);
 
-	attr_string_if(a, SLICE("server.address"), address);
+	ATTR_STRING_IF(a, "server.address", address);
 	if (address.n && port)
-		attr_int(a, SLICE("server.port"), port);
+		ATTR_INT(a, "server.port", port);
 }
 
 void words_peer(const struct otlp_attrs *a, const struct txn *t)
@@ -29,17 +29,17 @@ void words_peer(const struct otlp_attrs *a, const struct txn *t)
 	struct slice ip = { (uint8_t *)text, 0 };
 
 	if (t->family == SONDE_FAMILY_UNIX)
-		attr_word(a, SLICE("network.transport"), SLICE("unix"));
+		ATTR_WORD(a, "network.transport", SLICE("unix"));
 	if ((t->family != SONDE_FAMILY_IPV4 && t->family != SONDE_FAMILY_IPV6) || !t->peer.port)
 		return;
 	if (t->family == SONDE_FAMILY_IPV4)
 		ip.n = decimal_ipv4(text, t->peer.ip);
 	else if (inet_ntop(AF_INET6, t->peer.ip, text, sizeof(text)))
 		ip.n = strlen(text);
-	attr_word(a, SLICE("network.peer.address"), ip);
-	attr_int(a, SLICE("network.peer.port"), t->peer.port);
+	ATTR_WORD(a, "network.peer.address", ip);
+	ATTR_INT(a, "network.peer.port", t->peer.port);
 	if (t->role == SONDE_ROLE_SERVER)
-		attr_word(a, SLICE("client.address"), ip);
+		ATTR_WORD(a, "client.address", ip);
 }
 
 /* What snprintf() would have written, cut to what there is room for. */
@@ -74,15 +74,15 @@ static size_t db_name(const struct txn *t, char *out, size_t size)
 /* A server's end has no convention: it is told as the client's is. */
 static void db_attributes(const struct otlp_attrs *a, const struct txn *t)
 {
-	attr_string_if(a, SLICE("db.system.name"), slice_str(t->system));
-	attr_string_if(a, SLICE("db.namespace"), slice_str(t->name_space));
-	attr_string_if(a, SLICE("db.collection.name"), slice_str(t->collection));
-	attr_string_if(a, SLICE("db.operation.name"), slice_str(t->operation));
-	attr_string_if(a, SLICE("db.query.summary"), slice_str(t->summary));
-	attr_string_if(a, SLICE("db.query.text"), slice_str(t->query));
-	attr_string_if(a, SLICE("db.response.status_code"), slice_str(t->status_text));
+	ATTR_STRING_IF(a, "db.system.name", slice_str(t->system));
+	ATTR_STRING_IF(a, "db.namespace", slice_str(t->name_space));
+	ATTR_STRING_IF(a, "db.collection.name", slice_str(t->collection));
+	ATTR_STRING_IF(a, "db.operation.name", slice_str(t->operation));
+	ATTR_STRING_IF(a, "db.query.summary", slice_str(t->summary));
+	ATTR_STRING_IF(a, "db.query.text", slice_str(t->query));
+	ATTR_STRING_IF(a, "db.response.status_code", slice_str(t->status_text));
 	if (t->is_rows_known)
-		attr_int(a, SLICE("db.response.returned_rows"), (int64_t)t->rows);
+		ATTR_INT(a, "db.response.returned_rows", t->rows);
 	words_server(a, t);
 	words_peer(a, t);
 }
@@ -95,9 +95,9 @@ static size_t dns_name(const struct txn *t, char *out, size_t size)
 
 static void dns_attributes(const struct otlp_attrs *a, const struct txn *t)
 {
-	attr_string_if(a, SLICE("dns.question.name"), slice_str(t->target));
-	attr_string_if(a, SLICE("dns.question.type"), slice_str(t->method));
-	attr_string_if(a, SLICE("dns.response_code"), slice_str(t->status_text));
+	ATTR_STRING_IF(a, "dns.question.name", slice_str(t->target));
+	ATTR_STRING_IF(a, "dns.question.type", slice_str(t->method));
+	ATTR_STRING_IF(a, "dns.response_code", slice_str(t->status_text));
 	words_server(a, t);
 	words_peer(a, t);
 }
@@ -113,9 +113,9 @@ static size_t rpc_name(const struct txn *t, char *out, size_t size)
 
 static void rpc_attributes(const struct otlp_attrs *a, const struct txn *t)
 {
-	attr_string_if(a, SLICE("rpc.system.name"), slice_str(t->system));
-	attr_string_if(a, SLICE("rpc.method"), red_rpc_method(t));
-	attr_string_if(a, SLICE("rpc.response.status_code"), slice_str(t->status_text));
+	ATTR_STRING_IF(a, "rpc.system.name", slice_str(t->system));
+	ATTR_STRING_IF(a, "rpc.method", red_rpc_method(t));
+	ATTR_STRING_IF(a, "rpc.response.status_code", slice_str(t->status_text));
 	words_server(a, t);
 	words_peer(a, t);
 }
@@ -134,7 +134,7 @@ static size_t other_name(const struct txn *t, char *out, size_t size)
 static void other_attributes(const struct otlp_attrs *a, const struct txn *t)
 {
 	if (t->family == SONDE_FAMILY_IPV4 || t->family == SONDE_FAMILY_IPV6)
-		attr_word(a, SLICE("network.transport"), SLICE("tcp"));
+		ATTR_WORD(a, "network.transport", SLICE("tcp"));
 	words_server(a, t);
 	words_peer(a, t);
 }

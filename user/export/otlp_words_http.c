@@ -45,9 +45,9 @@ static void target(const struct otlp_attrs *a, const struct txn *t)
 	const char *path = path_of(t->target), *query = strchr(path, '?');
 	size_t n = query ? (size_t)(query - path) : strlen(path);
 
-	attr_string(a, SLICE("url.path"), (struct slice){ (const uint8_t *)path, n });
+	ATTR_STRING(a, "url.path", (struct slice){ (const uint8_t *)path, n });
 	if (query && query[1])
-		attr_string(a, SLICE("url.query"), slice_str(query + 1));
+		ATTR_STRING(a, "url.query", slice_str(query + 1));
 }
 
 /* "user:password@" becomes "REDACTED:REDACTED@". */
@@ -90,19 +90,19 @@ static void http_attributes(const struct otlp_attrs *a, const struct txn *t)
 	bool is_known = http_method_known(method);
 	char url[URL_MAX];
 
-	attr_word(a, SLICE("http.request.method"), is_known ? method : SLICE("_OTHER"));
+	ATTR_WORD(a, "http.request.method", is_known ? method : SLICE("_OTHER"));
 	if (!is_known)
-		attr_string_if(a, SLICE("http.request.method_original"), method);
+		ATTR_STRING_IF(a, "http.request.method_original", method);
 	if (t->status > 0)
-		attr_int(a, SLICE("http.response.status_code"), t->status);
-	attr_string_if(a, SLICE("network.protocol.version"), slice_str(t->version));
+		ATTR_INT(a, "http.response.status_code", t->status);
+	ATTR_STRING_IF(a, "network.protocol.version", slice_str(t->version));
 	if (t->role == SONDE_ROLE_SERVER) {
-		attr_string_if(a, SLICE("http.route"), slice_str(t->route));
-		attr_word(a, SLICE("url.scheme"), slice_str(scheme(t)));
+		ATTR_STRING_IF(a, "http.route", slice_str(t->route));
+		ATTR_WORD(a, "url.scheme", slice_str(scheme(t)));
 		target(a, t);
 	} else {
-		attr_string_if(a, SLICE("url.template"), slice_str(t->route));
-		attr_string_if(a, SLICE("url.full"),
+		ATTR_STRING_IF(a, "url.template", slice_str(t->route));
+		ATTR_STRING_IF(a, "url.full",
 			       (struct slice){ (uint8_t *)url, full(t, url, sizeof(url)) });
 	}
 	words_server(a, t);

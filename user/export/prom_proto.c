@@ -6,35 +6,35 @@
 #include "util/clock.h"
 
 /* names are for readers alone: there is no JSON of it */
-static const struct otlp_field f_family_name = { 1, "name" };
-static const struct otlp_field f_family_help = { 2, "help" };
-static const struct otlp_field f_family_type = { 3, "type" };
-static const struct otlp_field f_family_metric = { 4, "metric" };
-static const struct otlp_field f_family_unit = { 5, "unit" };
-static const struct otlp_field f_label = { 1, "label" };
-static const struct otlp_field f_label_name = { 1, "name" };
-static const struct otlp_field f_label_value = { 2, "value" };
-static const struct otlp_field f_gauge = { 2, "gauge" };
-static const struct otlp_field f_counter = { 3, "counter" };
-static const struct otlp_field f_value = { 1, "value" };
-static const struct otlp_field f_histogram = { 7, "histogram" };
-static const struct otlp_field f_sample_count = { 1, "sampleCount" };
-static const struct otlp_field f_sample_sum = { 2, "sampleSum" };
-static const struct otlp_field f_bucket = { 3, "bucket" };
-static const struct otlp_field f_cumulative_count = { 1, "cumulativeCount" };
-static const struct otlp_field f_upper_bound = { 2, "upperBound" };
-static const struct otlp_field f_exemplar = { 3, "exemplar" };
-static const struct otlp_field f_exemplar_value = { 2, "value" };
-static const struct otlp_field f_exemplar_time = { 3, "timestamp" };
-static const struct otlp_field f_seconds = { 1, "seconds" };
-static const struct otlp_field f_nanos = { 2, "nanos" };
-static const struct otlp_field f_schema = { 5, "schema" };
-static const struct otlp_field f_zero_threshold = { 6, "zeroThreshold" };
-static const struct otlp_field f_zero_count = { 7, "zeroCount" };
-static const struct otlp_field f_positive_span = { 12, "positiveSpan" };
-static const struct otlp_field f_offset = { 1, "offset" };
-static const struct otlp_field f_length = { 2, "length" };
-static const struct otlp_field f_positive_delta = { 13, "positiveDelta" };
+static const struct otlp_field f_family_name = OTLP_FIELD(1, "name");
+static const struct otlp_field f_family_help = OTLP_FIELD(2, "help");
+static const struct otlp_field f_family_type = OTLP_FIELD(3, "type");
+static const struct otlp_field f_family_metric = OTLP_FIELD(4, "metric");
+static const struct otlp_field f_family_unit = OTLP_FIELD(5, "unit");
+static const struct otlp_field f_label = OTLP_FIELD(1, "label");
+static const struct otlp_field f_label_name = OTLP_FIELD(1, "name");
+static const struct otlp_field f_label_value = OTLP_FIELD(2, "value");
+static const struct otlp_field f_gauge = OTLP_FIELD(2, "gauge");
+static const struct otlp_field f_counter = OTLP_FIELD(3, "counter");
+static const struct otlp_field f_value = OTLP_FIELD(1, "value");
+static const struct otlp_field f_histogram = OTLP_FIELD(7, "histogram");
+static const struct otlp_field f_sample_count = OTLP_FIELD(1, "sampleCount");
+static const struct otlp_field f_sample_sum = OTLP_FIELD(2, "sampleSum");
+static const struct otlp_field f_bucket = OTLP_FIELD(3, "bucket");
+static const struct otlp_field f_cumulative_count = OTLP_FIELD(1, "cumulativeCount");
+static const struct otlp_field f_upper_bound = OTLP_FIELD(2, "upperBound");
+static const struct otlp_field f_exemplar = OTLP_FIELD(3, "exemplar");
+static const struct otlp_field f_exemplar_value = OTLP_FIELD(2, "value");
+static const struct otlp_field f_exemplar_time = OTLP_FIELD(3, "timestamp");
+static const struct otlp_field f_seconds = OTLP_FIELD(1, "seconds");
+static const struct otlp_field f_nanos = OTLP_FIELD(2, "nanos");
+static const struct otlp_field f_schema = OTLP_FIELD(5, "schema");
+static const struct otlp_field f_zero_threshold = OTLP_FIELD(6, "zeroThreshold");
+static const struct otlp_field f_zero_count = OTLP_FIELD(7, "zeroCount");
+static const struct otlp_field f_positive_span = OTLP_FIELD(12, "positiveSpan");
+static const struct otlp_field f_offset = OTLP_FIELD(1, "offset");
+static const struct otlp_field f_length = OTLP_FIELD(2, "length");
+static const struct otlp_field f_positive_delta = OTLP_FIELD(13, "positiveDelta");
 
 enum { TYPE_COUNTER = 0, TYPE_GAUGE = 1, TYPE_HISTOGRAM = 4 };
 
