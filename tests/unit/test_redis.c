@@ -140,6 +140,20 @@ static void a_refused_select_is_taken_back(void **state)
 	feed_free(f);
 }
 
+/* CLIENT REPLY ON is answered, so the error behind its answer is the next command's. */
+static void a_select_behind_replies_on(void **state)
+{
+	struct feed *f = feed_new(proto_get(PROTO_REDIS));
+
+	feed_bytes(f, PROTO_REQUEST,
+		   SLICE("*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$2\r\nON\r\n"
+			 "*2\r\n$6\r\nSELECT\r\n$2\r\n99\r\n"));
+	feed_bytes(f, PROTO_RESPONSE, SLICE("+OK\r\n-ERR DB index is out of range\r\n"));
+	feed_bytes(f, PROTO_REQUEST, SLICE("*1\r\n$4\r\nPING\r\n"));
+	assert_non_null(strstr(feed_log(f, PROTO_REQUEST), "op=PING ns=0"));
+	feed_free(f);
+}
+
 /* One that a hole cut behind its name may be told as begun. */
 static void ten_commands(void **state)
 {
@@ -165,6 +179,7 @@ int main(void)
 		cmocka_unit_test(nesting_is_bounded),
 		cmocka_unit_test(never_guesses_the_database),
 		cmocka_unit_test(a_refused_select_is_taken_back),
+		cmocka_unit_test(a_select_behind_replies_on),
 		cmocka_unit_test(holes_invent_no_request),
 		cmocka_unit_test(ten_commands),
 	};

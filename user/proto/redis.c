@@ -29,6 +29,18 @@ static bool is_one_of(struct slice name, const char *a, const char *b, const cha
 	       slice_ieq(name, slice_str(c));
 }
 
+/* CLIENT REPLY. True: it is never answered; what is no mode is, with an error, if anything is. */
+static bool take_reply_mode(struct redis *r, struct slice mode, bool *is_skipped)
+{
+	if (slice_ieq(mode, SLICE("on")))
+		r->is_muted = *is_skipped = false;
+	else if (slice_ieq(mode, SLICE("off")))
+		r->is_muted = true;
+	else if (slice_ieq(mode, SLICE("skip")))
+		r->is_skip_next = !r->is_muted;
+	return r->is_muted || r->is_skip_next;
+}
+
 /* What a command does to those that follow it. True: it is not answered. */
 static bool take_effect(struct redis *r, const struct redis_command *c)
 {
@@ -37,12 +49,11 @@ static bool take_effect(struct redis *r, const struct redis_command *c)
 	int64_t db;
 
 	r->is_skip_next = false;
-	if (slice_ieq(name, SLICE("client")) && c->args_seen == 3 &&
-	    slice_ieq(c->args[1], SLICE("reply"))) {
-		r->is_muted = slice_ieq(c->args[2], SLICE("off"));
-		r->is_skip_next = slice_ieq(c->args[2], SLICE("skip"));
-		return r->is_muted || r->is_skip_next;
-	}
+	if (slice_ieq(name, SLICE("reset"))) /* ends every mode, and says so */
+		r->is_muted = is_skipped = false;
+	if (c->n_args == 3 && c->args_seen == 3 && slice_ieq(name, SLICE("client")) &&
+	    slice_ieq(c->args[1], SLICE("reply")) && take_reply_mode(r, c->args[2], &is_skipped))
+		return true;
 	if (r->is_muted || is_skipped)
 		return true;
 	if (is_one_of(name, "subscribe", "psubscribe", "ssubscribe")) {

@@ -7,7 +7,7 @@
 #include "proto/proto.h"
 
 enum {
-	REDIS_DEPTH_MAX = 8,	   /* of nested replies */
+	REDIS_DEPTH_MAX = 20,	   /* of nested replies; COMMAND DOCS of Redis 7 has 12 */
 	REDIS_LINE_MAX = 64 << 10, /* an inline command, a simple string */
 	REDIS_WORD_MAX = 24,	   /* of a command's name */
 	REDIS_SPECIALS = 8,	   /* outstanding commands whose replies are not one for one */
@@ -15,7 +15,7 @@ enum {
 };
 
 /* Commands whose answers are not one for one, or change what follows. */
-enum redis_special { REDIS_SUBSCRIBE = 1, REDIS_SELECT, REDIS_ENDS, REDIS_HELLO };
+enum redis_special { REDIS_SUBSCRIBE = 1, REDIS_SELECT, REDIS_ENDS };
 
 struct redis_mark {
 	uint32_t index; /* of the command, counted from the connection's first */
