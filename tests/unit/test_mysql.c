@@ -274,7 +274,7 @@ static void changes_of_user(void **state)
 		    "eve~\x02zzstore~-~");
 	script_feed(&scripts, PROTO_RESPONSE, "1 \xfemysql_native_password~secret");
 	script_feed(&scripts, PROTO_REQUEST, "2 secret");
-	script_feed(&scripts, PROTO_RESPONSE, "3 ~~~\x02~~~");
+	script_feed(&scripts, PROTO_RESPONSE, "3 \x01\x03\n4 ~~~\x02~~~");
 	script_feed(&scripts, PROTO_REQUEST, "0 \x03SELECT 1");
 	script_feed(&scripts, PROTO_RESPONSE, "1 ~\x05~\x02~~~");
 	script_feed(&scripts, PROTO_REQUEST,
@@ -290,7 +290,154 @@ static void changes_of_user(void **state)
 			    " sys=mysql op=SELECT ns=store q=SELECT ? sum=SELECT w13 b0");
 	assert_string_equal(
 		feed_log(scripts.feed, PROTO_RESPONSE),
-		"0 rows=0 w44 b0|0 rows=5 w11 b0|0 error st=1049 w15 b0|0 rows=5 w11 b0");
+		"0 rows=0 w50 b0|0 rows=5 w11 b0|0 error st=1049 w15 b0|0 rows=5 w11 b0");
+	assert_int_equal(scripts.feed->errors, 0);
+}
+
+/* A cursor that has no more rows ends at once; its rows are counted from the first. */
+static void rows_are_fetched(void **state)
+{
+	feed_reset(scripts.feed);
+	script_feed(&scripts, PROTO_REQUEST, "0 \x1c\x07~~~\x02~~~");
+	script_feed(&scripts, PROTO_RESPONSE, "1 ~~#~~~\n2 ~~\x02~~~\n3 \xfe~~\x42~");
+	script_feed(&scripts, PROTO_REQUEST, "0 \x1c\x07~~~\x02~~~");
+	script_feed(&scripts, PROTO_RESPONSE, "1 \xfe~~\xc2~");
+	script_feed(&scripts, PROTO_REQUEST, "0 \x03SELECT 1");
+	script_feed(&scripts, PROTO_RESPONSE, "1 ~\x05~\x02~~~");
+	assert_string_equal(feed_log(scripts.feed, PROTO_RESPONSE),
+			    "0 rows=2 w29 b0|0 rows=0 w9 b0|0 rows=5 w11 b0");
+	assert_int_equal(scripts.feed->errors, 0);
+}
+
+/* A replica is sent events as long as it stays: no answers, and nothing that is lost. */
+static void a_replica_is_left_alone(void **state)
+{
+	feed_reset(scripts.feed);
+	script_feed(&scripts, PROTO_REQUEST, "0 \x1e~~#~~~");
+	script_feed(&scripts, PROTO_RESPONSE, "1 ~\xfe\xfe\xfe\xfe\xfe\xfe\n2 ~xx\n3 ~\xff");
+	assert_string_equal(feed_log(scripts.feed, PROTO_REQUEST),
+			    " sys=mysql op=BINLOG_DUMP_GTID sum=BINLOG_DUMP_GTID w11 b0");
+	assert_string_equal(feed_log(scripts.feed, PROTO_RESPONSE), "0 upgrade w11 b0");
+	assert_int_equal(scripts.feed->errors, 0);
+	feed_reset(scripts.feed);
+	script_feed(&scripts, PROTO_REQUEST, "0 \x12~~~~~~");
+	script_feed(&scripts, PROTO_RESPONSE, "1 \xff\xd4\x04#HY000no");
+	assert_string_equal(feed_log(scripts.feed, PROTO_RESPONSE), "0 error st=1236 w15 b0");
+}
+
+/* What stands before the text since MySQL 8.0.23: none, and one of each kind of value. */
+static void attributes_are_no_text(void **state)
+{
+#define TRACEPARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	const char *none = "0 \x03~#SELECT 1";
+	const char *five = "0 \x03\x05#\x02#"
+			   "\x08~\x01n"
+			   "\x03~\x01z"
+			   "\x0c~\x01t"
+			   "\xfe~\x0btraceparent"
+			   "\x02\x80\x01s"
+			   "\x02~~~~~~~"    /* longlong */
+			   "\x04\xe5\x07#~" /* a date */
+			   "\x37" TRACEPARENT "\x07~"
+			   "SELECT b FROM t WHERE c = 'x'";
+	const char *torn = "0 \x03#\x01~#\xfe~\x7fn";
+
+	char trace_id[33];
+	struct slice bytes;
+	struct msg m;
+
+	assert_int_equal(script_detect(&scripts, PROTO_REQUEST, none, 0), 1);
+	assert_int_equal(script_detect(&scripts, PROTO_REQUEST, five, 0), 1);
+	for (size_t cut = 1; cut < 100; cut++)
+		assert_int_equal(script_detect(&scripts, PROTO_REQUEST, five, cut), 0);
+	assert_int_equal(script_detect(&scripts, PROTO_REQUEST, torn, 0), -1);
+	feed_reset(scripts.feed);
+	script_feed(&scripts, PROTO_REQUEST, none);
+	script_feed(&scripts, PROTO_REQUEST, five);
+	script_feed(&scripts, PROTO_REQUEST, torn);
+	assert_string_equal(
+		feed_log(scripts.feed, PROTO_REQUEST),
+		" sys=mysql op=SELECT q=SELECT ? sum=SELECT w15 b0|"
+		" sys=mysql op=SELECT q=SELECT b FROM t WHERE c = ? sum=SELECT t w139 b0|"
+		" sys=mysql w13 b0");
+	assert_int_equal(scripts.feed->errors, 0);
+	bytes = script_build(&scripts, five);
+	msg_clear(&m);
+	feed_reset(scripts.feed);
+	assert_int_equal(
+		proto_get(PROTO_MYSQL)->parse(scripts.feed->state, PROTO_REQUEST, bytes, &m),
+		bytes.n);
+	context_hex(m.context.trace_id, sizeof(m.context.trace_id), trace_id);
+	assert_string_equal(trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
+	free((void *)bytes.p);
+}
+
+/* MariaDB's connector executes what it has not been told the number of yet. */
+static void the_last_prepared_is_executed(void **state)
+{
+	feed_reset(scripts.feed);
+	script_feed(&scripts, PROTO_REQUEST, "0 \x16SELECT a FROM t\n0 \x17\xff\xff\xff\xff~#~~~");
+	assert_string_equal(feed_log(scripts.feed, PROTO_REQUEST),
+			    " sys=mysql op=PREPARE q=SELECT a FROM t sum=PREPARE SELECT t w20 b0|"
+			    " sys=mysql op=SELECT q=SELECT a FROM t sum=SELECT t w14 b0");
+}
+
+/* A command of more than 16 MiB is several packets, behind which the answer's are counted. */
+static void an_answer_counts_on(void **state)
+{
+	static const uint8_t head[] = { 0xff, 0xff, 0xff, 0, 3 };
+	char *text = malloc(0xffffff);
+
+	memset(text, 'x', 0xffffff);
+	memcpy(text, "INSERT ", 7);
+	feed_reset(scripts.feed);
+	feed_bytes(scripts.feed, PROTO_REQUEST, (struct slice){ head, sizeof(head) });
+	for (size_t at = 0, n; at < 0xffffff - 1; at += n) {
+		n = 0xffffff - 1 - at < 65536 ? 0xffffff - 1 - at : 65536;
+		feed_bytes(scripts.feed, PROTO_REQUEST, (struct slice){ (uint8_t *)text + at, n });
+	}
+	script_feed(&scripts, PROTO_REQUEST, "1 xyz");
+	script_feed(&scripts, PROTO_RESPONSE, "2 ~#~\x02~~~");
+	script_feed(&scripts, PROTO_REQUEST, "0 \x03SELECT 1");
+	script_feed(&scripts, PROTO_RESPONSE, "1 ~\x05~\x02~~~");
+	assert_string_equal(feed_log(scripts.feed, PROTO_RESPONSE),
+			    "0 rows=1 w11 b0|0 rows=5 w11 b0");
+	assert_int_equal(scripts.feed->errors, 0);
+	free(text);
+}
+
+/* Behind TLS a connection's first words are the answer to a greeting that was in the clear. */
+static void is_known_behind_tls(void **state)
+{
+#define ANSWER "2 \x09\x8a~\x01~~~~!~~~~~~~~~~~~~~~~~~~~~~~bob~\x02zzshop~"
+	struct slice bytes;
+
+	assert_int_equal(script_detect(&scripts, PROTO_REQUEST, ANSWER, 0), 1);
+	for (size_t cut = 1; cut < 40; cut++)
+		assert_true(script_detect(&scripts, PROTO_REQUEST, ANSWER, cut) >= 0);
+	assert_int_equal(script_detect(&scripts, PROTO_REQUEST, "3" ANSWER, 0), -1);
+	feed_reset(scripts.feed);
+	bytes = script_build(&scripts, ANSWER); /* as servers read it */
+	feed_bytes(scripts.feed, PROTO_REQUEST, (struct slice){ bytes.p, 4 });
+	feed_bytes(scripts.feed, PROTO_REQUEST, (struct slice){ bytes.p + 4, bytes.n - 4 });
+	free((void *)bytes.p);
+	script_feed(&scripts, PROTO_RESPONSE, "3 \x01\x03\n4 ~~~\x02~~~");
+	script_feed(&scripts, PROTO_REQUEST, "0 \x03SELECT 1");
+	script_feed(&scripts, PROTO_RESPONSE, "1 ~\x05~\x02~~~");
+	assert_string_equal(feed_log(scripts.feed, PROTO_REQUEST),
+			    " sys=mysql op=SELECT ns=shop q=SELECT ? sum=SELECT w13 b0");
+	assert_string_equal(feed_log(scripts.feed, PROTO_RESPONSE), "0 rows=5 w11 b0");
+	assert_int_equal(scripts.feed->errors, 0);
+}
+
+/* Sent away for being idle: an error that answers nobody. */
+static void sent_away(void **state)
+{
+	feed_reset(scripts.feed);
+	script_feed(&scripts, PROTO_RESPONSE, GREETING);
+	script_feed(&scripts, PROTO_REQUEST, HANDSHAKE);
+	script_feed(&scripts, PROTO_RESPONSE, "2 ~~~\x02~~~\n0 \xff\xbf\x0f#HY000");
+	assert_string_equal(feed_log(scripts.feed, PROTO_RESPONSE), "");
 	assert_int_equal(scripts.feed->errors, 0);
 }
 
@@ -388,6 +535,13 @@ int main(void)
 		cmocka_unit_test(a_hole_in_a_file),
 		cmocka_unit_test(ten_commands),
 		cmocka_unit_test(definitions_end_with_eof),
+		cmocka_unit_test(rows_are_fetched),
+		cmocka_unit_test(a_replica_is_left_alone),
+		cmocka_unit_test(attributes_are_no_text),
+		cmocka_unit_test(the_last_prepared_is_executed),
+		cmocka_unit_test(an_answer_counts_on),
+		cmocka_unit_test(is_known_behind_tls),
+		cmocka_unit_test(sent_away),
 		cmocka_unit_test(changes_of_user),
 		cmocka_unit_test(what_is_hidden_is_said),
 		cmocka_unit_test(a_server_at_a_unix_socket),

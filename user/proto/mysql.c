@@ -35,6 +35,19 @@ static bool is_text(struct slice s)
 	return s.n > 0;
 }
 
+/* What is behind the code of a command is text, or query attributes and text. */
+static bool is_statement(struct slice in, size_t len)
+{
+	struct slice body = { in.p + MY_HEADER + 1, in.n - MY_HEADER - 1 };
+	struct context context;
+
+	if (in.p[MY_HEADER] == MY_PREPARE)
+		return is_text(body);
+	if (in.n == MY_HEADER + len)
+		return my_attributes(&body, &context) && is_text(body);
+	return is_text(body) || (body.n == 1 ? body.p[0] < ' ' : body.p[1] == 1);
+}
+
 /* A command with a whole text, or the execution of a statement, that is all of an operation. */
 static int detect_command(struct slice in)
 {
@@ -48,8 +61,7 @@ static int detect_command(struct slice in)
 	switch (in.p[MY_HEADER]) {
 	case MY_QUERY:
 	case MY_PREPARE:
-		if (in.n > MY_HEADER + 1 &&
-		    !is_text((struct slice){ in.p + MY_HEADER + 1, in.n - MY_HEADER - 1 }))
+		if (in.n > MY_HEADER + 1 && !is_statement(in, len))
 			return -1;
 		break;
 	case MY_EXECUTE: /* number, flags, 1 as an iteration count */
@@ -63,7 +75,9 @@ static int detect_command(struct slice in)
 
 static int detect(struct slice in, enum proto_dir dir)
 {
-	return dir == PROTO_RESPONSE ? detect_greeting(in) : detect_command(in);
+	if (dir == PROTO_RESPONSE)
+		return detect_greeting(in);
+	return in.n >= MY_HEADER && in.p[3] ? my_is_handshake(in) : detect_command(in);
 }
 
 static ssize_t parse(void *state, enum proto_dir dir, struct slice in, struct msg *out)

@@ -2,7 +2,7 @@
 /*
  * The client/server protocol of MySQL and MariaDB; what its files share.
  *   mysql.c           detection, gaps, the interface     mysql_response.c  the server's side
- *   mysql_request.c   the client's side
+ *   mysql_request.c   the client's side  mysql_attributes.c  what stands before a query's text
  *
  * Every command that is answered is one exchange, with all its result sets. Rows tell by
  * themselves whether EOF packets are in use: one is 5 bytes long, the OK packet in its place 7 or
@@ -30,12 +30,13 @@ enum my_command {
 	MY_FIELD_LIST = 0x04,
 	MY_STATISTICS = 0x09,
 	MY_CHANGE_USER = 0x11,
-	MY_BINLOG_DUMP = 0x12,
+	MY_BINLOG_DUMP = 0x12, /* answered without end */
 	MY_PREPARE = 0x16,
 	MY_EXECUTE = 0x17,
 	MY_LONG_DATA = 0x18,
 	MY_CLOSE = 0x19,
 	MY_FETCH = 0x1c,
+	MY_BINLOG_DUMP_GTID = 0x1e,
 	MY_BULK_EXECUTE = 0xfa,
 };
 
@@ -55,8 +56,10 @@ struct mysql {
 	uint32_t left;
 	uint8_t first, n; /* of commands */
 	uint8_t commands[MY_COMMANDS];
+	uint8_t packets[MY_COMMANDS]; /* of each: its answer goes on counting them */
 	uint8_t expect;
 	uint8_t is_authenticating; /* the greeting was seen, its OK not yet */
+	uint8_t is_behind_tls;	   /* and it was seen by nobody: it was in the clear */
 	uint8_t is_mariadb;
 	uint8_t is_compressed; /* from the server's OK on */
 	uint8_t is_responding;
@@ -87,10 +90,33 @@ static inline uint32_t my_u32(const uint8_t *p)
 	return my_u24(p) | (uint32_t)p[3] << 24;
 }
 
+/* What was prepared last. Points into the state. */
+static inline struct sql my_prepared(const struct mysql *my)
+{
+	const uint8_t *p = (const uint8_t *)my->prepared;
+
+	return (struct sql){
+		.text = { p, my->text_len },
+		.summary = { p + my->text_len, my->summary_len },
+		.operation = { p + my->text_len, my->operation_len },
+	};
+}
+
 static inline enum my_command my_front(const struct mysql *my)
 {
 	return my->n && !my->is_orphan ? my->commands[my->first % MY_COMMANDS] : 0;
 }
+
+/* Takes the query attributes off the front of a Query's body, if it has any, and gives the context
+ * that one of them is. False: where the text begins is not known. */
+bool my_attributes(struct slice *body, struct context *context);
+
+/* A length-encoded integer. Bytes used, 0: not whole. */
+size_t my_lenenc(struct slice s, uint64_t *out);
+
+/* Behind TLS: the greeting was in the clear, so that a connection's own bytes begin with the answer
+ * to it. 1 yes, 0 more bytes are needed, -1 no. */
+int my_is_handshake(struct slice in);
 
 ssize_t my_request(struct mysql *my, struct slice in, struct msg *out);
 ssize_t my_response(struct mysql *my, struct slice in, struct msg *out);

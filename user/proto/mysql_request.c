@@ -5,8 +5,10 @@
 
 /* Capability flags */
 enum {
+	CAP_MYSQL = 1 << 0, /* MariaDB's connector does not say so to its own server */
 	CAP_WITH_DB = 1 << 3,
 	CAP_COMPRESS = 1 << 5,
+	CAP_PROTOCOL_41 = 1 << 9,
 	CAP_SSL = 1 << 11,
 	CAP_SECURE = 1 << 15,
 	CAP_LENENC_AUTH = 1 << 21,
@@ -94,9 +96,13 @@ static void expect_database(struct mysql *my, struct slice name)
 
 static void query(struct mysql *my, struct slice text, bool is_whole, struct msg *out)
 {
-	struct sql sql;
+	struct sql sql = { 0 };
+	struct context context = { 0 };
 
-	read_sql(text, is_whole, out, &sql);
+	if (my_attributes(&text, &context))
+		read_sql(text, is_whole, out, &sql);
+	if (context.is_known)
+		sql.context = context;
 	tell(my, &sql, out);
 	if (slice_ieq(sql.operation, SLICE("use")) && !memchr(sql.summary.p, ';', sql.summary.n))
 		expect_database(my, rest_of(sql.summary, sql.operation.n + 1));
@@ -128,8 +134,12 @@ static void execute(struct mysql *my, struct slice body, struct msg *out)
 {
 	struct sql sql = { 0 };
 
-	if (body.n >= 4)
-		statements_get(&my->statements, my_u32(body.p), &sql);
+	uint32_t number = body.n >= 4 ? my_u32(body.p) : 0;
+
+	if (number == UINT32_MAX) /* MariaDB: what was prepared last, before it had a number */
+		sql = my_prepared(my);
+	else
+		statements_get(&my->statements, number, &sql);
 	tell(my, &sql, out);
 }
 
@@ -149,10 +159,12 @@ static void other(const struct mysql *my, uint8_t command, struct msg *out)
 		[0x0d] = "DEBUG",
 		[0x0e] = "PING",
 		[MY_CHANGE_USER] = "CHANGE_USER",
+		[MY_BINLOG_DUMP] = "BINLOG_DUMP",
 		[0x15] = "REGISTER_SLAVE",
 		[0x1a] = "STMT_RESET",
 		[0x1b] = "SET_OPTION",
 		[MY_FETCH] = "STMT_FETCH",
+		[MY_BINLOG_DUMP_GTID] = "BINLOG_DUMP_GTID",
 		[0x1f] = "RESET_CONNECTION",
 	};
 	const char *name = command < sizeof(names) / sizeof(names[0]) ? names[command] : NULL;
@@ -189,7 +201,8 @@ static void command(struct mysql *my, uint8_t code, struct slice body, bool is_w
 		break;
 	default: other(my, code, out);
 	}
-	my->commands[(my->first + my->n++) % MY_COMMANDS] = code;
+	my->commands[(my->first + my->n) % MY_COMMANDS] = code;
+	my->packets[(my->first + my->n++) % MY_COMMANDS] = 1;
 	out->flags |= MSG_BEGIN | MSG_END;
 }
 
@@ -209,17 +222,41 @@ static size_t wanted(uint8_t code, size_t len)
 /* A packet that is no command: answers to challenges, a file, the rest of a long command. */
 static ssize_t no_command(struct mysql *my, struct slice in, size_t len, struct msg *out)
 {
-	size_t want = my->is_authenticating && in.p[3] == 1 ? at_most(len, 1024) : 0;
+	bool is_answer = my->is_authenticating && in.p[3] == (my->is_behind_tls ? 2 : 1);
+	size_t want = is_answer ? at_most(len, 1024) : 0;
 
 	if (in.n < MY_HEADER + want)
 		return 0;
 	if (want && !my->database_len)
 		handshake(my, (struct slice){ in.p + MY_HEADER, want }, out);
+	if (my->is_request_continued && my->n)
+		my->packets[(my->first + my->n - 1) % MY_COMMANDS]++;
 	if (my->expect == MY_EXPECT_FILE && len == 0)
 		my->expect = MY_EXPECT_FIRST;
 	my->is_request_continued = len == MY_LONGEST;
 	out->skip = len - want;
 	return (ssize_t)(MY_HEADER + want);
+}
+
+int my_is_handshake(struct slice in)
+{
+	static const uint8_t zeros[19]; /* of 23: MariaDB has use for the others */
+	const uint32_t all = CAP_PROTOCOL_41 | CAP_SSL;
+
+	if (in.n >= MY_HEADER && (in.p[3] != 2 || my_u24(in.p) <= 32))
+		return -1;
+	if (in.n < MY_HEADER + 32)
+		return 0;
+	if ((my_u32(in.p + MY_HEADER) & all) != all)
+		return -1;
+	return memcmp(in.p + MY_HEADER + 9, zeros, sizeof(zeros)) == 0 ? 1 : -1;
+}
+
+static void begin_behind_tls(struct mysql *my, struct slice in)
+{
+	my->caps = my_u32(in.p + MY_HEADER);
+	my->is_mariadb = !(my->caps & CAP_MYSQL);
+	my->is_behind_tls = my->is_authenticating = true;
 }
 
 ssize_t my_request(struct mysql *my, struct slice in, struct msg *out)
@@ -232,6 +269,14 @@ ssize_t my_request(struct mysql *my, struct slice in, struct msg *out)
 		return (ssize_t)in.n;
 	if (in.n < MY_HEADER)
 		return 0;
+	if (!my->caps && in.p[3] == 2) {
+		int rc = my_is_handshake(in);
+
+		if (rc == 0)
+			return 0;
+		if (rc > 0)
+			begin_behind_tls(my, in);
+	}
 	if (in.p[3] == 0) /* its OK was in a hole */
 		my->is_authenticating = false;
 	if (my->is_compressed && !my->is_authenticating) {

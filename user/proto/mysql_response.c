@@ -11,8 +11,7 @@ enum {
 	OK_LEN = 7, /* at least */
 };
 
-/* A length-encoded integer. Bytes used, 0: not whole. */
-static size_t lenenc(struct slice s, uint64_t *out)
+size_t my_lenenc(struct slice s, uint64_t *out)
 {
 	size_t n = s.n == 0 ? 0 : s.p[0] < 0xfb ? 1 : s.p[0] == 0xfc ? 3 : s.p[0] == 0xfd ? 4 : 9;
 
@@ -30,11 +29,11 @@ static bool read_ok(struct slice body, uint64_t *rows, uint16_t *status)
 	size_t at = 1, n;
 	uint64_t id;
 
-	n = lenenc((struct slice){ body.p + at, body.n - at }, rows);
+	n = my_lenenc((struct slice){ body.p + at, body.n - at }, rows);
 	at += n;
 	if (!n)
 		return false;
-	n = lenenc((struct slice){ body.p + at, body.n - at }, &id);
+	n = my_lenenc((struct slice){ body.p + at, body.n - at }, &id);
 	at += n;
 	if (!n || body.n - at < 2)
 		return false;
@@ -113,12 +112,7 @@ static void prepared(struct mysql *my, struct slice body, struct msg *out)
 {
 	my->left = 0;
 	if (my->is_preparing && body.n >= 5) {
-		const uint8_t *p = (const uint8_t *)my->prepared;
-		struct sql sql = {
-			.text = { p, my->text_len },
-			.summary = { p + my->text_len, my->summary_len },
-			.operation = { p + my->text_len, my->operation_len },
-		};
+		struct sql sql = my_prepared(my);
 
 		statements_put(&my->statements, my_u32(body.p + 1), &sql);
 	}
@@ -132,44 +126,6 @@ static void prepared(struct mysql *my, struct slice body, struct msg *out)
 	my->expect = MY_EXPECT_PREPARED;
 	if (my->left == 0)
 		end_response(my, out);
-}
-
-static void first_packet(struct mysql *my, struct slice body, size_t len, struct msg *out)
-{
-	enum my_command command = my_front(my);
-	uint64_t columns = 0;
-	size_t n;
-
-	if (!my->is_responding) {
-		out->flags |= MSG_BEGIN;
-		my->is_responding = true;
-		my->rows = 0;
-	}
-	if (body.n == 0 || command == MY_STATISTICS) {
-		end_response(my, out);
-	} else if (body.p[0] == 0xff) {
-		error_packet(my, body, out);
-	} else if (command == MY_FIELD_LIST || command == MY_FETCH) {
-		my->expect = MY_EXPECT_ROWS;
-		my->is_between = false;
-	} else if (body.p[0] == 0 && command == MY_PREPARE) {
-		prepared(my, body, out);
-	} else if (body.p[0] == 0) {
-		ok_packet(my, body, out);
-	} else if (body.p[0] == 0xfb) {
-		my->expect = MY_EXPECT_FILE;
-	} else if (body.p[0] == 0xfe) { /* another way to authenticate, or EOF */
-		if (command != MY_CHANGE_USER)
-			end_response(my, out);
-	} else {
-		n = lenenc(body, &columns);
-		my->left = (uint32_t)columns;
-		/* MariaDB: definitions that the client has already are left out */
-		if (n && len == n + 1 && body.n > n && body.p[n] == 0)
-			my->left = 0;
-		my->expect = my->left ? MY_EXPECT_COLUMNS : MY_EXPECT_ROWS;
-		my->is_between = my->left == 0;
-	}
 }
 
 /* Rows, and what ends them. */
@@ -187,6 +143,65 @@ static void row_packet(struct mysql *my, struct slice body, size_t len, struct m
 		end_result(my, more, out);
 	} else {
 		my->rows++;
+	}
+}
+
+/* Answers that have a form of their own. False: this is none. */
+static bool special_packet(struct mysql *my, enum my_command command, struct slice body, size_t len,
+			   struct msg *out)
+{
+	switch (command) {
+	case MY_FIELD_LIST:
+	case MY_FETCH: /* rows from the first packet on, or none: their end */
+		my->expect = MY_EXPECT_ROWS;
+		row_packet(my, body, len, out);
+		return true;
+	case MY_BINLOG_DUMP:
+	case MY_BINLOG_DUMP_GTID: /* events, until the replica goes */
+		out->flags |= MSG_UPGRADE;
+		end_response(my, out);
+		return true;
+	case MY_PREPARE:
+		if (body.p[0] == 0)
+			prepared(my, body, out);
+		return body.p[0] == 0;
+	case MY_CHANGE_USER: /* another way to authenticate, or more of it: OK is still to come */
+		return body.p[0] == 0xfe || body.p[0] == 1;
+	default: return false;
+	}
+}
+
+static void first_packet(struct mysql *my, struct slice body, size_t len, struct msg *out)
+{
+	enum my_command command = my_front(my);
+	uint64_t columns = 0;
+	size_t n;
+
+	if (!my->is_responding) {
+		out->flags |= MSG_BEGIN;
+		my->is_responding = true;
+		my->rows = 0;
+	}
+	if (body.n == 0 || command == MY_STATISTICS) {
+		end_response(my, out);
+	} else if (body.p[0] == 0xff) {
+		error_packet(my, body, out);
+	} else if (special_packet(my, command, body, len, out)) {
+		return;
+	} else if (body.p[0] == 0) {
+		ok_packet(my, body, out);
+	} else if (body.p[0] == 0xfb) {
+		my->expect = MY_EXPECT_FILE;
+	} else if (body.p[0] == 0xfe) { /* EOF */
+		end_response(my, out);
+	} else {
+		n = my_lenenc(body, &columns);
+		my->left = (uint32_t)columns;
+		/* MariaDB: definitions that the client has already are left out */
+		if (n && len == n + 1 && body.n > n && body.p[n] == 0)
+			my->left = 0;
+		my->expect = my->left ? MY_EXPECT_COLUMNS : MY_EXPECT_ROWS;
+		my->is_between = my->left == 0;
 	}
 }
 
@@ -228,7 +243,9 @@ static ssize_t authentication(struct mysql *my, struct slice in, size_t len, str
 	if (in.n < MY_HEADER + want)
 		return 0;
 	if (in.p[3] == 0 && !my->is_authenticating) {
-		if (!greeting(my, (struct slice){ in.p + MY_HEADER, want }))
+		/* an error unasked: idle for too long, or the server goes */
+		if (!(want && in.p[MY_HEADER] == 0xff) &&
+		    !greeting(my, (struct slice){ in.p + MY_HEADER, want }))
 			return -EBADMSG;
 	} else if (want && (in.p[MY_HEADER] == 0 || in.p[MY_HEADER] == 0xff)) {
 		my->is_authenticating = false;
@@ -247,10 +264,12 @@ static ssize_t blind(struct mysql *my, struct slice in, struct msg *out)
 	if (my->n > 1)
 		return -EBADMSG;
 	for (size_t i = 0; i < 2; i++) {
-		const uint8_t *p = in.p + in.n - lengths[i] - MY_HEADER;
+		const uint8_t *p;
 
-		if (in.n < lengths[i] + MY_HEADER || my_u24(p) != lengths[i] ||
-		    !my_is_last(p + MY_HEADER, lengths[i], &more))
+		if (in.n < lengths[i] + MY_HEADER)
+			continue;
+		p = in.p + in.n - lengths[i] - MY_HEADER;
+		if (my_u24(p) != lengths[i] || !my_is_last(p + MY_HEADER, lengths[i], &more))
 			continue;
 		if (more)
 			return -EBADMSG;
@@ -258,6 +277,13 @@ static ssize_t blind(struct mysql *my, struct slice in, struct msg *out)
 		return (ssize_t)in.n;
 	}
 	return in.n >= OK_LEN + MY_HEADER ? (ssize_t)(in.n - OK_LEN - MY_HEADER + 1) : 0;
+}
+
+/* The numbers of packets go on from those of the command. */
+static bool may_begin(const struct mysql *my, uint8_t number)
+{
+	return number == 1 ||
+	       (my->n && !my->is_orphan && number == my->packets[my->first % MY_COMMANDS]);
 }
 
 static void packet(struct mysql *my, struct slice body, size_t len, struct msg *out)
@@ -290,7 +316,7 @@ ssize_t my_response(struct mysql *my, struct slice in, struct msg *out)
 	want = len < MY_LOOK ? len : MY_LOOK;
 	if (in.n < MY_HEADER + want)
 		return 0;
-	if (!my->is_responding && in.p[3] != 1) {
+	if (!my->is_responding && !may_begin(my, in.p[3])) {
 		/* the EOF behind the definitions of a prepared statement: nobody's answer */
 		if (len != EOF_LEN || !my_is_last(in.p + MY_HEADER, len, &more))
 			return -EBADMSG;

@@ -20,7 +20,7 @@ LINE = re.compile(r"^(?:\d+\s+[\d:]+)?\s+(\d+) "
 class Server:
     """A private server: at a port of the loopback and at a unix socket."""
 
-    def __init__(self, e):
+    def __init__(self, e, *options):
         self.e, self.port = e, free_port()
         self.folder, self.socket = e.path("my"), e.path("my/socket")
         os.mkdir(self.folder)
@@ -36,7 +36,8 @@ class Server:
         e.serve([tool("mariadbd"), "--no-defaults", "--user=mysql", "--datadir=" + data,
                  "--socket=" + self.socket, f"--port={self.port}", "--bind-address=127.0.0.1",
                  "--pid-file=" + self.folder + "/pid", "--innodb-buffer-pool-size=8M",
-                 "--skip-name-resolve", "--init-file=" + made, "--general-log", "--general-log-file=" + self.log],
+                 "--skip-name-resolve", "--init-file=" + made, "--general-log", "--general-log-file=" + self.log,
+                 *options],
                 self.port)
         until(lambda: os.path.exists(self.socket), 5, "socket of MariaDB")
 
@@ -49,9 +50,10 @@ class Server:
              ["-S", self.socket, "-u", "root"]
         return self.e.procs.run([tool(name), "--no-defaults", *at, *args], cwd=self.folder)
 
-    def asked(self, is_tcp):
+    def asked(self, is_tcp, is_tls=False):
         """First words of what came over one kind of connection, as the log has it."""
-        way, mine, out = "TCP/IP" if is_tcp else "Socket", set(), Counter()
+        way = "SSL/TLS" if is_tls else "TCP/IP" if is_tcp else "Socket"
+        mine, out = set(), Counter()
         with open(self.log, errors="replace") as f:
             for m in filter(None, map(LINE.match, f)):
                 if m[2] == "Connect" and m[3].endswith("using " + way):

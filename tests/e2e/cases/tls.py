@@ -16,7 +16,7 @@ from harness.proc import Failure, free_port, until
 from harness.replay import replay
 from harness.sonde import Sonde
 
-from . import postgres
+from . import mysql, postgres
 
 MARKED = re.compile(r"/marked/(\d+)/x")
 ROUTE = "/marked/{id}/x"
@@ -273,6 +273,30 @@ def tls_postgres(e):
                      ("END", None, None): n, ("select", None, None): 2})
     w.judge_operations(Expect(s.port, truth, "postgres", "pgbench", kind="database"))
     e.figures.update(sent=7 * n + 2, counted=7 * n + 2, connections=clients, lost={})
+
+
+@case(group=None, soak_limit=120)
+def tls_mysql(e):
+    """The greeting is in the clear; behind TLS a connection begins with the answer to it."""
+    cert, key = certificate(e)
+    own = e.write("server.key", open(key, "rb").read())
+    os.chmod(own, 0o600)
+    os.chown(own, pwd.getpwnam("mysql").pw_uid, -1)
+    s = mysql.Server(e, "--ssl-cert=" + cert, "--ssl-key=" + own)
+    w = Watched(e, s.port)
+    clients, each = e.amount((2, 50), (50, 30))
+    for _ in range(clients):
+        p = s.run("mariadb", True, "--ssl", "shop", "-e", "SELECT 1; DO 2;" * each)
+        if p.code:
+            raise Failure(f"mariadb: {p.stderr()[-200:]}")
+    truth = Counter({(word, None, None): n for word, n in s.asked(True, True).items()})
+    if (truth[("SELECT", None, None)], truth[("DO", None, None)]) != (clients * each,) * 2:
+        raise Failure(f"the log has {truth}")
+    w.judge_operations(Expect(s.port, truth, mysql.SERVER, "mariadb", kind="database",
+                              check=lambda ts: mysql.told(ts) + [
+                                  t["namespace"] for t in ts if t["namespace"] != "shop"]))
+    n = sum(truth.values())
+    e.figures.update(sent=n, counted=n, connections=clients, lost={})
 
 
 def mapping(e, argv, libraries):
