@@ -134,6 +134,42 @@ static void a_hole_in_what_is_copied(void **state)
 	assert_int_equal(scripts.feed->errors, 0);
 }
 
+/* While the server takes what is copied in it passes over the Sync that was sent with the Execute;
+ * or there is none yet. Told at once or late, the query behind it gets its own answer. */
+static void a_sync_ahead_of_a_copy(void **state)
+{
+	static const char *const ahead[] = { "S", "H" };
+
+	for (int is_late = 0; is_late < 2; is_late++)
+		for (int i = 0; i < 2; i++) {
+			feed_reset(scripts.feed);
+			script_feed(&scripts, PROTO_REQUEST, "P ~COPY t FROM STDIN~~~\nB ~~\nE ~");
+			script_feed(&scripts, PROTO_REQUEST, ahead[i]);
+			if (!is_late)
+				script_feed(&scripts, PROTO_RESPONSE, "1\n2\nG ~~~");
+			script_feed(&scripts, PROTO_REQUEST, "d 1\td\nc\nS");
+			if (is_late)
+				script_feed(&scripts, PROTO_RESPONSE, "1\n2\nG ~~~");
+			script_feed(&scripts, PROTO_RESPONSE, "C COPY 1~\nZ I");
+			script_feed(&scripts, PROTO_REQUEST, "Q SELECT 1~");
+			script_feed(&scripts, PROTO_RESPONSE, "T ~#a~\nD ~#x\nC SELECT 1~\nZ I");
+			assert_string_equal(feed_log(scripts.feed, PROTO_RESPONSE),
+					    "0 rows=1 w30 b0|0 rows=1 w37 b0");
+			assert_int_equal(scripts.feed->errors, 0);
+		}
+}
+
+/* What a replica is sent answers nothing. */
+static void a_replica_is_left_alone(void **state)
+{
+	feed_reset(scripts.feed);
+	script_feed(&scripts, PROTO_REQUEST, "Q START_REPLICATION SLOT a LOGICAL 0/1~");
+	script_feed(&scripts, PROTO_RESPONSE, "W ~~~\nd wxyz\nd kabc");
+	script_feed(&scripts, PROTO_REQUEST, "d rxyz");
+	assert_string_equal(feed_log(scripts.feed, PROTO_RESPONSE), "0 upgrade w8 b0");
+	assert_int_equal(scripts.feed->errors, 0);
+}
+
 /* Many statements are prepared: those used least are forgotten, and said to be unknown. */
 static void statements_are_forgotten(void **state)
 {
@@ -229,6 +265,8 @@ int main(void)
 		cmocka_unit_test(a_hole_in_rows),
 		cmocka_unit_test(a_hole_in_what_is_copied),
 		cmocka_unit_test(a_notification_before_a_query),
+		cmocka_unit_test(a_sync_ahead_of_a_copy),
+		cmocka_unit_test(a_replica_is_left_alone),
 		cmocka_unit_test(statements_are_forgotten),
 		cmocka_unit_test(a_hole_in_statements),
 		cmocka_unit_test(ten_operations),

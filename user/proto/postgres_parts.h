@@ -37,8 +37,9 @@ enum pg_round_kind {
 
 struct pg_round {
 	uint8_t kind;
-	uint8_t is_closed; /* its Sync is here */
-	uint16_t requests; /* not answered yet */
+	uint8_t is_closed : 1, /* its Sync is here */
+		is_copied : 1; /* and the end of what is copied in */
+	uint16_t requests;     /* not answered yet */
 };
 
 struct postgres {

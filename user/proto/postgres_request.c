@@ -218,6 +218,15 @@ static void sync(struct postgres *pg, struct msg *out)
 	pg->is_requesting = false;
 }
 
+/* CopyDone, CopyFail */
+static void copied(struct postgres *pg)
+{
+	struct pg_round *r = pg_back(pg);
+
+	if (r)
+		r->is_copied = true;
+}
+
 /* How much of a message's body is looked at. */
 static size_t wanted(uint8_t type)
 {
@@ -244,6 +253,8 @@ static int typed(struct postgres *pg, uint8_t type, struct slice body, bool is_w
 	case 'D':
 	case 'H': open_round(pg); return 0;
 	case 'S': sync(pg, out); return 0;
+	case 'c':
+	case 'f': copied(pg); return 0;
 	default: return 0; /* copied data, passwords, Terminate: not looked at */
 	}
 }

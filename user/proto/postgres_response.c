@@ -137,6 +137,22 @@ static void error_response(struct postgres *pg, struct slice body, struct msg *o
 		out->flags |= MSG_LAST;
 }
 
+/* 53.2.6: while the server takes what is copied in it passes over Sync, so that of one that was
+ * sent ahead, with the Execute, nothing comes: the round ends with the one behind CopyDone, which
+ * may be here already. */
+static void copy_in(struct postgres *pg)
+{
+	struct pg_round *r = pg_front(pg);
+
+	pg->is_copying = true;
+	if (!is_extended(pg) || !r->is_closed)
+		return;
+	if (pg->n == 1)
+		r->is_closed = r->is_copied; /* else that Sync is the right one */
+	else if (pg->n == 2 && pg_back(pg)->kind == PG_ROUND_SYNC && !pg_back(pg)->requests)
+		pg->n--;
+}
+
 /* What of a round is unanswered now is not going to be, and was no exchange. */
 static void ready(struct postgres *pg, struct msg *out)
 {
@@ -215,7 +231,11 @@ static void typed(struct postgres *pg, uint8_t type, struct slice body, struct m
 	case 's': suspended(pg, out); return;
 	case 'E': error_response(pg, body, out); return;
 	case 'D': pg->data_rows++; return;
-	case 'G': pg->is_copying = true; return;
+	case 'G': copy_in(pg); return;
+	case 'W': /* replication: nothing but copied data from here on, both ways */
+		out->flags |= MSG_UPGRADE;
+		answer(pg, out);
+		return;
 	case 'I':
 		if (is_extended(pg))
 			answer(pg, out);
