@@ -45,11 +45,13 @@ class Metrics:
             raise Failure("sonde_events_lost_total is absent")
         return out
 
-    def requests(self, role, port=None):
-        """Counts by (service, method, route, status, error_type), of one server port or all."""
+    def requests(self, role, port=None, without=None):
+        """Counts by (service, method, route, status, error_type), of one server port or all but one."""
         out = Counter()
         for labels, value in self.of(f"http_{role}_request_duration_seconds_count"):
             if port is not None and labels.get("server_port") != str(port):
+                continue
+            if without is not None and labels.get("server_port") == str(without):
                 continue
             if "otel_metric_overflow" in labels:
                 continue
@@ -186,11 +188,11 @@ class Sonde:
         return Metrics(body)
 
     def settled_metrics(self, quiet=0.6, limit=20):
-        """Scrapes until the counts of requests stand still."""
+        """Scrapes until the counts of requests stand still, other than those of scraping."""
         end, last, before = time.monotonic() + limit, time.monotonic(), None
         while True:
             m = self.metrics()
-            now = (m.requests("server"), m.requests("client"))
+            now = [m.requests(role, without=self.port) for role in ("server", "client")]
             if now != before:
                 last, before = time.monotonic(), now
             if time.monotonic() > end or time.monotonic() - last > quiet:
