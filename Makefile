@@ -70,11 +70,11 @@ $(O)/sonde.skel.h: $(BPF_OBJ)
 
 $(O)/tests/unit/test_bare.o $(patsubst %.c,$(O)/%.o,$(wildcard user/capture/probe*.c)): $(O)/sonde.skel.h
 
-# the one file that knows version and commit is rebuilt when they change
+# the one file that knows version and commit is rebuilt when they change; two makes may ask at once
 $(O)/version.h: FORCE
 	$(Q)mkdir -p $(@D)
-	$(Q)printf '#define SONDE_VERSION "%s"\n#define SONDE_COMMIT "%s"\n' '$(VERSION)' '$(COMMIT)' > $@.tmp
-	$(Q)cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
+	$(Q)printf '#define SONDE_VERSION "%s"\n#define SONDE_COMMIT "%s"\n' '$(VERSION)' '$(COMMIT)' > $@.$$$$ && \
+		{ cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@; }
 $(OBJ): | $(O)/version.h
 
 $(O)/%.o: %.c Makefile
@@ -105,6 +105,7 @@ unit: $(TESTS)
 
 # each target: FUZZ_SECONDS of libFuzzer from its corpus; findings stay in build-fuzz
 FUZZ_SECONDS ?= 20
+FUZZ_TIMEOUT ?= 5
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PARTS   := build-fuzz/tests/unit/feed.o build-fuzz/libsonde.a
 
@@ -121,7 +122,7 @@ build-fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/feed.* in
 fuzz-build: $(FUZZ_TARGETS)
 fuzz: $(FUZZ_TARGETS)
 	$(Q)printf '%s\n' $^ | xargs -P $(JOBS) -I{} sh -c 't={}; mkdir -p $$t.found && \
-		$$t -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=5 -verbosity=0 \
+		$$t -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=$(FUZZ_TIMEOUT) -verbosity=0 \
 		-print_final_stats=1 -artifact_prefix=$$t. $$t.found tests/fuzz/corpus/$${t##*/} \
 		>$$t.log 2>&1 && echo "ok fuzz $${t##*/}" || \
 		{ cat $$t.log; echo "FAIL fuzz $${t##*/}"; exit 1; }'
@@ -223,10 +224,12 @@ collector-check: need-root $(O)/sonde
 # renews docs/kernels.md and tests/vm/verifier.tsv.
 VM_BINARIES := $(addprefix $(O)/vm/,guest load netem kept verifier hooks) $(O)/tests/vm/hooks.bpf.o
 
-vm-check: $(O)/sonde $(VM_BINARIES)
+vm-build: $(O)/sonde $(VM_BINARIES)
+
+vm-check: vm-build
 	$(Q)python3 tests/vm/matrix.py $(O) $(ARGS)
 
-vm-check-short: $(O)/sonde $(VM_BINARIES)
+vm-check-short: vm-build
 	$(Q)python3 tests/vm/matrix.py $(O) $(ARGS) 6.1 6.12 newest
 
 $(O)/vm/verifier: tests/vm/verifier.c $(O)/user/capture/bare.o $(O)/user/capture/probe_bare.o $(O)/sonde.skel.h
@@ -283,7 +286,8 @@ clean:
 	$(Q)rm -rf build build-*
 
 .PHONY: all docs fuzz fuzz-build fuzz-parts bench-parse bench-span bench-recent tests unit format-check deps run check need-root \
-	demo load chaos soak bench fresh-check collector-check vm-check vm-check-short install uninstall deb dist clean FORCE
+	demo load chaos soak bench fresh-check collector-check vm-build vm-check vm-check-short \
+	install uninstall deb dist clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(O) -path $(O)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from harness.case import CASES, Runner  # noqa: E402
+from harness.case import CASES, Runner, bounded  # noqa: E402
 from harness.cgroup import Cgroup  # noqa: E402
 from harness.shared import CHECKS, Shared  # noqa: E402
 
@@ -43,14 +43,23 @@ TIERLESS = {
 }
 
 
-def load_cases(tier):
+# what judges where time went, or how much of it, to the millisecond
+TIMES = ("waits", "usage", "pressure", "inflight", "disk")
+
+
+def load_cases(tier, times=None):
+    """The modules; times: with those that judge times ("only") or without ("no")."""
     found = {name[:-3] for name in os.listdir(os.path.join(HERE, "cases")) if name.endswith(".py")}
     left_out = found - set(ORDER) - {"__init__"}
     if left_out:
         sys.exit(f"run.py: no place in the order for {', '.join(sorted(left_out))}")
-    for name in ORDER:
-        if name in found and not (tier == "syscall" and name in TIERLESS):
-            importlib.import_module("cases." + name)
+    chosen = [name for name in ORDER if name in found
+              and not (tier == "syscall" and name in TIERLESS)
+              and times in (None, "only" if name in TIMES else "no")]
+    modules = [importlib.import_module("cases." + name) for name in chosen]
+    # some import others
+    CASES[:] = [c for c in CASES if c.fn.__module__ in {m.__name__ for m in modules}]
+    return modules
 
 
 def build(top):
@@ -82,9 +91,22 @@ def arguments():
     p.add_argument("--figures", help="append what the cases measured to this file, as JSON lines")
     p.add_argument("--isolate", action="store_true",
                    help="observe only our own processes, on a host where others load")
+    p.add_argument("--times", choices=("no", "only"),
+                   help="without the cases that judge times, or these alone")
+    p.add_argument("--build", action="store_true",
+                   help="compile what cases in Go and Rust need, and run none")
     p.add_argument("--list", action="store_true", help="print the names of the cases")
     p.add_argument("globs", nargs="*")
     return p.parse_args()
+
+
+def build_beforehand(runner, modules):
+    """Into caches that outlive the run: what takes long to compile."""
+    env = runner.env("build")
+    for m in modules:
+        if hasattr(m, "build"):
+            runner.report("build of " + m.__name__, bounded(m.build, 400, env)[1])
+    env.close()
 
 
 def execute(runner, dry):
@@ -104,7 +126,7 @@ def execute(runner, dry):
 
 def main():
     args = arguments()
-    load_cases(args.tier)
+    modules = load_cases(args.tier, args.times)
     if args.list:
         print("\n".join([*(c.name for c in CASES), *CHECKS]))
         return 0
@@ -127,7 +149,10 @@ def main():
             sys.exit(143)
         signal.signal(signal.SIGTERM, ended)
         try:
-            execute(runner, args.dry)
+            if args.build:
+                build_beforehand(runner, modules)
+            else:
+                execute(runner, args.dry)
         finally:
             for c in CASES:
                 if c.env:

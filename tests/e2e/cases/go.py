@@ -29,6 +29,11 @@ def program(e, build):
     return golang.program(e, "secure", build, *BUILDS[build])
 
 
+def build(e):
+    for name in BUILDS:
+        program(e, name)
+
+
 def serve(e, path, *words):
     port = free_port()
     e.serve([path, "serve", port, *tls.certificate(e), *words], port)

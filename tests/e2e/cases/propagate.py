@@ -48,6 +48,10 @@ def speak(e, port, *args, seconds=60):
     return p.stdout()
 
 
+def build(e):
+    golang.program(e, "speak")
+
+
 def clients(e, port, go, big):
     """Programs as they are; what each prints is not asked for."""
     url = f"http://127.0.0.1:{port}/curl"

@@ -34,6 +34,9 @@ def program(e):
     return path
 
 
+build = program
+
+
 def certificate(e):
     """In DER, which rustls takes."""
     cert, key = tls.certificate(e)

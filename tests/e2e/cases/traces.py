@@ -185,6 +185,10 @@ class Judged:
         return sum(self.right.values()) / claimed if claimed else 1.0
 
 
+def build(e):
+    golang.program(e, "hop")
+
+
 def none(_):
     return {}
 

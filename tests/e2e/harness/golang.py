@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs in Go, built once for all cases of a run."""
+"""Programs in Go, built once for all cases of a run; what is compiled for them is kept beside what
+make builds, for the next run."""
 import os
 
 from .env import PROGS, tool
 from .proc import Failure
+
+CACHE = os.path.join(PROGS, "..", "..", "..", "build", "e2e-go")
 
 
 def program(e, name, build="go", flags=(), env=()):
@@ -14,7 +17,7 @@ def program(e, name, build="go", flags=(), env=()):
         return path
     p = e.procs.run([tool("go"), "build", *flags, "-o", path, os.path.join(PROGS, name + ".go")],
                     seconds=200, env={**os.environ, "GO111MODULE": "off", "HOME": e.tmp, "GOFLAGS": "",
-                                      "GOCACHE": os.path.join(top, "go-cache"), **dict(env)})
+                                      "GOCACHE": os.path.abspath(CACHE), **dict(env)})
     if p.code:
         raise Failure(f"{name}.go: {p.stderr().strip()[-200:]}")
     return path
