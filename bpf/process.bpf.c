@@ -117,6 +117,8 @@ static __always_inline void thread_made(struct task_struct *by, u32 tid)
 		return;
 	if (bpf_map_update_elem(&made, &tid, &is_told, BPF_ANY) == 0)
 		thread_tell(tgid, tid, by->pid);
+	else
+		count(SONDE_CNT_NO_THREAD);
 }
 
 /* By itself, not with its process. */

@@ -551,6 +551,7 @@ enum sonde_counter {
 	SONDE_CNT_LOST_DATAGRAM = 9, /* ring full: records of datagrams */
 	SONDE_CNT_TLS_UNBOUND = 10,  /* plaintext whose socket is not certain */
 	SONDE_CNT_NO_TALLY = 11,     /* what found no room to be added up: of TCP, of disks */
+	SONDE_CNT_NO_THREAD = 12,    /* threads made that there was no room to tell the end of */
 	SONDE_CNT_MAX = 16,
 };
 

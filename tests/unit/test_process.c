@@ -325,6 +325,7 @@ static void test_gone_are_bounded(void **state)
 static void test_bounded(void **state)
 {
 	struct world *w = *state;
+	struct fulls full = { 0 };
 
 	start(w, true, 16);
 	for (uint32_t i = 0; i < 16; i++)
@@ -339,6 +340,8 @@ static void test_bounded(void **state)
 	expect_name(w, 201, 91, "b");
 	expect_name(w, 100, 91, "a");
 	expect_name(w, 101, 91, SERVICE_UNKNOWN);
+	processes_full(w->ps, &full);
+	assert_int_equal(full.n[FULL_PROCESSES], 3); /* 110, 101, and one for 101 again */
 	for (uint32_t i = 0; i < 5000; i++) {
 		record_fork(w, 100 + i, 1000 + i, 999 + i);
 		process_get(w->ps, 1000 + i, 100 + i);

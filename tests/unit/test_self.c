@@ -29,9 +29,13 @@ static void test_gather_without_a_probe(void **state)
 {
 	struct conns *cs = conns_new(&(struct conns_opts){ .on_txn = no_txn });
 	const uint64_t by_kind[SONDE_EV_KERNEL_MAX] = { [SONDE_EV_DATA] = 7, [SONDE_EV_EXIT] = 2 };
-	const struct self_source from = {
-		.conns = cs, .by_kind = by_kind, .bad_records = 3, .began_ns = 5, .now_ns = 9
-	};
+	const struct fulls full = { .n = { [FULL_TRACE_THREADS] = 4 } };
+	const struct self_source from = { .conns = cs,
+					  .by_kind = by_kind,
+					  .bad_records = 3,
+					  .full = &full,
+					  .began_ns = 5,
+					  .now_ns = 9 };
 	struct series_store *st = series_store_new(0);
 	static struct self s;
 
@@ -46,6 +50,10 @@ static void test_gather_without_a_probe(void **state)
 	for (int i = 0; i < LOSS_MAX; i++)
 		assert_int_equal(value(st, METRIC_EVENTS_LOST, loss_reason(i), NULL),
 				 i == LOSS_BAD_RECORD ? 3 : 0);
+	assert_int_equal(series_count(st, METRIC_TABLE_FULL), FULL_MAX);
+	for (int i = 0; i < FULL_MAX; i++)
+		assert_int_equal(value(st, METRIC_TABLE_FULL, full_table(i), NULL),
+				 i == FULL_TRACE_THREADS ? 4 : 0);
 	assert_int_equal(value(st, METRIC_EVENTS, "data", NULL), 7);
 	assert_int_equal(value(st, METRIC_EVENTS, "exit", NULL), 2);
 	assert_int_equal(value(st, METRIC_EVENTS, "open", NULL), 0);

@@ -448,6 +448,7 @@ static void test_status(void **state)
 	assert_int_equal(
 		json_object_size(json_object_get(json_object_get(root, "lost"), "by_reason")),
 		LOSS_MAX);
+	assert_int_equal(json_object_size(json_object_get(root, "tables_full")), FULL_MAX);
 	json_decref(root);
 	close_fixture(&f);
 }

@@ -110,8 +110,10 @@ static void test_bounded(void **state)
 	old = service_intern(ss, "old", "", "", 20);
 	older = service_intern(ss, "older", "", "", 10);
 	id = older->id;
+	assert_int_equal(services_left_out(ss), 0);
 	made = service_intern(ss, "new", "", "", 30);
 	assert_string_equal(made->name, SERVICE_UNKNOWN); /* nobody gone for long */
+	assert_int_equal(services_left_out(ss), 1);
 	made = service_intern(ss, "new", "", "", later);
 	assert_ptr_equal(made, older); /* in place, but another one */
 	assert_string_equal(made->name, "new");

@@ -400,7 +400,7 @@ static void bounds_are_kept(void **state)
 		s[i] = begin(&o);
 	}
 	assert_null(s[3].unit); /* no room: it is still where its request says */
-	assert_int_equal(trace_stats(tr)->units_refused, 1);
+	assert_int_equal(trace_stats(tr)->full.n[FULL_TRACE_REQUESTS], 1);
 	for (int i = 0; i < 4; i++)
 		end(&s[i]);
 	assert_int_equal(trace_stats(tr)->hurried, 1);

@@ -55,6 +55,9 @@ static int start(struct run *r, const struct cmd_args *a)
 		return EXIT_CANNOT;
 	r->stats.inquiry = o->inquiry;
 	r->stats.propagate = o->propagate;
+	r->stats.namespaces = o->namespaces;
+	r->stats.tls = o->tls;
+	r->stats.go_files = o->go_files;
 	r->stats.propagate_off = o->propagate_off[0] ? o->propagate_off : NULL;
 	err = send_open(&r->send, a->config, o, &r->stats);
 	if (err)

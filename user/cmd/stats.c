@@ -4,7 +4,13 @@
 #include <errno.h>
 #include <unistd.h>
 #include "capture/filter.h"
+#include "capture/go_files.h"
+#include "capture/tls.h"
 #include "cmd/inquiry.h"
+#include "identity/addresses.h"
+#include "identity/containers.h"
+#include "identity/namespaces.h"
+#include "metrics/graph.h"
 #include "metrics/overview.h"
 #include "pressure/host.h"
 #include "util/clock.h"
@@ -206,9 +212,32 @@ void stats_close(struct stats *s)
 	offcpu_free(&s->offcpu);
 }
 
+static void count_full(const struct stats *s, struct fulls *full)
+{
+	const struct pipeline *p = s->pipeline;
+
+	*full = trace_stats(p->trace)->full;
+	processes_full(p->procs, full);
+	full->n[FULL_RECENT_SERVICES] = recent_stats(s->recent)->left_out;
+	full->n[FULL_GRAPH] = graph_left_out(red_graph(s->red));
+	if (p->opts.containers)
+		full->n[FULL_CONTAINERS] = containers_left_out(p->opts.containers);
+	if (p->opts.addresses)
+		full->n[FULL_ADDRESSES] = addresses_left_out(p->opts.addresses);
+	if (s->procwalk)
+		full->n[FULL_PROCESS_CHILDREN] = procwalk_left_out(s->procwalk);
+	if (s->namespaces)
+		full->n[FULL_NAMESPACES] = namespaces_left_out(s->namespaces);
+	if (s->tls)
+		full->n[FULL_TLS_FILES] = tls_stats(s->tls)->left_out;
+	if (s->go_files)
+		full->n[FULL_GO_FILES] = go_files_stats(s->go_files)->left_out;
+}
+
 const struct self *stats_self(struct stats *s, uint64_t now_ns)
 {
 	const struct asked *asked[INQUIRY_MAX];
+	struct fulls full;
 	struct self_source from = {
 		.asked = asked,
 		.probe = s->probe,
@@ -217,6 +246,7 @@ const struct self *stats_self(struct stats *s, uint64_t now_ns)
 		.bad_records = s->pipeline->bad_records,
 		.parents = trace_stats(s->pipeline->trace)->parents,
 		.hurried = trace_stats(s->pipeline->trace)->hurried,
+		.full = &full,
 		.untallied = tallies_left_out(s->tallies),
 		.propagate = s->propagate,
 		.propagate_off = s->propagate_off,
@@ -224,6 +254,7 @@ const struct self *stats_self(struct stats *s, uint64_t now_ns)
 		.now_ns = now_ns,
 	};
 
+	count_full(s, &full);
 	if (s->inquiry)
 		from.n_asked = inquiry_asked(s->inquiry, asked);
 	self_gather(&s->self, &from);

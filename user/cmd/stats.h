@@ -13,7 +13,10 @@
 #include "pressure/procwalk.h"
 #include "pressure/tallies.h"
 
+struct go_files;
 struct inquiry;
+struct namespaces;
+struct tls;
 
 struct stats {
 	struct pipeline *pipeline;	     /* borrowed */
@@ -22,6 +25,10 @@ struct stats {
 	const struct inquiry *inquiry;	     /* borrowed; NULL: nobody is asked about containers */
 	const struct propagation *propagate; /* borrowed; of the observer, and why there is none */
 	const char *propagate_off;
+	/* whose tables are told of; borrowed, NULL: there is none */
+	const struct namespaces *namespaces;
+	const struct tls *tls;
+	const struct go_files *go_files;
 	struct red *red;
 	struct recent *recent;
 	struct offcpu offcpu;

@@ -71,6 +71,15 @@ static json_t *status_lost(const struct self *s)
 	return lost;
 }
 
+static json_t *status_full(const struct self *s)
+{
+	json_t *tables = json_object();
+
+	for (int i = 0; i < FULL_MAX; i++)
+		put_count(tables, full_table(i), s->full.n[i]);
+	return tables;
+}
+
 static json_t *status_coverage(const struct conns_stats *c)
 {
 	json_t *coverage = json_object(), *protocols = json_object();
@@ -195,6 +204,7 @@ char *status_json(const struct self *s, const struct series_store *st, bool is_r
 	put(root, "hooks", status_hooks(s));
 	put(root, "events", status_events(s));
 	put(root, "lost", status_lost(s));
+	put(root, "tables_full", status_full(s));
 	put(root, "coverage", status_coverage(&s->conns));
 	put(root, "connections", status_connections(&s->conns));
 	put(root, "cost", status_cost(s));

@@ -20,7 +20,8 @@ struct namespaces {
 	struct namespaces_opts opts;
 	struct map waiting; /* tgid -> struct waiting, owned */
 	uint64_t changes;   /* of the containers, when all who wait were looked at */
-	size_t next;	    /* who is looked at next: is it still there? */
+	uint64_t left_out;
+	size_t next; /* who is looked at next: is it still there? */
 };
 
 struct namespaces *namespaces_new(const struct namespaces_opts *opts)
@@ -57,8 +58,10 @@ static void wait(struct namespaces *n, uint32_t tgid, const char *container, uin
 {
 	struct waiting *w = map_get(&n->waiting, tgid);
 
-	if (!w && n->waiting.n >= NAMESPACES_WAITING_MAX)
+	if (!w && n->waiting.n >= NAMESPACES_WAITING_MAX) {
+		n->left_out++;
 		return;
+	}
 	if (!w) {
 		w = malloc(sizeof(*w));
 		if (!w)
@@ -166,4 +169,9 @@ void namespaces_tick(struct namespaces *n)
 size_t namespaces_waiting(const struct namespaces *n)
 {
 	return n->waiting.n;
+}
+
+uint64_t namespaces_left_out(const struct namespaces *n)
+{
+	return n->left_out;
 }

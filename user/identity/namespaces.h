@@ -36,6 +36,7 @@ void namespaces_met(struct namespaces *n, uint32_t tgid);
  * that are no more. */
 void namespaces_tick(struct namespaces *n);
 
-size_t namespaces_waiting(const struct namespaces *n); /* of whom nothing is known yet */
+uint64_t namespaces_left_out(const struct namespaces *n); /* there was no room to wait, so often */
+size_t namespaces_waiting(const struct namespaces *n);	  /* of whom nothing is known yet */
 
 #endif

@@ -109,6 +109,7 @@ struct process_entry *process_entry(struct processes *ps, uint32_t tgid)
 		struct list *from = list_empty(&ps->gone) ? &ps->living : &ps->gone;
 
 		process_drop(ps, LIST_ENTRY(from->next, struct process_entry, used));
+		ps->dropped++;
 	}
 	e = calloc(1, sizeof(*e));
 	if (!e)
@@ -133,8 +134,10 @@ void process_gone(struct processes *ps, struct process_entry *e, uint64_t ts_ns)
 	list_del(&e->check);
 	list_del(&e->used);
 	list_push(&ps->gone, &e->used);
-	if (++ps->n_gone > GONE_MAX)
+	if (++ps->n_gone > GONE_MAX) {
 		process_drop(ps, LIST_ENTRY(ps->gone.next, struct process_entry, used));
+		ps->dropped_gone++;
+	}
 }
 
 /* Another process has the pid now: nothing of the old one holds any more. */
@@ -323,6 +326,13 @@ void processes_each(struct processes *ps, void (*fn)(void *ctx, const struct pro
 	for (size_t i = 0; map_next(&ps->by_tgid, &i, &tgid, &entry);)
 		if (((struct process_entry *)entry)->is_resolved)
 			fn(ctx, entry);
+}
+
+void processes_full(const struct processes *ps, struct fulls *full)
+{
+	full->n[FULL_PROCESSES] += ps->dropped;
+	full->n[FULL_PROCESSES_GONE] += ps->dropped_gone;
+	full->n[FULL_SERVICES] += services_left_out(ps->services);
 }
 
 size_t processes_count(const struct processes *ps)

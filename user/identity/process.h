@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include "sonde_abi.h"
 #include "identity/service.h"
+#include "util/full.h"
 
 struct process {
 	uint32_t tgid;
@@ -57,6 +58,8 @@ void processes_tick(struct processes *ps, uint64_t now_ns);
 /* Every process known, in no order. */
 void processes_each(struct processes *ps, void (*fn)(void *ctx, const struct process *p),
 		    void *ctx);
+/* Adds how often there was no room for a process or a service. */
+void processes_full(const struct processes *ps, struct fulls *full);
 size_t processes_count(const struct processes *ps);
 void processes_each_service(struct processes *ps, void (*fn)(void *ctx, struct service *s),
 			    void *ctx);

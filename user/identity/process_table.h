@@ -36,8 +36,9 @@ struct processes {
 	struct map by_tgid; /* owns the entries */
 	struct list living, gone;
 	size_t n_gone;
-	struct list fresh, checked; /* whose turn it is to be looked at by the tick */
-	struct services *services;  /* owned */
+	uint64_t dropped, dropped_gone; /* at the caps */
+	struct list fresh, checked;	/* whose turn it is to be looked at by the tick */
+	struct services *services;	/* owned */
 	struct golang golang;
 	struct map cgroups;	     /* id -> struct cgroup_name, held */
 	struct process_entry nobody; /* out of memory */

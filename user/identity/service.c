@@ -27,6 +27,7 @@ struct services {
 	struct entry **all; /* owned, in the order of their making */
 	size_t n, max;
 	uint32_t last_id;
+	uint64_t left_out;
 	struct entry unknown;
 	char host_id[64];
 };
@@ -162,8 +163,10 @@ struct service *service_intern_as(struct services *ss, const char *name, const c
 		key++;
 	}
 	e = service_make(ss, key, now_ns);
-	if (!e)
+	if (!e) {
+		ss->left_out++;
 		return &ss->unknown.s;
+	}
 	strcpy(e->s.name, want.name);
 	strcpy(e->s.name_space, want.name_space);
 	strcpy(e->s.instance_id, want.instance_id);
@@ -210,6 +213,11 @@ void service_born(struct service *s)
 void service_died(struct service *s)
 {
 	((struct entry *)s)->living--;
+}
+
+uint64_t services_left_out(const struct services *ss)
+{
+	return ss->left_out;
 }
 
 void services_tick(struct services *ss, uint64_t now_ns)

@@ -56,6 +56,7 @@ void service_born(struct service *s);
 void service_died(struct service *s);
 
 void services_tick(struct services *ss, uint64_t now_ns); /* those with a living process are seen */
+uint64_t services_left_out(const struct services *ss);	  /* so often for want of room: unknown */
 /* In the order of their making. */
 void services_each(struct services *ss, void (*fn)(void *ctx, struct service *s), void *ctx);
 

@@ -4,12 +4,13 @@
 #include "capture/loss.h"
 #include "metrics/catalogue.h"
 #include "metrics/series.h"
+#include "util/full.h"
 
 static const char intro[] =
 	"# Metrics\n"
 	"\n"
-	"Generated from `user/metrics/catalogue.def` and `user/capture/losses.def` by `make docs`; "
-	"do not edit.\n"
+	"Generated from `user/metrics/catalogue.def`, `user/capture/losses.def` and\n"
+	"`user/util/full.def` by `make docs`; do not edit.\n"
 	"\n"
 	"`/metrics` gives Prometheus text 0.0.4; OpenMetrics 1.0 to those whose Accept header "
 	"names "
@@ -91,4 +92,13 @@ void catalogue_markdown(FILE *out)
 	      out);
 	for (int i = 0; i < LOSS_MAX; i++)
 		fprintf(out, "| `%s` | %s |\n", loss_reason(i), loss_help(i));
+	fputs("\n## Tables that were full\n\n"
+	      "The values of `table` of `sonde_table_full_total`, each always present. Of tables "
+	      "that "
+	      "are not\nnamed here `sonde_events_lost_total`, `sonde_series_overflow_total` or\n"
+	      "`sonde_spans_hurried_total` says so, or what was forgotten is found again.\n\n"
+	      "| table | room for, and what becomes of more |\n|---|---|\n",
+	      out);
+	for (int i = 0; i < FULL_MAX; i++)
+		fprintf(out, "| `%s` | %s |\n", full_table(i), full_help(i));
 }

@@ -27,7 +27,7 @@ static uint64_t self_anonymous_memory(void)
  * whether they were needed. So SONDE_CNT_LOST_RESPONSE and SONDE_CNT_COMPAT are no losses of their
  * own: adding them would count twice.
  */
-static void self_kernel_losses(struct self *s)
+static void self_kernel_counts(struct self *s)
 {
 	uint64_t *n = s->losses.n;
 
@@ -40,6 +40,7 @@ static void self_kernel_losses(struct self *s)
 	n[LOSS_DATAGRAM] += s->counters[SONDE_CNT_LOST_DATAGRAM];
 	n[LOSS_TALLY] += s->counters[SONDE_CNT_NO_TALLY];
 	n[LOSS_TLS_UNBOUND] += s->counters[SONDE_CNT_TLS_UNBOUND];
+	s->full.n[FULL_TRACE_THREADS_MADE] += s->counters[SONDE_CNT_NO_THREAD];
 	for (size_t i = 0; i < s->n_programs; i++)
 		if (!s->programs[i].is_aid)
 			n[LOSS_RECURSION] += s->programs[i].recursion_misses;
@@ -68,6 +69,8 @@ void self_gather(struct self *s, const struct self_source *from)
 	if (from->parents)
 		memcpy(s->parents, from->parents, sizeof(s->parents));
 	s->hurried = from->hurried;
+	if (from->full)
+		s->full = *from->full;
 	self_propagation(s, from);
 	s->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	s->anonymous_memory = self_anonymous_memory();
@@ -84,7 +87,7 @@ void self_gather(struct self *s, const struct self_source *from)
 	s->n_programs = probe_programs(from->probe, s->programs, SELF_PROGRAMS_MAX);
 	if (s->n_programs > SELF_PROGRAMS_MAX)
 		s->n_programs = SELF_PROGRAMS_MAX;
-	self_kernel_losses(s);
+	self_kernel_counts(s);
 }
 
 uint64_t self_losses(const struct self *s)

@@ -11,6 +11,7 @@
 #include "capture/propagate.h"
 #include "metrics/series.h"
 #include "stream/conn.h"
+#include "util/full.h"
 
 enum { SELF_PROGRAMS_MAX = 64, SELF_ASKED_MAX = 6 };
 
@@ -23,6 +24,7 @@ struct self_source {
 	uint64_t bad_records;		  /* refused by decode */
 	const uint64_t *parents;	  /* transactions by enum txn_parent; NULL: not counted */
 	uint64_t hurried;		  /* whose place was decided for want of room */
+	const struct fulls *full;	  /* of user space; NULL: not counted */
 	uint64_t untallied;		  /* figures there was no room for in user space */
 	const struct asked *const *asked; /* about containers; borrowed */
 	size_t n_asked;
@@ -44,6 +46,7 @@ struct self {
 	uint64_t parents[TXN_PARENT_MAX];     /* transactions, by how their parent is known */
 	uint64_t hurried;
 	struct losses losses; /* the kernel's and user space's reasons together */
+	struct fulls full;    /* tables that were at their cap, the kernel's among them */
 	struct conns_stats conns;
 	const struct asked *asked[SELF_ASKED_MAX]; /* about containers; borrowed */
 	size_t n_asked;

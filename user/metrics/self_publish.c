@@ -95,6 +95,8 @@ void self_publish(const struct self *s, struct series_store *st, const char *ver
 	for (int i = 0; i < TXN_PARENT_MAX; i++)
 		publish(&p, METRIC_SPANS, txn_parent_name(i), s->parents[i]);
 	publish(&p, METRIC_SPANS_HURRIED, "", s->hurried);
+	for (int i = 0; i < FULL_MAX; i++)
+		publish(&p, METRIC_TABLE_FULL, full_table(i), s->full.n[i]);
 	publish_protocols(&p, &s->conns);
 	publish(&p, METRIC_SHED_CONNECTIONS, "cpu", s->conns.shed);
 	publish(&p, METRIC_SAMPLE_RATIO, "cpu", METRIC_ONE * s->conns.keep / SONDE_KEEP_ALL);

@@ -147,8 +147,10 @@ static void bequeath(struct procwalk *w, const struct sonde_ev_exit *ev)
 	to = map_get(&w->inherited, ppid);
 	if (!to)
 		to = inherited_new(w, ppid);
-	if (!to)
+	if (!to) {
+		w->no_heirs++;
 		return;
+	}
 	to->read_bytes += ev->read_bytes;
 	to->written_bytes += ev->written_bytes;
 }
@@ -395,6 +397,11 @@ static void count_exit(struct procwalk *w, const struct service *service,
 	s = is_oom ? series_get(w->opts.store, METRIC_OOM_KILLS, service, NULL, ev->h.ts_ns) : NULL;
 	if (s)
 		s->value++;
+}
+
+uint64_t procwalk_left_out(const struct procwalk *w)
+{
+	return w->no_heirs;
 }
 
 void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev)

@@ -39,6 +39,9 @@ void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev);
 /* So many bytes more went through a process's connections. */
 void procwalk_network(struct procwalk *w, uint32_t tgid, uint64_t sent, uint64_t received);
 
+/* So often there was no room for a parent of processes that ended. */
+uint64_t procwalk_left_out(const struct procwalk *w);
+
 /* Writes what is known by now into the store. */
 void procwalk_publish(struct procwalk *w, uint64_t now_ns);
 

@@ -126,10 +126,16 @@ static struct asked *asked_get(struct trace *tr, uint64_t key)
 {
 	struct asked *a = map_get(&tr->asked, key);
 
-	if (a)
-		return a->n < ALIKE_MAX ? a : NULL;
-	if (tr->asked.n >= ASKED_MAX || !(a = malloc(sizeof(*a))))
+	if (a && a->n >= ALIKE_MAX) {
+		tr->stats.full.n[FULL_TRACE_QUESTIONS_ALIKE]++;
 		return NULL;
+	}
+	if (a)
+		return a;
+	if (tr->asked.n >= ASKED_MAX || !(a = malloc(sizeof(*a)))) {
+		tr->stats.full.n[FULL_TRACE_QUESTIONS]++;
+		return NULL;
+	}
 	*a = (struct asked){ .key = key };
 	list_init(&a->units);
 	if (map_put(&tr->asked, key, a) == 0)
@@ -166,9 +172,12 @@ struct unit *asked_client(struct trace *tr, struct unit *u, const struct txn *t)
 
 	u->ends = (struct datagram_ends){ t->local, t->peer };
 	client = client_of(u);
-	if (client || u->ends.peer.port == 0 || tr->asked_waiting >= WAITING_MAX ||
-	    !pair_is_here(tr, t->family, &t->local, &t->peer))
+	if (client || u->ends.peer.port == 0 || !pair_is_here(tr, t->family, &t->local, &t->peer))
 		return client;
+	if (tr->asked_waiting >= WAITING_MAX) {
+		tr->stats.full.n[FULL_TRACE_QUESTIONS_WAITING]++;
+		return NULL;
+	}
 	u->is_answered = true;
 	tr->asked_waiting++;
 	return NULL;

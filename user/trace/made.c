@@ -61,8 +61,10 @@ void made_begin(struct trace *tr, struct proc *p, uint32_t tid, struct unit *ori
 
 	if (p->has_lasting || !(m = malloc(sizeof(*m))))
 		return;
-	if (tr->made.n >= TRACE_MADE_MAX)
+	if (tr->made.n >= TRACE_MADE_MAX) {
+		tr->stats.full.n[FULL_TRACE_THREADS]++;
 		made_free(tr, LIST_ENTRY(tr->mades.next, struct made, all));
+	}
 	*m = (struct made){ .proc = p, .tid = tid };
 	list_init(&m->all);
 	list_init(&m->of_proc);

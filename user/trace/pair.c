@@ -50,7 +50,11 @@ static void learn_local(struct trace *tr, const struct conn_request *r)
 	if (!is_numbered(r) || is_loopback(r->family, r->local->ip))
 		return;
 	hash = address_hash(r->family, r->local->ip);
-	if (tr->local.n < TRACE_LOCAL_MAX && !map_get(&tr->local, hash))
+	if (map_get(&tr->local, hash))
+		return;
+	if (tr->local.n >= TRACE_LOCAL_MAX)
+		tr->stats.full.n[FULL_TRACE_ADDRESSES]++;
+	else
 		map_put(&tr->local, hash, tr);
 }
 
@@ -85,8 +89,12 @@ static struct end *end_get(struct trace *tr, uint64_t cookie, enum sonde_role ro
 {
 	struct end *e = map_get(&tr->ends, cookie);
 
-	if (e || tr->ends.n >= TRACE_ENDS_MAX || !(e = calloc(1, sizeof(*e))))
+	if (e)
 		return e;
+	if (tr->ends.n >= TRACE_ENDS_MAX || !(e = calloc(1, sizeof(*e)))) {
+		tr->stats.full.n[FULL_TRACE_CONNECTIONS]++;
+		return NULL;
+	}
 	e->cookie = cookie;
 	e->role = role;
 	list_init(&e->units);

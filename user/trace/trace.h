@@ -23,6 +23,7 @@
 #include "stream/conn.h"
 #include "trace/sampler.h"
 #include "txn.h"
+#include "util/full.h"
 
 #define TRACE_GRACE_NS (250 * 1000 * 1000ULL)  /* the other end's record comes within */
 #define TRACE_HOLD_NS  (1000 * 1000 * 1000ULL) /* longest wait of a transaction for its trace */
@@ -40,8 +41,8 @@ struct trace_opts {
 };
 
 struct trace_stats {
-	uint64_t units_refused; /* requests beyond max_units */
-	uint64_t hurried;	/* transactions decided before their time, for want of room */
+	struct fulls full; /* of its own tables, FULL_TRACE_* */
+	uint64_t hurried;  /* transactions decided before their time, for want of room */
 	uint64_t parents[TXN_PARENT_MAX];
 	size_t units, held;
 };

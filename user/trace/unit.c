@@ -10,7 +10,7 @@ struct unit *unit_new(struct trace *tr)
 	struct unit *u = tr->free_units;
 
 	if (tr->stats.units >= tr->opts.max_units || (!u && !(u = malloc(sizeof(*u))))) {
-		tr->stats.units_refused++;
+		tr->stats.full.n[FULL_TRACE_REQUESTS]++;
 		return NULL;
 	}
 	if (u == tr->free_units)

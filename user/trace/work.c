@@ -32,8 +32,12 @@ struct proc *work_proc(struct trace *tr, uint32_t tgid)
 {
 	struct proc *p = tgid ? map_get(&tr->procs, tgid) : NULL;
 
-	if (p || !tgid || tr->procs.n >= TRACE_PROCS_MAX || !(p = calloc(1, sizeof(*p))))
+	if (p || !tgid)
 		return p;
+	if (tr->procs.n >= TRACE_PROCS_MAX || !(p = calloc(1, sizeof(*p)))) {
+		tr->stats.full.n[FULL_TRACE_PROCESSES]++;
+		return NULL;
+	}
 	p->tgid = tgid;
 	list_init(&p->units);
 	list_init(&p->made);
@@ -150,7 +154,8 @@ static bool is_same_context(const struct context *a, const struct context *b)
 }
 
 /* The one request that the call passes something on of; NULL: none, or several. */
-static struct unit *passed_on(const struct proc *p, const struct unit *call, bool by_context)
+static struct unit *passed_on(struct trace *tr, const struct proc *p, const struct unit *call,
+			      bool by_context)
 {
 	struct unit *found = NULL;
 	int n = 0;
@@ -158,8 +163,10 @@ static struct unit *passed_on(const struct proc *p, const struct unit *call, boo
 	for (struct list *l = p->units.next; l != &p->units; l = l->next) {
 		struct unit *u = LIST_ENTRY(l, struct unit, open);
 
-		if (++n > LOOK_MAX)
+		if (++n > LOOK_MAX) {
+			tr->stats.full.n[FULL_TRACE_COMPARED]++;
 			return NULL;
+		}
 		if (by_context ? !is_same_context(&u->context, &call->context)
 			       : u->request_id != call->request_id)
 			continue;
@@ -263,7 +270,7 @@ void work_call(struct trace *tr, struct unit *u, struct end *e, const struct con
 
 	u->request_id = text_hash(r->request_id);
 	if (u->context.is_known && !u->is_injected) {
-		parent = p ? passed_on(p, u, true) : NULL;
+		parent = p ? passed_on(tr, p, u, true) : NULL;
 		u->is_passed_on = parent != NULL;
 		if (parent)
 			unit_follow(tr, u, parent, TXN_PARENT_HEADER);
@@ -276,7 +283,7 @@ void work_call(struct trace *tr, struct unit *u, struct end *e, const struct con
 		unit_follow(tr, u, parent, r->goroutine ? TXN_PARENT_GOROUTINE : TXN_PARENT_THREAD);
 	} else if (hand) {
 		unit_follow(tr, u, hand, TXN_PARENT_HANDOVER);
-	} else if (p && u->request_id && (parent = passed_on(p, u, false))) {
+	} else if (p && u->request_id && (parent = passed_on(tr, p, u, false))) {
 		unit_follow(tr, u, parent, TXN_PARENT_PROXY);
 	} else if (p && !r->is_go && made_call(tr, p, u, r->tid)) {
 		return;
