@@ -74,6 +74,17 @@ static void test_every_short_input(void **state)
 	}
 }
 
+/* Escapes, line ends, DEL, C1 in its two bytes, bytes that are nothing: none reaches a terminal. */
+static void test_tames(void **state)
+{
+	char s[] = "a\x1b[31m\tb\n\x7f\xc2\x9b\xffz\xc3\xa4\xe2\x82";
+
+	utf8_tame(s);
+	assert_string_equal(s, "a?[31m?b??"
+			       "??"
+			       "?z\xc3\xa4??");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -81,6 +92,7 @@ int main(void)
 		cmocka_unit_test(test_replaces_each_bad_byte),
 		cmocka_unit_test(test_cuts_at_a_code_point),
 		cmocka_unit_test(test_every_short_input),
+		cmocka_unit_test(test_tames),
 	};
 
 	return cmocka_run_group_tests_name("utf8", tests, NULL, NULL);

@@ -3,6 +3,21 @@
 
 #include "cmd/observe.h"
 #include "util/human.h"
+#include "util/utf8.h"
+
+struct name {
+	char text[512];
+};
+
+/* What others have named: nothing of it may steer a terminal. */
+static struct name name_of(const char *s)
+{
+	struct name name;
+
+	snprintf(name.text, sizeof(name.text), "%s", s);
+	utf8_tame(name.text);
+	return name;
+}
 
 static void print_program(FILE *out, const struct probe_program *p)
 {
@@ -30,7 +45,8 @@ static void print_dark(FILE *out, const struct check_report *r)
 			fprintf(out, "\nbusiest processes that yielded no data in %s:\n",
 				human_duration(r->watched_ns).text);
 		watch_why(&p[i], why, sizeof(why));
-		fprintf(out, "%8u %-16s %9s  %s\n", p[i].tgid, p[i].comm[0] ? p[i].comm : "(gone)",
+		fprintf(out, "%8u %-16s %9s  %s\n", p[i].tgid,
+			p[i].comm[0] ? name_of(p[i].comm).text : "(gone)",
 			human_bytes(p[i].bytes).text, why);
 	}
 	if (!shown)
@@ -70,7 +86,7 @@ static void print_tls(FILE *out, const struct check_process *p)
 {
 	fprintf(out, "  TLS        %s", p->tls_name ? p->tls_name : "by no library that is known");
 	if (p->tls_library[0])
-		fprintf(out, " (%s)", p->tls_library);
+		fprintf(out, " (%s)", name_of(p->tls_library).text);
 	if (p->is_tls_read)
 		fprintf(out, ": its plaintext is read");
 	else if (p->tls_why[0])
@@ -87,8 +103,8 @@ static void print_process(FILE *out, const struct check_report *r)
 		return;
 	}
 	fprintf(out, "\nprocess %u (%s)\n  executable %s\n  service    %s\n  runtime    %s\n",
-		p->pid, p->comm, p->exe[0] ? p->exe : "not known", p->service,
-		p->is_go ? "Go" : "not Go");
+		p->pid, name_of(p->comm).text, p->exe[0] ? name_of(p->exe).text : "not known",
+		name_of(p->service).text, p->is_go ? "Go" : "not Go");
 	print_tls(out, p);
 	print_traffic(out, r);
 }
@@ -101,7 +117,8 @@ static void print_asked(FILE *out, const struct check_report *r)
 
 		fprintf(out, "%-32s %-4s %s", a->name, a->has_answered ? "on" : "off", a->where);
 		if (!a->has_answered)
-			fprintf(out, " (%s)", a->reason[0] ? a->reason : "no answer yet");
+			fprintf(out, " (%s)",
+				a->reason[0] ? name_of(a->reason).text : "no answer yet");
 		fputc('\n', out);
 	}
 	if (!r->n_asked)

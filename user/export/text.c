@@ -26,11 +26,8 @@ static size_t text_safe(struct line *l, struct slice s)
 
 	while (s.n) {
 		size_t n = utf8_next(s);
-		/* C1 controls (U+0080-U+009F) steer terminals as well as C0 does */
-		bool is_control = n == 1 ? s.p[0] < 0x20 || s.p[0] == 0x7f
-					 : n == 2 && s.p[0] == 0xc2 && s.p[1] < 0xa0;
 
-		if (n && !is_control) {
+		if (n && !utf8_is_control(s.p, n)) {
 			line_put(l, s.p, n);
 			width++;
 		} else {

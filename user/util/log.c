@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "util/utf8.h"
+
 static enum log_level log_max = LOG_INFO;
 static bool log_json;
 
@@ -18,11 +20,8 @@ static void put_json_string(const char *s)
 {
 	for (; *s; s++) {
 		if (*s == '"' || *s == '\\')
-			fprintf(stderr, "\\%c", *s);
-		else if ((unsigned char)*s < 0x20)
-			fprintf(stderr, "\\u%04x", *s);
-		else
-			fputc(*s, stderr);
+			fputc('\\', stderr);
+		fputc(*s, stderr);
 	}
 }
 
@@ -37,6 +36,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	utf8_tame(line); /* it may name what is observed: one line, that steers no terminal */
 	if (!log_json) {
 		fprintf(stderr, "sonde: %s\n", line);
 		return;

@@ -55,3 +55,21 @@ size_t utf8_clean(char *out, size_t size, struct slice in)
 	out[n] = '\0';
 	return n;
 }
+
+bool utf8_is_control(const uint8_t *p, size_t n)
+{
+	return n == 1 ? p[0] < 0x20 || p[0] == 0x7f : n == 2 && p[0] == 0xc2 && p[1] < 0xa0;
+}
+
+void utf8_tame(char *s)
+{
+	struct slice in = slice_str(s);
+	size_t n;
+
+	for (; in.n; in.p += n, in.n -= n, s += n) {
+		n = utf8_next(in);
+		if (!n || utf8_is_control(in.p, n))
+			memset(s, '?', n ? n : 1);
+		n = n ? n : 1;
+	}
+}
