@@ -41,7 +41,8 @@ static int detect_startup(struct slice in)
 		return len != 8	  ? -1
 		       : in.n > 8 ? detect_startup((struct slice){ in.p + 8, in.n - 8 })
 				  : 0;
-	if (code >> 16 != 3 || (code & 0xffff) > 99)
+	/* minor versions are for servers to refuse; libpq may ask for one that will never be */
+	if (code >> 16 != 3 || (code & 0xffff) > 9999)
 		return -1;
 	if (in.n == 8)
 		return 0;
