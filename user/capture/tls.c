@@ -104,8 +104,6 @@ static struct user *user_get(struct tls *t, uint32_t tgid)
 /* A file that it did not map before. */
 static struct mapping *user_maps(struct tls *t, struct user *u, const struct mapping *m)
 {
-	if (u->n_mappings == MAPPINGS_MAX)
-		return NULL;
 	if (m->file)
 		tls_files_used(m->file, 1, t->now_ns);
 	u->mappings[u->n_mappings] = *m;
@@ -157,7 +155,7 @@ static void on_mapped(void *ctx, const struct tls_mapped *m)
 	char path[320];
 
 	tls_maps_path(u->tgid, m, path, sizeof(path));
-	if (!known)
+	if (!known && u->n_mappings < MAPPINGS_MAX) /* else it would be let go by nobody */
 		known = user_maps(
 			t, u,
 			&(struct mapping){ m->dev, m->inode, tls_files_get(&t->files, path) });
