@@ -254,7 +254,6 @@ int check_socket(const char *s, char *expected, size_t size)
 	return -EINVAL;
 }
 
-/* RFC 1123, as Kubernetes has it */
 /* A DNS label: RFC 1123, 2.1, and Kubernetes' own limit. */
 int check_namespace(const char *s, char *expected, size_t size)
 {

@@ -104,7 +104,8 @@ static bool is_otel_valid(const struct otel_var *v, const char *value)
 	if (v->values[0] == '#')
 		return value[strspn(value, "0123456789")] == '\0';
 	/* enumerations are to be read without regard to case */
-	return snprintf(barred, sizeof(barred), "|%s|", value) < (int)sizeof(barred) &&
+	return !strchr(value, '|') &&
+	       snprintf(barred, sizeof(barred), "|%s|", value) < (int)sizeof(barred) &&
 	       strcasestr(v->values, barred);
 }
 

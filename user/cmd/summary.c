@@ -44,7 +44,7 @@ void summary_print(const struct observer *o, struct stats *stats, const char *ur
 	if (n)
 		log_info("seen in the first %s:", human_duration(window_ns).text);
 	else
-		log_info("no HTTP request in the first %s", human_duration(window_ns).text);
+		log_info("no request in the first %s", human_duration(window_ns).text);
 	say_services(rows, (size_t)n);
 	say_dark(o, stats_self(stats, now_ns));
 	if (*url)

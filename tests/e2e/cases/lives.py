@@ -167,7 +167,7 @@ def no_traffic_says_so(e):
     quiet(0.2)
     text = s.proc.stderr()[said:]
     s.end()
-    for words in ("no HTTP request in the first", "curl", "sonde tail", f":{s.port}/metrics"):
+    for words in ("no request in the first", "curl", "sonde tail", f":{s.port}/metrics"):
         if words not in text:
             raise Failure(f"{words!r} is not in {text!r}")
 
