@@ -81,6 +81,14 @@ static void is_known_by_its_startup(void **state)
 	}
 }
 
+/* 3.9999, which libpq may ask for to learn whether servers refuse what is not there yet. */
+static void is_known_whatever_its_minor_version(void **state)
+{
+	const char *startup = ". ~~~\x12~\x03\x27\x0fuser~bob~~";
+
+	assert_int_equal(script_detect(&scripts, PROTO_REQUEST, startup, 0), 1);
+}
+
 /* A whole operation, as where a connection is joined in the middle; less is not enough. */
 static void is_known_in_the_middle(void **state)
 {
@@ -261,6 +269,7 @@ int main(void)
 		cmocka_unit_test(holes_invent_no_request),
 		cmocka_unit_test(holes_invent_no_response),
 		cmocka_unit_test(is_known_by_its_startup),
+		cmocka_unit_test(is_known_whatever_its_minor_version),
 		cmocka_unit_test(is_known_in_the_middle),
 		cmocka_unit_test(a_hole_in_rows),
 		cmocka_unit_test(a_hole_in_what_is_copied),
