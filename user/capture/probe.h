@@ -59,6 +59,7 @@ int probe_ring_fd(const struct probe *p);
 size_t probe_ring_size(const struct probe *p);
 uint64_t
 probe_map_memory(const struct probe *p); /* bytes of BPF maps as the kernel accounts them */
+uint64_t probe_propagate_memory(const struct probe *p); /* of them what probe_opts.propagate adds */
 
 /* Sums over CPUs. */
 void probe_counters(const struct probe *p, uint64_t out[SONDE_CNT_MAX]);

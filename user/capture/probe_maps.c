@@ -116,6 +116,21 @@ uint64_t probe_map_memory(const struct probe *p)
 	return sum;
 }
 
+uint64_t probe_propagate_memory(const struct probe *p)
+{
+	const struct bpf_map *const maps[] = {
+		p->skel->maps.injections, p->skel->maps.speaking, p->skel->maps.speakers,
+		p->skel->maps.leaving,	  p->skel->maps.heads,	  p->skel->maps.passes,
+	};
+	uint64_t sum = 0;
+
+	if (!p->is_propagating)
+		return 0;
+	for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
+		sum += map_memory(bpf_map__fd(maps[i]));
+	return sum;
+}
+
 void probe_counters(const struct probe *p, uint64_t out[SONDE_CNT_MAX])
 {
 	int cpus = libbpf_num_possible_cpus();

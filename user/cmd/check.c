@@ -121,7 +121,8 @@ static void look(struct check_report *r, struct probe *probe, struct watch **wat
 	r->tier = probe_tier(probe);
 	r->n_programs = probe_programs(probe, r->programs, CHECK_PROGRAMS_MAX);
 	r->ring_size = probe_ring_size(probe);
-	r->bpf_memory = probe_map_memory(probe);
+	r->propagate_memory = probe_propagate_memory(probe);
+	r->bpf_memory = probe_map_memory(probe) - r->propagate_memory;
 	*watch = watch_run(probe, WATCH_NS);
 	if (!*watch)
 		log_warn("cannot observe for a moment: %s", strerror(errno));
@@ -129,24 +130,6 @@ static void look(struct check_report *r, struct probe *probe, struct watch **wat
 		r->n_programs = probe_programs(probe, r->programs, CHECK_PROGRAMS_MAX);
 	r->watch = *watch;
 	r->watched_ns = WATCH_NS;
-}
-
-/* Tried by programs of their own: those that were looked at are as run has them without it. */
-static void try_propagate(struct check_report *r, const struct config *c)
-{
-	struct probe_opts opts = { .ring_size = c->ring_size, .tier = r->tier, .propagate = true };
-	char *why = r->propagate_off;
-	struct probe *probe = NULL;
-
-	/* of other programs nothing is captured meanwhile */
-	opts.filter.n_pids = 1;
-	opts.filter.pids[0] = (uint32_t)getpid();
-	if (!rights_propagate(why, sizeof(r->propagate_off)) ||
-	    probe_open(&opts, &probe, why, sizeof(r->propagate_off)))
-		return;
-	r->can_propagate =
-		propagate_would(probe, &r->can_propagate_briefly, why, sizeof(r->propagate_off));
-	probe_close(probe);
 }
 
 int cmd_check(const struct cmd_args *a)
@@ -168,6 +151,7 @@ int cmd_check(const struct cmd_args *a)
 		log_error("out of memory");
 		return EXIT_CANNOT;
 	}
+	opts.propagate = rights_propagate(r->propagate_off, sizeof(r->propagate_off));
 	inquiry = inquiry_open(c);
 	uname(&r->kernel);
 	r->n_missing = rights_missing(r->missing);
@@ -177,8 +161,9 @@ int cmd_check(const struct cmd_args *a)
 	r->error = probe_open(&opts, &probe, r->reason, sizeof(r->reason));
 	if (!r->error)
 		look(r, probe, &watch);
-	if (!r->error)
-		try_propagate(r, c);
+	if (!r->error && opts.propagate) /* by the same programs, after the look */
+		r->can_propagate = propagate_would(probe, &r->can_propagate_briefly,
+						   r->propagate_off, sizeof(r->propagate_off));
 	if (inquiry) {
 		inquiry_settle(inquiry, ASKED_NS);
 		r->n_asked = inquiry_asked(inquiry, r->asked);

@@ -36,8 +36,8 @@ struct check_report {
 	struct probe_program programs[CHECK_PROGRAMS_MAX];
 	size_t n_programs;
 	size_t ring_size;
-	uint64_t bpf_memory;
-	struct right missing[RIGHTS_MAX]; /* rights it can do without */
+	uint64_t bpf_memory, propagate_memory; /* as run has it, and what --propagate adds */
+	struct right missing[RIGHTS_MAX];      /* rights it can do without */
 	size_t n_missing;
 	uint64_t watched_ns;
 	const struct watch *watch;		/* borrowed; NULL: not observed */

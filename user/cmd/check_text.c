@@ -128,13 +128,16 @@ static void print_asked(FILE *out, const struct check_report *r)
 static void print_propagation(FILE *out, const struct check_report *r)
 {
 	fprintf(out, "\n%-32s %-4s ", "--propagate http", r->can_propagate ? "can" : "off");
-	if (!r->can_propagate)
+	if (!r->can_propagate) {
 		fprintf(out, "a traceparent in HTTP/1 requests (%s)\n", r->propagate_off);
-	else if (r->can_propagate_briefly)
-		fprintf(out, "a traceparent in the first HTTP/1 request of each connection (%s)\n",
+		return;
+	}
+	if (r->can_propagate_briefly)
+		fprintf(out, "a traceparent in the first HTTP/1 request of each connection (%s)",
 			PROPAGATE_BRIEFLY);
 	else
-		fprintf(out, "a traceparent in every HTTP/1 request that may have one\n");
+		fprintf(out, "a traceparent in every HTTP/1 request that may have one");
+	fprintf(out, "; %s of BPF maps more\n", human_bytes(r->propagate_memory).text);
 }
 
 void check_text(const struct check_report *r, FILE *out)
