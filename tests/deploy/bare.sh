@@ -7,6 +7,8 @@
 #   bare_open         makes the tree: $tree
 #   bare_tree SUITE   makes another Debian, with nothing beside: $dir/SUITE
 #   inside COMMAND    runs it there
+#   free_port         of TCP, for a server of this host
+#   fetch PORT PATH   what it answers
 #
 # FRESH_DIR=DIR keeps the bare tree in DIR/base and takes it from there the next time.
 
@@ -73,6 +75,12 @@ inside() {
 	chroot "$tree" /usr/bin/env -i HOME=/root TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
 		NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
 		/bin/sh -c "$1"
+}
+
+# as the end-to-end tests choose theirs: no client's own can equal it
+free_port() {
+	(cd "$(dirname "${BASH_SOURCE[0]}")/../e2e" &&
+		/usr/bin/python3 -B -c 'from harness.proc import free_port; print(free_port())')
 }
 
 # the answer of a server on this host, with bash alone

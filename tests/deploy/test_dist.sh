@@ -11,7 +11,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 objects=$(dirname "${1:-$top/build/sonde}")
 objects=${objects#"$top/"}
 cd "$top"
-port=19466 web=19467 requests=20
+port=$(free_port) web=$(free_port) requests=20
 
 dist() { make -s --no-print-directory -C "$top" O="$objects" dist; }
 

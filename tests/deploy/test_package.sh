@@ -7,7 +7,7 @@ set -eu
 . "$(dirname "$0")/verdict.sh"
 bare_enter "$@"
 top=$(cd "$(dirname "$0")/../.." && pwd)
-port=19465
+port=$(free_port)
 
 # the same package, said to be newer
 next() {
