@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The image of deploy/Dockerfile without a container runtime: its last stage, line by line, on a bare
-# Debian 12, and its entry point there, on a read-only root, with the user and the capabilities of the
-# manifests and nothing beside. FRESH_DIR: see bare.sh.
+# The image of deploy/Dockerfile without Docker: its last stage, line by line, on a bare Debian 12, and its
+# entry point there, on a read-only root, with the user and the capabilities of the manifests and nothing
+# beside; then as the container that the DaemonSet asks for (pod.py). FRESH_DIR: see bare.sh.
 set -eu
 . "$(dirname "$0")/bare.sh"
 . "$(dirname "$0")/verdict.sh"
 bare_enter "$@"
 top=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$top"
-port=19468
+port=$(free_port)
 build=$(dirname "${1:-$top/build/sonde}")
 
 # from the last FROM on, an instruction a line
@@ -79,4 +79,5 @@ check "image: it starts as its user, with the capabilities of the manifest" star
 	--regid="${user#*:}" --clear-groups --inh-caps="-all,$caps" --ambient-caps="-all,$caps" --bounding-set="-all,$caps"
 check "image: it starts as root that has these alone" starts --inh-caps="-all,$caps" --bounding-set="-all,$caps"
 mount -o remount,bind,rw "$tree"
+tests/deploy/pod.py "$tree" $entry || failed=$((failed + 1))
 exit $((failed > 0))
