@@ -38,9 +38,12 @@ LIBS_PC_OPTIONAL := libcurl capstone ncursesw
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Werror
 CFLAGS  ?= -g -O$(if $(DEBUG),0,2)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
-	   -D_GNU_SOURCE -Iinclude -Iuser -Itests/unit -I$(O) $(PC_CFLAGS)
+	   $(TUNE) -D_GNU_SOURCE -Iinclude -Iuser -Itests/unit -I$(O) $(PC_CFLAGS)
 LIBS     = $(PC_LIBS) -lm
-# asked once, when first needed
+# asked once, when first needed. gcc clears and copies structs of 32 bytes to 8 KiB by "rep stosq", which
+# takes longer to begin than the C library's calls take for all of them
+TUNE      = $(eval TUNE := $(shell $(CC) $(STRINGS) -E -x c /dev/null >/dev/null 2>&1 && echo $(STRINGS)))$(TUNE)
+STRINGS  := -mmemset-strategy=libcall:-1:noalign -mmemcpy-strategy=libcall:-1:noalign
 PC_CFLAGS = $(eval PC_CFLAGS := $(shell $(PKG) --cflags $(LIBS_PC)) $(call pc_optional,cflags))$(PC_CFLAGS)
 PC_LIBS   = $(eval PC_LIBS := $(shell $(PKG) --libs $(LIBS_PC)) $(call pc_optional,libs))$(PC_LIBS)
 pc_optional = $(foreach pc,$(LIBS_PC_OPTIONAL),$(shell $(PKG) --$(1) $(pc) 2>/dev/null))
