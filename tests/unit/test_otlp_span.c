@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "export/otlp_span.h"
+#include "export/otlp_lines.h"
 #include "export/otlp_spans.h"
 #include "identity/service.h"
 
@@ -424,6 +425,58 @@ static void test_number_is_bounded(void **state)
 	otlp_spans_free(tiny);
 }
 
+static void put(void *ctx, const char *bytes, size_t n)
+{
+	struct otlp_out *o = ctx;
+
+	memcpy(otlp_reserve(o, n), bytes, n);
+	o->n += n;
+}
+
+/* A line of `n` spans is the request that the queue makes of the same, and a newline. */
+static void check_line(struct otlp_lines *l, size_t n, int n_services)
+{
+	const struct service *services[] = { &shop, &cart };
+	struct otlp_spans *q = a_queue(1 << 20, 0);
+	struct otlp_out line, request;
+
+	otlp_out_init(&line, OTLP_JSON, 0);
+	otlp_out_init(&request, OTLP_JSON, 0);
+	for (size_t i = 0; i < n; i++) {
+		struct txn t = i % 3 ? a_request() : a_query();
+
+		t.service = services[(i + n) / 2 % (size_t)n_services];
+		t.end_ns += i;
+		t.trace.is_sampled = i % 5 != 4;
+		assert_int_equal(otlp_spans_add(q, &t), 0);
+		assert_int_equal(otlp_lines_add(l, &t), 0);
+		assert_int_equal(otlp_lines_is_full(l), otlp_spans_count(q) == OTLP_LINE_SPANS);
+	}
+	otlp_lines_write(l, put, &line);
+	if (otlp_spans_take(q, &request, SIZE_MAX, 0))
+		put(&request, "\n", 1);
+	assert_int_equal(line.n, request.n);
+	if (line.n)
+		assert_memory_equal(line.p, request.p, request.n);
+	otlp_out_free(&line);
+	otlp_out_free(&request);
+	otlp_spans_free(q);
+}
+
+static void test_lines(void **state)
+{
+	struct otlp_lines *l = otlp_lines_new(&origin, OFFSET);
+
+	for (int n_services = 1; n_services <= 2; n_services++) {
+		check_line(l, 0, n_services);
+		check_line(l, 1, n_services);
+		check_line(l, 7, n_services);
+		check_line(l, 640, n_services); /* of five four are sampled: 512 */
+	}
+	otlp_lines_free(l);
+	otlp_lines_free(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -436,6 +489,7 @@ int main(void)
 		cmocka_unit_test(test_grouped_by_service),
 		cmocka_unit_test(test_oldest_go_first),
 		cmocka_unit_test(test_number_is_bounded),
+		cmocka_unit_test(test_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

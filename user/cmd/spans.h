@@ -7,14 +7,13 @@
 #include "cmd/filter.h"
 #include "cmd/out.h"
 #include "export/export.h"
-#include "export/otlp_spans.h"
+#include "export/otlp_lines.h"
 
 struct spans {
 	struct out out;
 	struct filter *filter;
 	struct otlp_origin origin;
-	struct otlp_spans *queue;
-	struct otlp_out line;
+	struct otlp_lines *lines;
 };
 
 /* filter: an expression, NULL: every span. 0, or the exit code after saying what is wrong. */

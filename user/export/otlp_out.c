@@ -218,8 +218,10 @@ void otlp_list_end(struct otlp_out *o)
 
 void otlp_root(struct otlp_out *o)
 {
-	if (o->form == OTLP_JSON)
-		PUT(o, "{");
+	if (o->form != OTLP_JSON)
+		return;
+	comma(o);
+	PUT(o, "{");
 }
 
 void otlp_root_end(struct otlp_out *o)

@@ -75,7 +75,7 @@ static inline uint8_t *otlp_reserve(struct otlp_out *o, size_t n)
 
 /* Messages: one that is a field, one that is an element of a list. What begin returns goes to end.
  * JSON needs the list itself, too; in protobuf its elements stand beside each other. The outermost
- * message is begun with otlp_root(). */
+ * message is begun with otlp_root(); one stands beside another as elements do. */
 size_t otlp_begin(struct otlp_out *o, struct otlp_field f);
 size_t otlp_element(struct otlp_out *o, struct otlp_field f);
 void otlp_end(struct otlp_out *o, size_t begun);

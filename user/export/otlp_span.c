@@ -26,19 +26,17 @@ enum {
 	FLAG_IS_REMOTE = 0x200,
 };
 
-static bool is_zero(const uint8_t *id, size_t n)
+static bool is_id(const uint8_t id[8])
 {
-	uint8_t all = 0;
-
-	while (n)
-		all |= id[--n];
-	return all == 0;
+	return octets_load(id) != 0;
 }
 
 bool otlp_span_wanted(const struct txn *t)
 {
-	return t->trace.is_sampled && !is_zero(t->trace.trace_id, sizeof(t->trace.trace_id)) &&
-	       !is_zero(t->trace.span_id, sizeof(t->trace.span_id));
+	const uint8_t *trace = t->trace.trace_id;
+
+	return t->trace.is_sampled && (octets_load(trace) | octets_load(trace + 8)) &&
+	       is_id(t->trace.span_id);
 }
 
 /* A parent known by what was on the wire is another process's. */
@@ -113,7 +111,7 @@ void otlp_span(struct otlp_out *o, const struct txn *t, int64_t realtime_offset_
 	otlp_hex(o, f_span_id, trace->span_id, sizeof(trace->span_id));
 	if (trace->state[0])
 		otlp_string(o, f_trace_state, slice_str(trace->state));
-	if (!is_zero(trace->parent_span_id, sizeof(trace->parent_span_id)))
+	if (is_id(trace->parent_span_id))
 		otlp_hex(o, f_parent_span_id, trace->parent_span_id, sizeof(trace->parent_span_id));
 	otlp_string(o, f_name, (struct slice){ (const uint8_t *)name, n });
 	otlp_enum(o, f_kind, words->kind(t));

@@ -10,25 +10,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "export/otlp_owner.h"
 #include "export/otlp_span.h"
-#include "identity/service.h"
 #include "util/map.h"
 
-/* opentelemetry/proto/collector/trace/v1/trace_service.proto, trace/v1/trace.proto */
-static const struct otlp_field f_resource_spans = OTLP_FIELD(1, "resourceSpans");
-static const struct otlp_field f_scope_spans = OTLP_FIELD(2, "scopeSpans");
-static const struct otlp_field f_spans = OTLP_FIELD(2, "spans");
-
-/* A service, for as long as there are spans of it: identity forgets it in its own time. */
 struct group {
-	uint32_t id;
+	struct otlp_owner owner;
 	size_t n;	    /* spans in the queue */
 	struct group *next; /* in the request that is being written */
 	struct item *first, *last;
-	char name[SERVICE_NAME_LEN];
-	char name_space[SERVICE_NAMESPACE_LEN];
-	char instance_id[SERVICE_INSTANCE_LEN];
-	struct facts *facts; /* a reference of its own */
 };
 
 /* Stands before each span in the ring. */
@@ -66,7 +56,7 @@ struct otlp_spans *otlp_spans_new(const struct otlp_spans_opts *opts)
 
 static void group_free(struct group *g)
 {
-	facts_release(g->facts);
+	otlp_owner_free(&g->owner);
 	free(g);
 }
 
@@ -100,20 +90,13 @@ static struct group *group_get(struct otlp_spans *q, const struct service *s)
 	struct group *g = map_get(&q->groups, s->id);
 
 	if (g) {
-		if (g->facts != s->facts) {
-			facts_release(g->facts);
-			g->facts = facts_hold(s->facts);
-		}
+		otlp_owner_learn(&g->owner, s);
 		return g;
 	}
 	g = calloc(1, sizeof(*g));
 	if (!g)
 		return NULL;
-	g->id = s->id;
-	strcpy(g->name, s->name);
-	strcpy(g->name_space, s->name_space);
-	strcpy(g->instance_id, s->instance_id);
-	g->facts = facts_hold(s->facts);
+	otlp_owner_init(&g->owner, s);
 	if (map_put(&q->groups, s->id, g) < 0) {
 		group_free(g);
 		return NULL;
@@ -125,7 +108,7 @@ static void group_release(struct otlp_spans *q, struct group *g)
 {
 	if (g->n)
 		return;
-	map_del(&q->groups, g->id);
+	map_del(&q->groups, g->owner.id);
 	group_free(g);
 }
 
@@ -214,22 +197,11 @@ size_t otlp_spans_add(struct otlp_spans *q, const struct txn *t)
 
 static void write_group(const struct otlp_spans *q, struct otlp_out *o, const struct group *g)
 {
-	const struct otlp_who who = { g->name, g->name_space, g->instance_id, g->facts };
-	size_t resource = otlp_element(o, f_resource_spans), scope;
+	struct otlp_frame frame = otlp_owner_begin(&g->owner, o, q->opts.origin);
 
-	otlp_resource(o, q->opts.origin, &who);
-	otlp_list(o, f_scope_spans);
-	scope = otlp_element(o, f_scope_spans);
-	otlp_scope(o, q->opts.origin);
-	otlp_list(o, f_spans);
 	for (const struct item *i = g->first; i; i = i->next)
-		otlp_raw_element(o, f_spans, (struct slice){ (const uint8_t *)(i + 1), i->n });
-	otlp_list_end(o);
-	otlp_schema(o);
-	otlp_end(o, scope);
-	otlp_list_end(o);
-	otlp_schema(o);
-	otlp_end(o, resource);
+		otlp_owner_span(o, (struct slice){ (const uint8_t *)(i + 1), i->n });
+	otlp_owner_end(o, frame);
 }
 
 /* The services whose spans are taken, in the order in which they come up, each with its spans. */
@@ -270,12 +242,10 @@ size_t otlp_spans_take(struct otlp_spans *q, struct otlp_out *out, size_t max_by
 
 	if (n == 0)
 		return 0;
-	otlp_root(out);
-	otlp_list(out, f_resource_spans);
+	otlp_owners_begin(out);
 	for (struct group *g = groups; g; g = g->next)
 		write_group(q, out, g);
-	otlp_list_end(out);
-	otlp_root_end(out);
+	otlp_owners_end(out);
 	for (size_t i = 0; i < n && !out->is_failed; i++)
 		leave(q, oldest(q));
 	for (struct group *g = groups; g; g = next) {
