@@ -15,7 +15,7 @@ passed=0 failed=0
 wrong= # a line for each test that failed
 
 # -k: what does not depend on a failure is still built and tested
-make_all() { timeout 1500 make -k --no-print-directory -j"$(nproc)" "$@"; }
+make_all() { timeout 2000 make -k --no-print-directory -j"$(nproc)" "$@"; }
 
 stage_gcc() { make_all CC=gcc O=build all tests vm-build; }
 stage_clang() { make_all CC=clang O=build-clang all tests; }
@@ -68,14 +68,14 @@ each() {
 # from the processors now and then
 stage_fuzz-build() { make_all fuzz-build; }
 stage_fuzz() {
-	timeout 1500 make --no-print-directory -j"$(nproc)" fuzz FUZZ_SECONDS="$fuzz_seconds" FUZZ_TIMEOUT=60
+	timeout 2000 make --no-print-directory -j"$(nproc)" fuzz FUZZ_SECONDS="$fuzz_seconds" FUZZ_TIMEOUT=60
 }
 
 # kernels this host does not run; what cannot be fetched fails
 stage_vm() { make_all vm-check-short; }
 
-# what cases in Go and Rust need is compiled before they run; what judges times runs when nothing
-# else does
+# what cases in Go, Rust and Node need is compiled and fetched before they run; what judges times runs
+# when nothing else does
 stage_e2e-build() { end_to_end --build; }
 stage_e2e() { end_to_end --times no; }
 stage_e2e-times() { end_to_end --times only; }

@@ -94,14 +94,14 @@ def arguments():
     p.add_argument("--times", choices=("no", "only"),
                    help="without the cases that judge times, or these alone")
     p.add_argument("--build", action="store_true",
-                   help="compile what cases in Go and Rust need, and run none")
+                   help="compile and fetch what cases in Go, Rust and Node need, and run none")
     p.add_argument("--list", action="store_true", help="print the names of the cases")
     p.add_argument("globs", nargs="*")
     return p.parse_args()
 
 
 def build_beforehand(runner, modules):
-    """Into caches that outlive the run: what takes long to compile."""
+    """Into caches that outlive the run: what takes long to compile or to fetch."""
     env = runner.env("build")
     for m in modules:
         if hasattr(m, "build"):

@@ -12,6 +12,9 @@ from harness.proc import Failure, free_port
 from harness.sonde import Sonde
 
 
+build = node.modules
+
+
 def call(e, *secured):
     """Server and client, within TLS by a certificate and its key; the port and what the client says
     came of its calls."""
