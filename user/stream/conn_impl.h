@@ -2,13 +2,14 @@
 /*
  * What the files of this room share: a connection and the table it lives in.
  *   conn.c    the table, records in, eviction      stream.c  bytes of one direction, in order
- *   flow.c    bytes and holes into messages        detect.c  which protocol, which role
- *   match.c   requests with responses              settle.c  what the end of a connection ends
+ *   flow.c, flow_message.c, flow_hole.c  bytes and holes into messages
+ *   detect.c  which protocol, which role
+ *   match.c, match_late.c, match_gone.c, match_streams.c  requests with responses
+ *   settle.c  what the end of a connection ends
  *   emit.c    a finished exchange into struct txn  steer.c   verdicts
  *   waits.c   where its time went                inflight.c  what has no answer yet
  *   record.c  one data record into bytes, holes and ends
  *   handshake.c, hello.c  TLS handshakes, as far as they are in the clear
- *   match_streams.c  several messages open at once
  *   shed.c    which connections are left out when all are too many
  *   datagram.c, question.c  sockets without streams: see datagram.h
  */

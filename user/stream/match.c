@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "stream/match.h"
+#include "stream/match_impl.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "stream/conn_impl.h"
-
-#define MATCH_SLACK_MIN_NS (10 * 1000 * 1000ULL)
-#define MATCH_SLACK_MAX_NS (50 * 1000 * 1000ULL)
-
-static void orphan(struct conns *cs, struct conn *c, const struct response *resp)
+void match_orphan(struct conns *cs, struct conn *c, const struct response *resp)
 {
 	bool is_before;
 
@@ -25,8 +19,7 @@ static void orphan(struct conns *cs, struct conn *c, const struct response *resp
 		conn_loss(cs, LOSS_JOINED_MIDDLE, 1);
 }
 
-/* Emits what can be: a whole exchange, or the head of an endless one. */
-static void advance(struct conns *cs, struct conn *c, struct response *resp)
+void match_advance(struct conns *cs, struct conn *c, struct response *resp)
 {
 	if (!resp->req || resp->is_emitted || (resp->flags & MSG_VOID))
 		return;
@@ -49,26 +42,25 @@ static struct request *take(struct match *m, struct request *prev)
 	return r;
 }
 
-static struct request *pop(struct match *m)
+struct request *match_pop(struct match *m)
 {
 	return take(m, NULL);
 }
 
-/* The request that a response answers, out of the list; NULL: none that was seen so far. */
-static struct request *take_asked(struct conn *c, const struct response *resp)
+struct request *match_take_asked(struct conn *c, const struct response *resp)
 {
 	struct match *m = &c->match;
 	struct request *prev = NULL;
 
 	if (c->proto->match == MATCH_FIFO)
-		return m->head ? pop(m) : NULL;
+		return m->head ? match_pop(m) : NULL;
 	for (struct request *r = m->head; r; prev = r, r = r->next)
 		if (r->id == resp->id && r->after_pos <= resp->begin_pos)
 			return take(m, prev);
 	return NULL;
 }
 
-static void forget_requests(struct conn *c, uint32_t n)
+void match_forget_requests(struct conn *c, uint32_t n)
 {
 	if (n && c->proto->drop_requests)
 		c->proto->drop_requests(c->proto_state, n);
@@ -82,7 +74,7 @@ static void request_over(struct conns *cs, struct request *r)
 	request_free(&cs->pools, r);
 }
 
-static void request_done(struct conns *cs, struct conn *c, struct request *r)
+void match_request_done(struct conns *cs, struct conn *c, struct request *r)
 {
 	if (c->match.req_open == r)
 		c->match.req_open = NULL;
@@ -90,72 +82,11 @@ static void request_done(struct conns *cs, struct conn *c, struct request *r)
 	request_over(cs, r);
 }
 
-static void response_done(struct conns *cs, struct conn *c, struct response *resp)
+void match_response_done(struct conns *cs, struct conn *c, struct response *resp)
 {
 	if (resp->req)
-		request_done(cs, c, resp->req);
+		match_request_done(cs, c, resp->req);
 	response_free(&cs->pools, resp);
-}
-
-/* Gives the oldest request to a response that was parsed before it; false: cannot be its answer. */
-static bool bind_late(struct conn *c, struct response *resp)
-{
-	if (resp->begin_pos < c->match.head->after_pos)
-		return false;
-	resp->req = pop(&c->match);
-	forget_requests(c, 1);
-	return true;
-}
-
-/* By id those behind the first may be meant. */
-static void meet_by_id(struct conns *cs, struct conn *c)
-{
-	struct response **at = &c->match.finished, *resp;
-
-	while ((resp = *at)) {
-		resp->req = take_asked(c, resp);
-		if (!resp->req) {
-			at = &resp->next;
-			continue;
-		}
-		*at = resp->next;
-		c->match.n_finished--;
-		advance(cs, c, resp);
-		response_done(cs, c, resp);
-	}
-	resp = c->match.resp_open;
-	if (resp && !resp->req && !resp->is_unmatched) {
-		resp->req = take_asked(c, resp);
-		advance(cs, c, resp);
-	}
-}
-
-/* Are responses here already for requests that have come? */
-static void meet_responses(struct conns *cs, struct conn *c)
-{
-	struct match *m = &c->match;
-
-	if (c->proto->match != MATCH_FIFO) {
-		meet_by_id(cs, c);
-		return;
-	}
-	while (m->head && m->finished) {
-		struct response *resp = m->finished;
-
-		m->finished = resp->next;
-		m->n_finished--;
-		if (bind_late(c, resp))
-			advance(cs, c, resp);
-		else
-			orphan(cs, c, resp);
-		response_done(cs, c, resp);
-	}
-	if (m->head && m->resp_open && !m->resp_open->req && !m->resp_open->is_unmatched) {
-		if (bind_late(c, m->resp_open))
-			advance(cs, c, m->resp_open);
-		else
-			m->resp_open->is_unmatched = true;
-	}
 }
 
 /*
@@ -168,18 +99,6 @@ static bool is_sure(const struct conn *c, const struct request *r)
 	return !c->match.is_unsure || c->proto->match != MATCH_FIFO ||
 	       (r->after_pos > c->match.frontier &&
 		r->after_pos > c->s[conn_dir(c, PROTO_RESPONSE)].first);
-}
-
-/* Its answer lay in a hole that was found before it was. */
-static void meet_hole(struct conns *cs, struct conn *c)
-{
-	struct match *m = &c->match;
-
-	if (!m->head || m->head->after_pos >= m->hole_end)
-		return;
-	match_hole(cs, c, m->hole_end, m->hole_why);
-	if (m->is_pipelined && c->proto->match == MATCH_FIFO)
-		conn_give_up(cs, c, CONN_UNKNOWN, m->hole_why);
 }
 
 /* A request was made: unless requests are pipelined, a response whose framing was lost had ended by
@@ -293,12 +212,6 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 	return 0;
 }
 
-void match_meet(struct conns *cs, struct conn *c)
-{
-	meet_responses(cs, c);
-	meet_hole(cs, c);
-}
-
 void match_request_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint64_t end_ns)
 {
 	struct request *r = c->match.req_open;
@@ -313,7 +226,7 @@ void match_request_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint6
 		return;
 	if (end_ns)
 		emit_exchange(cs, c, r, NULL, "", end_ns);
-	request_done(cs, c, r);
+	match_request_done(cs, c, r);
 }
 
 /* The oldest ones were answered by silence: nobody sees when, but by now. */
@@ -323,7 +236,7 @@ static void hear_silence(struct conns *cs, struct conn *c, uint32_t n, uint64_t 
 
 	while (n-- && m->head && m->head->is_quiet && m->head->is_complete) {
 		emit_silence(cs, c, m->head, now_ns);
-		request_done(cs, c, pop(m));
+		match_request_done(cs, c, match_pop(m));
 	}
 }
 
@@ -356,7 +269,7 @@ int match_response(struct conns *cs, struct conn *c, const struct msg *msg, uint
 		resp->first_ns = begin->end_ns;
 	if (!resp->is_unmatched) {
 		hear_silence(cs, c, msg->silent, resp->first_ns);
-		resp->req = take_asked(c, resp);
+		resp->req = match_take_asked(c, resp);
 	}
 	m->resp_open = resp;
 	return 0;
@@ -371,27 +284,7 @@ void match_response_head(struct conns *cs, struct conn *c, uint64_t end_pos, uin
 	resp->end_pos = end_pos;
 	resp->end_ns = end_ns;
 	resp->mark = emit_mark(cs, end_ns);
-	advance(cs, c, resp);
-}
-
-static void keep_finished(struct conns *cs, struct conn *c, struct response *resp)
-{
-	struct match *m = &c->match;
-	struct response **at = &m->finished;
-
-	if (m->n_finished == MATCH_FINISHED_MAX) {
-		struct response *oldest = m->finished;
-
-		m->finished = oldest->next;
-		m->n_finished--;
-		orphan(cs, c, oldest);
-		response_done(cs, c, oldest);
-	}
-	while (*at)
-		at = &(*at)->next;
-	*at = resp;
-	m->n_finished++;
-	conn_wait(cs, c);
+	match_advance(cs, c, resp);
 }
 
 void match_response_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint64_t end_ns,
@@ -413,131 +306,14 @@ void match_response_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint
 	if (resp->req && m->frontier < end_pos)
 		m->frontier = end_pos;
 	if (!resp->req && !resp->is_unmatched) {
-		keep_finished(cs, c, resp);
+		match_keep_finished(cs, c, resp);
 		return;
 	}
 	if (resp->is_emitted && conn_is_multiplexed(c))
 		emit_stream_of(cs, c, resp, end_ns);
 	if (resp->req)
-		advance(cs, c, resp);
+		match_advance(cs, c, resp);
 	else
-		orphan(cs, c, resp);
-	response_done(cs, c, resp);
-}
-
-void match_response_lost(struct conns *cs, struct conn *c, enum loss why)
-{
-	struct match *m = &c->match;
-	struct response *resp = m->resp_open ? m->resp_open : m->others;
-
-	if (!resp)
-		return;
-	if (resp == m->resp_open)
-		m->resp_open = NULL;
-	else
-		m->others = resp->next;
-	if (resp->req && !resp->is_emitted && why != LOSS_MAX)
-		conn_loss(cs, why, 1);
-	response_done(cs, c, resp);
-}
-
-uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum loss why)
-{
-	struct match *m = &c->match;
-	uint32_t n = 0;
-
-	m->hole_end = end_pos;
-	m->hole_why = why;
-	while (m->head && m->head->after_pos < end_pos) {
-		request_done(cs, c, pop(m));
-		n++;
-	}
-	conn_loss(cs, why, n);
-	forget_requests(c, n);
-	return n;
-}
-
-/* A deadline is kept by a clock that was started before the request was sent, the earlier the busier
- * its program is: what comes shortly before its end, as seen from here, is taken to be it. */
-static bool is_late(const struct request *r, const struct msg *msg, uint64_t ts_ns)
-{
-	uint64_t slack = r ? r->timeout_ns / 16 : 0;
-
-	if (slack < MATCH_SLACK_MIN_NS)
-		slack = MATCH_SLACK_MIN_NS;
-	if (slack > MATCH_SLACK_MAX_NS)
-		slack = MATCH_SLACK_MAX_NS;
-	return r && r->timeout_ns && msg->late_text.n &&
-	       ts_ns + slack >= r->start_ns + r->timeout_ns;
-}
-
-void match_reset(struct conns *cs, struct conn *c, enum proto_dir d, const struct msg *msg,
-		 uint64_t ts_ns)
-{
-	bool gave_up = d == PROTO_REQUEST && !(msg->flags & MSG_ERROR);
-	struct response *resp;
-
-	match_select(c, PROTO_RESPONSE, msg->id);
-	resp = c->match.resp_open;
-	c->match.resp_open = NULL;
-	if (!resp) { /* there was none yet */
-		resp = response_new(&cs->pools, msg);
-		if (!resp)
-			return;
-		resp->begin_pos = UINT64_MAX;
-		resp->req = take_asked(c, resp);
-		resp->begin_pos = 0;
-	}
-	response_describe(resp, msg);
-	if (is_late(resp->req, msg, ts_ns))
-		slice_copy(resp->status_text, sizeof(resp->status_text), msg->late_text);
-	if (resp->is_emitted)
-		emit_stream_of(cs, c, resp, ts_ns);
-	else if (resp->req)
-		emit_exchange(cs, c, resp->req, resp,
-			      gave_up && c->role == SONDE_ROLE_SERVER ? "client_closed" : "",
-			      ts_ns);
-	response_done(cs, c, resp);
-}
-
-void match_withdraw(struct conns *cs, struct conn *c, uint32_t n)
-{
-	for (; n && c->match.head; n--)
-		request_done(cs, c, pop(&c->match));
-}
-
-void match_tick(struct conns *cs, struct conn *c, uint64_t now_ns)
-{
-	struct match *m = &c->match;
-
-	while (m->finished && m->finished->end_ns + MATCH_FINISHED_NS <= now_ns) {
-		struct response *resp = m->finished;
-
-		m->finished = resp->next;
-		m->n_finished--;
-		orphan(cs, c, resp);
-		response_done(cs, c, resp);
-	}
-}
-
-void match_drop(struct conns *cs, struct conn *c, enum loss why)
-{
-	struct match *m = &c->match;
-
-	while (c->match.resp_open || c->match.others)
-		match_response_lost(cs, c, why);
-	if (why != LOSS_MAX)
-		conn_loss(cs, why, m->n_pending);
-	if (m->req_open && m->req_open->is_no_reply)
-		request_done(cs, c, m->req_open);
-	while (m->head)
-		request_done(cs, c, pop(m));
-	while (m->finished) {
-		struct response *resp = m->finished;
-
-		m->finished = resp->next;
-		response_done(cs, c, resp);
-	}
-	m->n_finished = 0;
-	m->req_open = NULL;
+		match_orphan(cs, c, resp);
+	match_response_done(cs, c, resp);
 }

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Exchanges that end before they are whole: lost, broken off, taken back, forgotten. */
+#include <string.h>
+
+#include "stream/match_impl.h"
+
+#define MATCH_SLACK_MIN_NS (10 * 1000 * 1000ULL)
+#define MATCH_SLACK_MAX_NS (50 * 1000 * 1000ULL)
+
+void match_response_lost(struct conns *cs, struct conn *c, enum loss why)
+{
+	struct match *m = &c->match;
+	struct response *resp = m->resp_open ? m->resp_open : m->others;
+
+	if (!resp)
+		return;
+	if (resp == m->resp_open)
+		m->resp_open = NULL;
+	else
+		m->others = resp->next;
+	if (resp->req && !resp->is_emitted && why != LOSS_MAX)
+		conn_loss(cs, why, 1);
+	match_response_done(cs, c, resp);
+}
+
+uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum loss why)
+{
+	struct match *m = &c->match;
+	uint32_t n = 0;
+
+	m->hole_end = end_pos;
+	m->hole_why = why;
+	while (m->head && m->head->after_pos < end_pos) {
+		match_request_done(cs, c, match_pop(m));
+		n++;
+	}
+	conn_loss(cs, why, n);
+	match_forget_requests(c, n);
+	return n;
+}
+
+/* A deadline is kept by a clock that was started before the request was sent, the earlier the busier
+ * its program is: what comes shortly before its end, as seen from here, is taken to be it. */
+static bool is_late(const struct request *r, const struct msg *msg, uint64_t ts_ns)
+{
+	uint64_t slack = r ? r->timeout_ns / 16 : 0;
+
+	if (slack < MATCH_SLACK_MIN_NS)
+		slack = MATCH_SLACK_MIN_NS;
+	if (slack > MATCH_SLACK_MAX_NS)
+		slack = MATCH_SLACK_MAX_NS;
+	return r && r->timeout_ns && msg->late_text.n &&
+	       ts_ns + slack >= r->start_ns + r->timeout_ns;
+}
+
+void match_reset(struct conns *cs, struct conn *c, enum proto_dir d, const struct msg *msg,
+		 uint64_t ts_ns)
+{
+	bool gave_up = d == PROTO_REQUEST && !(msg->flags & MSG_ERROR);
+	struct response *resp;
+
+	match_select(c, PROTO_RESPONSE, msg->id);
+	resp = c->match.resp_open;
+	c->match.resp_open = NULL;
+	if (!resp) { /* there was none yet */
+		resp = response_new(&cs->pools, msg);
+		if (!resp)
+			return;
+		resp->begin_pos = UINT64_MAX;
+		resp->req = match_take_asked(c, resp);
+		resp->begin_pos = 0;
+	}
+	response_describe(resp, msg);
+	if (is_late(resp->req, msg, ts_ns))
+		slice_copy(resp->status_text, sizeof(resp->status_text), msg->late_text);
+	if (resp->is_emitted)
+		emit_stream_of(cs, c, resp, ts_ns);
+	else if (resp->req)
+		emit_exchange(cs, c, resp->req, resp,
+			      gave_up && c->role == SONDE_ROLE_SERVER ? "client_closed" : "",
+			      ts_ns);
+	match_response_done(cs, c, resp);
+}
+
+void match_withdraw(struct conns *cs, struct conn *c, uint32_t n)
+{
+	for (; n && c->match.head; n--)
+		match_request_done(cs, c, match_pop(&c->match));
+}
+
+void match_drop(struct conns *cs, struct conn *c, enum loss why)
+{
+	struct match *m = &c->match;
+
+	while (c->match.resp_open || c->match.others)
+		match_response_lost(cs, c, why);
+	if (why != LOSS_MAX)
+		conn_loss(cs, why, m->n_pending);
+	if (m->req_open && m->req_open->is_no_reply)
+		match_request_done(cs, c, m->req_open);
+	while (m->head)
+		match_request_done(cs, c, match_pop(m));
+	while (m->finished) {
+		struct response *resp = m->finished;
+
+		m->finished = resp->next;
+		match_response_done(cs, c, resp);
+	}
+	m->n_finished = 0;
+	m->req_open = NULL;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Between the files of match.h; nobody else includes it.
+ *   match.c       requests and responses, as they come    match_gone.c     what will never be whole
+ *   match_late.c  responses before their requests         match_streams.c  several open at once
+ */
+#ifndef MATCH_IMPL_H
+#define MATCH_IMPL_H
+
+#include "stream/conn_impl.h"
+#include "stream/match.h"
+
+/* match.c */
+/* Emits what can be: a whole exchange, or the head of an endless one. */
+void match_advance(struct conns *cs, struct conn *c, struct response *resp);
+/* A response that answers nothing that was seen. */
+void match_orphan(struct conns *cs, struct conn *c, const struct response *resp);
+/* The oldest request outstanding, which there is, out of the list: the caller's. */
+struct request *match_pop(struct match *m);
+/* The request that a response answers, out of the list; NULL: none that was seen so far. */
+struct request *match_take_asked(struct conn *c, const struct response *resp);
+/* The protocol need not remember the n oldest any longer. */
+void match_forget_requests(struct conn *c, uint32_t n);
+/* Free what is over, which is in no list; a response with its request. */
+void match_request_done(struct conns *cs, struct conn *c, struct request *r);
+void match_response_done(struct conns *cs, struct conn *c, struct response *resp);
+
+/* match_late.c */
+/* A whole response waits for its request. */
+void match_keep_finished(struct conns *cs, struct conn *c, struct response *resp);
+
+#endif
