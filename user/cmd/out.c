@@ -11,19 +11,21 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-enum { WAIT_MS = 100 };
+enum { WAIT_MS = 100, FILE_PART = 64 << 10 };
 
 #define END_NS (NS_PER_S / 2)
 
-/* A file has no reader to be slow, and large writes are several times cheaper. A pipe that polls
- * writable takes PIPE_BUF bytes without blocking. */
+/* A file has no reader to be slow, and large writes are several times cheaper; but those of 128 KiB
+ * and more cost several times as much again where the kernel takes as large pieces for them: of
+ * memory that was not in use before, while small ones are of what was just given back. A pipe that
+ * polls writable takes PIPE_BUF bytes without blocking. */
 void out_init(struct out *o, int fd)
 {
 	struct stat st;
 
 	signal(SIGPIPE, SIG_IGN);
 	o->fd = fd;
-	o->part = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? SSIZE_MAX : PIPE_BUF;
+	o->part = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? FILE_PART : PIPE_BUF;
 	o->is_closed = false;
 	o->until_ns = 0;
 	o->n = 0;
