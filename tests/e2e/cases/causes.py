@@ -129,8 +129,12 @@ def a_trace_is_read_back(e):
     # curl says that it is the child of another, and nginx passes on what it was given
     fail_unless("whose", [t["parent_span_id"] for t in spans],
                 [f"{0xdef:016x}", f"{0xdef:016x}", spans[1]["span_id"], spans[2]["span_id"]])
-    edges = {(x["client"], x["server"]): x["requests"] for x in ask("map")["edges"]}
-    fail_unless("edges", edges, {("curl", "nginx"): 2, ("nginx", "nginx"): 2})
+
+    def edges():
+        return {(x["client"], x["server"]): x["requests"] for x in ask("map")["edges"]}
+    truth = {("curl", "nginx"): 2, ("nginx", "nginx"): 2}
+    until(lambda: edges() == truth, 5, "edges of the second trace too")
+    fail_unless("edges", edges(), truth)
     s.end()
 
 
