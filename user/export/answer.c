@@ -11,7 +11,7 @@
 #include "export/web_config.h"
 #include "util/clock.h"
 
-enum { SCRAPE_BLOCK = 32 * 1024 };
+enum { SCRAPE_BLOCK = 64 * 1024 };
 
 /* Those that every answer has. */
 static void add_headers(const struct answer_request *r, struct MHD_Response *response)

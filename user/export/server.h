@@ -14,9 +14,9 @@
 
 enum {
 	SERVER_CONNECTIONS_MAX = 64,
-	SERVER_TIMEOUT_S = 8,	/* without a byte moving */
-	SERVER_BODY_MAX = 4096, /* of a request, which is thrown away: 413 beyond */
-	SERVER_CONNECTION_MEMORY = 64 * 1024,
+	SERVER_TIMEOUT_S = 8,		       /* without a byte moving */
+	SERVER_BODY_MAX = 4096,		       /* of a request, which is thrown away: 413 beyond */
+	SERVER_CONNECTION_MEMORY = 128 * 1024, /* a request's head; an answer's piece */
 };
 
 /* What is asked for; texts NULL: of any. Owned by who reads the request. */
