@@ -5,32 +5,33 @@
 
 #include "stream/conn_impl.h"
 
-static struct op op_of(const struct conn *c, uint64_t pos, const struct sonde_ev_data *ev)
+/* Where it lies: a copy of what was written piece by piece would wait for the pieces. */
+static void op_make(struct op *op, const struct conn *c, uint64_t pos,
+		    const struct sonde_ev_data *ev)
 {
 	bool is_tx = ev->dir == SONDE_TX;
 	uint64_t begin = is_tx ? ev->start_ns : ev->arrival_ns;
-	struct op op = {
-		.pos = pos,
-		.other_pos = stream_pos(c->s[!ev->dir].next, ev->other_seq),
-		.begin_ns = begin ? begin : ev->h.ts_ns,
-		.end_ns = is_tx && ev->sent_ns ? ev->sent_ns : ev->h.ts_ns,
-		.ts_ns = ev->h.ts_ns,
-		.goroutine = ev->goroutine,
-		.tgid = ev->tgid,
-		.tid = ev->tid,
-		.is_begin_known = begin && !(ev->h.flags & SONDE_F_START_LATE),
-		.is_tls = ev->h.flags & SONDE_F_TLS,
-		.sched = ev->sched,
-	};
 
-	/* of plaintext the positions are others */
-	for (int i = 0; i < SONDE_LATE && !is_tx && begin && !op.is_tls; i++) {
+	op->pos = pos;
+	op->other_pos = stream_pos(c->s[!ev->dir].next, ev->other_seq);
+	op->begin_ns = begin ? begin : ev->h.ts_ns;
+	op->end_ns = is_tx && ev->sent_ns ? ev->sent_ns : ev->h.ts_ns;
+	op->ts_ns = ev->h.ts_ns;
+	op->goroutine = ev->goroutine;
+	op->tgid = ev->tgid;
+	op->tid = ev->tid;
+	op->is_begin_known = begin && !(ev->h.flags & SONDE_F_START_LATE);
+	op->is_tls = ev->h.flags & SONDE_F_TLS;
+	op->sched = ev->sched;
+	memset(op->late, 0, sizeof(op->late));
+	if (is_tx || !begin || op->is_tls) /* of plaintext the positions are others */
+		return;
+	for (int i = 0; i < SONDE_LATE; i++) {
 		int32_t before = (int32_t)(ev->late[i].seq - ev->seq);
 
-		op.late[i].ns = ev->late[i].after_ns ? begin + ev->late[i].after_ns : 0;
-		op.late[i].pos = before > 0 ? pos + (uint32_t)before : pos;
+		op->late[i].ns = ev->late[i].after_ns ? begin + ev->late[i].after_ns : 0;
+		op->late[i].pos = before > 0 ? pos + (uint32_t)before : pos;
 	}
-	return op;
 }
 
 /* What to count for bytes of an operation that were not copied, should they be needed. */
@@ -153,8 +154,9 @@ static void take_pieces(struct conns *cs, struct conn *c, const struct op *op, u
 static void take(struct conns *cs, struct conn *c, uint64_t pos, const struct sonde_ev_data *ev)
 {
 	struct stream *s = &c->s[ev->dir];
-	struct op op = op_of(c, pos, ev);
+	struct op op;
 
+	op_make(&op, c, pos, ev);
 	cs->in_hand = &op;
 	if (pos > s->next)
 		take_gap(cs, c, pos, &op, ev);
