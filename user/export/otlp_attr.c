@@ -29,7 +29,11 @@ struct otlp_attrs otlp_attrs(struct otlp_out *o, uint32_t number)
 
 void otlp_attrs_end(const struct otlp_attrs *a)
 {
-	otlp_list_end(a->o);
+	struct otlp_out *o = a->o;
+
+	if (o->form == OTLP_JSON && o->n && o->p[o->n - 1] == ',')
+		o->n--;
+	otlp_list_end(o);
 }
 
 struct pair {
@@ -48,8 +52,15 @@ static struct pair pair_begin(const struct otlp_attrs *a, struct slice key)
 
 static void pair_end(const struct otlp_attrs *a, struct pair p)
 {
+	uint8_t *at;
+
 	otlp_end(a->o, p.value);
 	otlp_end(a->o, p.element);
+	at = a->o->form == OTLP_JSON ? otlp_reserve(a->o, 1) : NULL;
+	if (!at)
+		return;
+	*at = ',';
+	a->o->n++;
 }
 
 void attr_string(const struct otlp_attrs *a, struct slice key, struct slice value)
@@ -88,13 +99,11 @@ void attr_bool(const struct otlp_attrs *a, struct slice key, bool value)
 static inline uint8_t *json_begin(const struct otlp_attrs *a, const struct attr_key *k, size_t room)
 {
 	uint8_t *p = otlp_reserve(a->o, ATTR_JSON_MAX + room + 8);
-	size_t is_first;
 
 	if (!p)
 		return NULL;
-	is_first = p[-1] == '[';
-	memcpy(p, k->json + is_first, ATTR_JSON_MAX);
-	return p + k->json_n - is_first;
+	memcpy(p, k->json, ATTR_JSON_MAX);
+	return p + k->json_n;
 }
 
 #define JSON_END(a, at, literal) \
@@ -131,7 +140,7 @@ static void json_plain(const struct otlp_attrs *a, const struct attr_key *k, str
 	uint8_t *p = json_begin(a, k, value.n);
 
 	if (p)
-		JSON_END(a, value.n ? mempcpy(p, value.p, value.n) : p, "\"}}");
+		JSON_END(a, value.n ? mempcpy(p, value.p, value.n) : p, "\"}},");
 }
 
 static void short_string(const struct otlp_attrs *a, const struct attr_key *k, struct slice value)
@@ -185,7 +194,7 @@ void attr_known_int(const struct otlp_attrs *a, const struct attr_key *k, uint64
 	if (!at)
 		return;
 	if (is_json) {
-		JSON_END(a, at + decimal_u64((char *)at, value), "\"}}");
+		JSON_END(a, at + decimal_u64((char *)at, value), "\"}},");
 		return;
 	}
 	at[0] = 3 << 3 | 0; /* AnyValue.int_value */
@@ -201,7 +210,7 @@ void attr_known_bool(const struct otlp_attrs *a, const struct attr_key *k, bool 
 		return;
 	if (is_json) {
 		at = value ? mempcpy(at, "true", 4) : mempcpy(at, "false", 5);
-		JSON_END(a, at, "}}");
+		JSON_END(a, at, "}},");
 		return;
 	}
 	at[0] = 2 << 3 | 0; /* AnyValue.bool_value */
@@ -220,7 +229,7 @@ void attr_known_seconds(const struct otlp_attrs *a, const struct attr_key *k, ui
 	if (!at)
 		return;
 	if (is_json) {
-		JSON_END(a, at + decimal_seconds((char *)at, ns), "}}");
+		JSON_END(a, at + decimal_seconds((char *)at, ns), "}},");
 		return;
 	}
 	memcpy(&bits, &seconds, sizeof(bits));

@@ -6,7 +6,8 @@
 #include "export/otlp_out.h"
 
 /* Where the list is a field: its number differs from message to message. Between the two only
- * attributes may be written. */
+ * attributes may be written: in JSON each ends with a comma, so that none has to look at what is
+ * before it, and the list's end takes the last one back. */
 struct otlp_attrs {
 	struct otlp_out *o;
 	struct otlp_field field;
@@ -29,7 +30,7 @@ void attr_bool(const struct otlp_attrs *a, struct slice key, bool value);
 struct attr_key {
 	uint8_t n, json_n;
 	char name[ATTR_NAME_MAX];
-	char json[ATTR_JSON_MAX + 1]; /* from its comma on, or from behind it */
+	char json[ATTR_JSON_MAX];
 };
 
 #define ATTR_JSON_STRING "\"stringValue\":\""
@@ -37,7 +38,7 @@ struct attr_key {
 #define ATTR_JSON_DOUBLE "\"doubleValue\":"
 #define ATTR_JSON_BOOL	 "\"boolValue\":"
 
-#define ATTR_JSON(name, type) ",{\"key\":\"" name "\",\"value\":{" type
+#define ATTR_JSON(name, type) "{\"key\":\"" name "\",\"value\":{" type
 #define ATTR_KEY(name, type)                                                                       \
 	{                                                                                          \
 		OTLP_SHORT(name, ATTR_NAME_MAX), OTLP_SHORT(ATTR_JSON(name, type), ATTR_JSON_MAX), \

@@ -85,9 +85,10 @@ static void tag(struct otlp_out *o, struct otlp_field f, enum wire wire)
 
 #define PUT(o, literal) put(o, "" literal, sizeof(literal) - 1)
 
+/* Or after a comma that is there already. */
 static inline bool is_opening(uint8_t c)
 {
-	return c == '{' || c == '[';
+	return c == '{' || c == '[' || c == ',';
 }
 
 /* A comma, but for the first in its braces or brackets. */
