@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import re
+import signal
 from collections import Counter
 
 from harness import node
@@ -14,7 +15,8 @@ from harness.proc import Failure, free_port, until
 
 SERVER = "mariadbd"
 LINE = re.compile(r"^(?:\d+\s+[\d:]+)?\s+(\d+) "
-                  r"(Connect|Query|Init DB|Quit|Prepare|Execute|Change user)\t(.*)")
+                  r"(Connect|Query|Init DB|Quit|Prepare|Execute|Change user|Register Slave|Binlog Dump)"
+                  r"\t(.*)")
 
 
 class Server:
@@ -62,7 +64,7 @@ class Server:
                     out[m[3].split(" ")[0].rstrip(";")] += 1
                 elif m[1] in mine and m[2] == "Prepare":
                     out["PREPARE"] += 1
-                elif m[1] in mine and m[2] in ("Init DB", "Change user"):
+                elif m[1] in mine and m[2] in ("Init DB", "Change user", "Register Slave", "Binlog Dump"):
                     out[m[2].upper().replace(" ", "_")] += 1
         return out
 
@@ -201,3 +203,23 @@ def mysql_compressed(e):
         raise Failure(f"mariadb: {p.stderr()[-300:]}")
     quiet()
     return Expect(s.port, Counter(), SERVER, "mariadb", kind="database")
+
+
+@case()
+def mysql_replica(e):
+    """Events that a replica is sent answer nothing: commands up to them do."""
+    s = Server(e, "--log-bin=" + e.path("my/binlog"), "--server-id=1")
+    got = e.path("events")
+    p = e.procs.start([tool("mariadb-binlog"), "--no-defaults", "-h", "127.0.0.1", "-P", s.port, "-u", "t",
+                       "-pgeheim", "--read-from-remote-server", "--stop-never", "--raw",
+                       "--result-file=" + got, "binlog.000001"])
+    until(lambda: os.path.exists(got + "binlog.000001"), 10, "what is sent to the replica")
+    for i in range(20):
+        s.run("mariadb", False, "-e", f"CREATE TABLE shop.t{i} (a INT)")
+    p.signal(signal.SIGTERM)
+    p.wait(10)
+    quiet()
+    truth = Counter({(word, None, None): n for word, n in s.asked(True).items()})
+    if truth[("BINLOG_DUMP", None, None)] != 1:
+        raise Failure(f"the log has {truth}")
+    return Expect(s.port, truth, SERVER, "mariadb-binlog", check=told, kind="database")

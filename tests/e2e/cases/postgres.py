@@ -5,6 +5,7 @@ import os
 import pwd
 import re
 import signal
+import time
 from collections import Counter
 
 from harness.case import case
@@ -222,3 +223,33 @@ def postgres_cancel_and_functions(e):
                      ("select", None, None): 1,
                      ("BEGIN", None, None): 2, ("COMMIT", None, None): 2})
     return Expect(s.port, truth, SERVER, "psql", kind="database")
+
+
+@case()
+def postgres_replica(e):
+    """What a replica is sent answers nothing, however long it stays: commands up to it do."""
+    s = Server(e, "-c", "log_replication_commands=on")
+    folder = e.path("pg/wal")
+    os.mkdir(folder)
+    p = e.procs.start([program("pg_receivewal"), "-h", "127.0.0.1", "-p", s.port, "-U", "postgres",
+                       "-D", folder, "--no-loop", "--synchronous"])
+    until(lambda: glob.glob(folder + "/*.partial"), 10, "what is sent to the replica")
+    streams = time.time_ns()
+    for _ in range(20):
+        s.run("psql", s.folder, "-X", "-q", "-c", "CREATE TABLE t AS SELECT 1; DROP TABLE t", "postgres")
+    p.signal(signal.SIGINT)
+    p.wait(10)
+    quiet()
+    asked = Counter(re.findall(r"received replication command: (\w+)", s.proc.stderr()))
+    if asked["START_REPLICATION"] != 1:
+        raise Failure(f"the log has {asked}")
+
+    def commands(transactions):
+        """All but SHOW are not SQL: their words are the text, and no operation."""
+        found = Counter((t["role"], t["query"].split(" ")[0]) for t in transactions)
+        want = Counter({(role, word): n for word, n in asked.items() for role in ("server", "client")})
+        late = [t["query"] for t in transactions if t["time_unix_nano"] + t["duration_ns"] > streams]
+        return [f"{found}"] * (found != want) + [f"ended with the stream: {late}"] * bool(late)
+    truth = Counter({("SHOW", None, None): asked["SHOW"],
+                     (None, None, None): sum(asked.values()) - asked["SHOW"]})
+    return Expect(s.port, truth, SERVER, "pg_receivewal", check=commands, kind="database")
