@@ -241,6 +241,56 @@ static __always_inline bool used_by(struct signal_struct *all, struct used *u)
 	return !(moment & 1) && moment == BPF_CORE_READ(all, stats_lock.seqcount.seqcount.sequence);
 }
 
+/* Whose end was told: by number, when they began. Who is not waited for stays here; of processes
+ * beyond nothing is told but their end. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, u64);
+} parting SEC(".maps");
+
+enum { ANCESTORS_MAX = 16 };
+
+/* Who will wait for the children of a process that ends: the kernel's find_new_reaper(). */
+static __noinline u32 reaper_of(struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	u32 level = BPF_CORE_READ(pid, level);
+	struct task_struct *of = task;
+	struct upid *at;
+
+	for (u32 i = 0; i < ANCESTORS_MAX; i++) {
+		struct signal_struct *all;
+
+		of = BPF_CORE_READ(of, real_parent);
+		all = BPF_CORE_READ(of, signal);
+		if (BPF_CORE_READ(of, thread_pid, level) != level || !BPF_CORE_READ(of, tgid))
+			break;
+		if (BPF_CORE_READ_BITFIELD_PROBED(all, is_child_subreaper) &&
+		    BPF_CORE_READ(all, live.counter))
+			return BPF_CORE_READ(of, tgid);
+		if (!BPF_CORE_READ_BITFIELD_PROBED(all, has_child_subreaper))
+			break;
+	}
+	at = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+	     level * bpf_core_type_size(struct upid);
+	return BPF_CORE_READ(at, ns, child_reaper, tgid);
+}
+
+/* Who waits for whom decides in whose figures a process's bytes end up, too. */
+static __always_inline void tell_heirs(struct task_struct *task, struct sonde_ev_exit *ev)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct task_struct *parent = BPF_CORE_READ(leader, real_parent);
+
+	ev->reaper = reaper_of(leader);
+	/* one that is ending will wait for nobody */
+	ev->heir = BPF_CORE_READ(parent, signal, live.counter) ? BPF_CORE_READ(parent, tgid)
+							       : ev->reaper;
+}
+
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(sonde_exit, struct task_struct *task)
 {
@@ -248,6 +298,7 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 	struct signal_struct *all = task->signal;
 	struct used used = {};
 	struct sonde_ev_exit *ev;
+	u64 birth;
 
 	/* none of the kernel's own; below: the last of the process, whichever it is */
 	if (task->flags & PF_KTHREAD)
@@ -280,6 +331,50 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 	ev->system_ns = used.system_ns;
 	ev->read_bytes = used.read_bytes;
 	ev->written_bytes = used.written_bytes;
+	ev->start_ns = birth = BPF_CORE_READ(task, group_leader, start_boottime);
+	tell_heirs(task, ev);
+	control_submit(ev);
+	bpf_map_update_elem(&parting, &tgid, &birth, BPF_ANY);
+	return 0;
+}
+
+static __always_inline u64 larger(u64 a, u64 b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * The last there is to tell of a process. Its first thread is let go of after all others, and when
+ * it was waited for the kernel added it to the sums, perhaps before it had quite left its CPU: of a
+ * process of one thread its own figures are the ones that are whole.
+ */
+SEC("?tp_btf/sched_process_free")
+int BPF_PROG(sonde_rest, struct task_struct *task)
+{
+	u32 tgid = task->tgid;
+	struct signal_struct *all;
+	struct sonde_ev_rest *ev;
+	u64 *birth;
+
+	if (task->pid != tgid)
+		return 0;
+	birth = bpf_map_lookup_elem(&parting, &tgid);
+	if (!birth || *birth != task->start_boottime)
+		return 0;
+	bpf_map_delete_elem(&parting, &tgid);
+	ev = control_new(0, SONDE_EV_REST, sizeof(*ev), sizeof(*ev));
+	if (!ev)
+		return 0;
+	all = BPF_CORE_READ(task, signal);
+	ev->tgid = tgid;
+	ev->start_ns = task->start_boottime;
+	ev->run_ns = larger(BPF_CORE_READ(all, sum_sched_runtime), task->se.sum_exec_runtime);
+	ev->user_ns = larger(BPF_CORE_READ(all, utime), task->utime);
+	ev->system_ns = larger(BPF_CORE_READ(all, stime), task->stime);
+	if (bpf_core_field_exists(all->ioac.read_bytes)) {
+		ev->read_bytes = BPF_CORE_READ(all, ioac.read_bytes);
+		ev->written_bytes = BPF_CORE_READ(all, ioac.write_bytes);
+	}
 	control_submit(ev);
 	return 0;
 }

@@ -45,6 +45,7 @@ enum sonde_ev_kind {
 	SONDE_EV_HANDOVER = 9, /* a goroutine hands a request over to be sent */
 	SONDE_EV_MET = 10,     /* a process of which it must be said whether it is asked for */
 	SONDE_EV_THREAD = 11,  /* a thread was made by an observed one, or such a one ended */
+	SONDE_EV_REST = 12,    /* what a process that has ended used in all, its end included */
 	SONDE_EV_KERNEL_MAX,   /* behind the last that the kernel makes */
 	/* made by user space, found in recordings only, so that replay sees what the live run knew */
 	SONDE_EV_PROCESS = 64, /* who a process is: struct sonde_ev_process */
@@ -304,6 +305,22 @@ struct sonde_ev_exit {
 	__u64 system_ns;
 	__u64 read_bytes;
 	__u64 written_bytes;
+	__u64 start_ns; /* as in its fork and exec */
+	__u32 heir;	/* who will wait for it; 0: not known */
+	__u32 reaper;	/* who will wait for those of its children that it has not waited for */
+};
+
+/* Once its last thread is let go of: after somebody has waited for it. */
+struct sonde_ev_rest {
+	struct sonde_ev_hdr h;
+	__u64 start_ns;
+	__u64 run_ns; /* as at its end, and what giving back all that it held took */
+	__u64 user_ns;
+	__u64 system_ns;
+	__u64 read_bytes;
+	__u64 written_bytes;
+	__u32 tgid;
+	__u32 reserved;
 };
 
 /* Live only, and no part of a recording. */
@@ -580,7 +597,8 @@ _Static_assert(sizeof(struct sonde_ev_datagram) == 200, "datagram");
 _Static_assert(sizeof(struct sonde_ev_close) == 72, "close");
 _Static_assert(sizeof(struct sonde_ev_connect) == 96, "connect");
 _Static_assert(sizeof(struct sonde_ev_exec) == 832, "exec");
-_Static_assert(sizeof(struct sonde_ev_exit) == 80, "exit");
+_Static_assert(sizeof(struct sonde_ev_exit) == 96, "exit");
+_Static_assert(sizeof(struct sonde_ev_rest) == 72, "rest");
 _Static_assert(sizeof(struct sonde_ev_thread) == 32, "thread");
 _Static_assert(sizeof(struct sonde_ev_address) == 168, "address");
 _Static_assert(sizeof(struct sonde_verdict) == 32, "verdict");

@@ -281,6 +281,13 @@ static void tell_exit(struct pipeline *p, const struct sonde_ev_exit *ev)
 			p->exporters[i].on_exit(p->exporters[i].self, ev);
 }
 
+static void tell_rest(struct pipeline *p, const struct sonde_ev_rest *ev)
+{
+	for (size_t i = 0; i < p->n_exporters; i++)
+		if (p->exporters[i].on_rest)
+			p->exporters[i].on_rest(p->exporters[i].self, ev);
+}
+
 static void dispatch(struct pipeline *p, union decoded d)
 {
 	switch (d.h->kind) {
@@ -310,6 +317,7 @@ static void dispatch(struct pipeline *p, union decoded d)
 		tell_exit(p, d.exit);
 		trace_exit(p->trace, d.exit->tgid);
 		break;
+	case SONDE_EV_REST: tell_rest(p, d.rest); break;
 	case SONDE_EV_PROCESS: process_recorded(p->procs, d.process); break;
 	case SONDE_EV_ADDRESS: naming_take(p->naming, d.address); break;
 	case SONDE_EV_TICK: turn(p, d.h->ts_ns); break;

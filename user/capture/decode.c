@@ -101,6 +101,7 @@ static size_t least(uint16_t kind)
 	case SONDE_EV_HANDOVER: return sizeof(struct sonde_ev_handover);
 	case SONDE_EV_MET: return sizeof(struct sonde_ev_met);
 	case SONDE_EV_THREAD: return sizeof(struct sonde_ev_thread);
+	case SONDE_EV_REST: return sizeof(struct sonde_ev_rest);
 	/* and the facts */
 	case SONDE_EV_PROCESS: return offsetof(struct sonde_ev_process, facts_len);
 	case SONDE_EV_TICK: return sizeof(struct sonde_ev_tick);

@@ -114,6 +114,14 @@ static void on_exit(void *ctx, const struct sonde_ev_exit *ev)
 		procwalk_exit(s->procwalk, ev);
 }
 
+static void on_rest(void *ctx, const struct sonde_ev_rest *ev)
+{
+	struct stats *s = ctx;
+
+	if (s->procwalk)
+		procwalk_rest(s->procwalk, ev);
+}
+
 static bool is_asked_for(void *ctx, uint32_t tgid)
 {
 	const struct stats *s = ctx;
@@ -195,7 +203,8 @@ int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const s
 					    .self = s,
 					    .on_txn = on_txn,
 					    .tick = on_tick,
-					    .on_exit = on_exit });
+					    .on_exit = on_exit,
+					    .on_rest = on_rest });
 	return 0;
 }
 

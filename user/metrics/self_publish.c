@@ -11,7 +11,7 @@ const char *self_event_kind(enum sonde_ev_kind kind)
 		[SONDE_EV_EXEC] = "exec",	  [SONDE_EV_FORK] = "fork",
 		[SONDE_EV_EXIT] = "exit",	  [SONDE_EV_DATAGRAM] = "datagram",
 		[SONDE_EV_HANDOVER] = "handover", [SONDE_EV_MET] = "met",
-		[SONDE_EV_THREAD] = "thread",
+		[SONDE_EV_THREAD] = "thread",	  [SONDE_EV_REST] = "rest",
 	};
 
 	return kinds[kind];

@@ -45,6 +45,7 @@ void procwalk_free(struct procwalk *w)
 	for (size_t i = 0; map_next(&w->network, &i, &key, &value);)
 		free(value);
 	map_free(&w->network);
+	procwalk_free_ended(w);
 	map_free(&w->inherited);
 	map_free(&w->walked);
 	map_free(&w->services);
@@ -90,7 +91,7 @@ static uint64_t own(uint64_t growth, uint64_t *of_children)
 
 /* What was used since the last look goes to the service, so that nothing falls when a process ends.
  * One that is older than us begins to count now. */
-static void account(struct sums *s, const struct usage *before, const struct usage *now)
+void procwalk_account(struct sums *s, const struct usage *before, const struct usage *now)
 {
 	s->user_ns += more(now->user_ns, before->user_ns);
 	s->system_ns += more(now->system_ns, before->system_ns);
@@ -129,30 +130,49 @@ static struct inherited *inherited_new(struct procwalk *w, uint32_t tgid)
 	return NULL;
 }
 
-/* To the parent, if it will wait for it. */
-static void bequeath(struct procwalk *w, const struct sonde_ev_exit *ev)
+void procwalk_bequeath(struct procwalk *w, uint32_t heir, uint64_t now_ns, uint64_t read_bytes,
+		       uint64_t written_bytes)
 {
-	const struct walked *parent;
+	const struct walked *known = map_get(&w->walked, heir);
 	struct inherited *to;
-	uint32_t ppid;
 
-	free(map_del(&w->inherited, ev->tgid));
-	if (ev->h.size < sizeof(*ev) || !(ev->read_bytes | ev->written_bytes))
+	if (!heir || !(read_bytes | written_bytes) ||
+	    process_get(w->opts.procs, heir, now_ns)->gone_ns ||
+	    (known && (known->gone_ns || known->usage.ignores_children)))
 		return;
-	ppid = process_get(w->opts.procs, ev->tgid, ev->h.ts_ns)->ppid;
-	parent = map_get(&w->walked, ppid);
-	if (!ppid || process_get(w->opts.procs, ppid, ev->h.ts_ns)->gone_ns ||
-	    (parent && (parent->gone_ns || parent->usage.ignores_children)))
-		return;
-	to = map_get(&w->inherited, ppid);
+	to = map_get(&w->inherited, heir);
 	if (!to)
-		to = inherited_new(w, ppid);
+		to = inherited_new(w, heir);
 	if (!to) {
 		w->no_heirs++;
 		return;
 	}
-	to->read_bytes += ev->read_bytes;
-	to->written_bytes += ev->written_bytes;
+	to->read_bytes += read_bytes;
+	to->written_bytes += written_bytes;
+}
+
+/* Who waits for it, 0 not known. */
+static uint32_t heir_of(struct procwalk *w, const struct sonde_ev_exit *ev)
+{
+	if (ev->h.size < sizeof(*ev))
+		return 0;
+	/* one that has ended meanwhile waits for nobody */
+	return process_get(w->opts.procs, ev->heir, ev->h.ts_ns)->gone_ns ? ev->reaper : ev->heir;
+}
+
+/* To whom waits for it; and to whom waits for those that it has not waited for, their bytes. */
+static void bequeath(struct procwalk *w, const struct sonde_ev_exit *ev, uint32_t heir)
+{
+	struct inherited *left = map_del(&w->inherited, ev->tgid);
+	uint64_t now_ns = ev->h.ts_ns;
+
+	if (ev->h.size >= sizeof(*ev)) {
+		procwalk_bequeath(w, heir, now_ns, ev->read_bytes, ev->written_bytes);
+		if (left)
+			procwalk_bequeath(w, ev->reaper, now_ns, left->read_bytes,
+					  left->written_bytes);
+	}
+	free(left);
 }
 
 static void forget(struct procwalk *w, struct walked *p)
@@ -256,12 +276,12 @@ static void look_at(struct procwalk *w, uint32_t tgid, uint64_t now_ns)
 		p->sums->was_walked = true;
 		/* one that began before us brings a past that is not told */
 		if (w->has_walked)
-			account(p->sums, &p->usage, &u);
+			procwalk_account(p->sums, &p->usage, &u);
 		else
 			forget_past(w, p, &u);
 	} else {
 		follow_service(w, p, now_ns);
-		account(p->sums, &p->usage, &u);
+		procwalk_account(p->sums, &p->usage, &u);
 		account_io(w, p, p->usage.read_bytes, p->usage.written_bytes);
 		p->score = p->score / 2 +
 			   more(u.user_ns + u.system_ns, p->usage.user_ns + p->usage.system_ns);
@@ -364,6 +384,7 @@ void procwalk_turn(struct procwalk *w, uint64_t now_ns, uint64_t budget_ns)
 			closedir(w->dir);
 			w->dir = NULL;
 			sweep_processes(w, now_ns);
+			procwalk_sweep_ended(w, now_ns);
 			sweep_services(w, now_ns);
 			sweep_network(w);
 			w->has_walked = true;
@@ -407,6 +428,7 @@ uint64_t procwalk_left_out(const struct procwalk *w)
 void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev)
 {
 	struct walked *p = map_get(&w->walked, ev->tgid);
+	uint32_t heir = heir_of(w, ev);
 	struct usage end;
 	bool is_short;
 
@@ -418,7 +440,7 @@ void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev)
 	if (!p)
 		p = meet(w, ev->tgid, ev->h.ts_ns);
 	if (!p) {
-		bequeath(w, ev);
+		bequeath(w, ev, heir);
 		return;
 	}
 	follow_service(w, p, ev->h.ts_ns);
@@ -427,11 +449,12 @@ void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev)
 		usage_end(&end, ev->run_ns, ev->user_ns, ev->system_ns);
 		end.read_bytes = ev->read_bytes;
 		end.written_bytes = ev->written_bytes;
-		account(p->sums, &p->usage, &end);
+		procwalk_account(p->sums, &p->usage, &end);
 		account_io(w, p, ev->read_bytes, ev->written_bytes);
 		p->usage = end;
 	}
-	bequeath(w, ev);
+	bequeath(w, ev, heir);
+	procwalk_ended(w, p, ev, heir);
 	p->walk = w->walk;
 	die(p, ev->h.ts_ns);
 	count_exit(w, p->sums->service, ev);

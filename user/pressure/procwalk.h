@@ -36,6 +36,9 @@ void procwalk_turn(struct procwalk *w, uint64_t now_ns, uint64_t budget_ns);
 /* A process ended, `code` as wait(2) gives it. */
 void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev);
 
+/* And that is all it used: what its end took is its service's, too. */
+void procwalk_rest(struct procwalk *w, const struct sonde_ev_rest *ev);
+
 /* So many bytes more went through a process's connections. */
 void procwalk_network(struct procwalk *w, uint32_t tgid, uint64_t sent, uint64_t received);
 

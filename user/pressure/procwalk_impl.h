@@ -41,6 +41,15 @@ struct inherited {
 	uint64_t read_bytes, written_bytes;
 };
 
+/* Of a process that has ended, until it is told what its end took. */
+struct ended {
+	uint64_t start_ns;
+	uint64_t gone_ns;
+	struct sums *sums; /* held */
+	struct usage told; /* that its service was told of */
+	uint32_t heir;	   /* who waits for it */
+};
+
 /* What went through a process's connections since we look; it may be told before a walk has met the
  * process, and after its end. */
 struct moved {
@@ -55,6 +64,7 @@ struct procwalk {
 	struct map walked;	      /* by process number: owned struct walked */
 	struct map services;	      /* by service's id: owned struct sums */
 	struct map inherited;	      /* by process number: owned struct inherited, not come yet */
+	struct map ended;	      /* by process number: owned struct ended */
 	struct map network;	      /* by process number: owned struct moved */
 	struct walked **order;
 	size_t n_order;
@@ -64,5 +74,20 @@ struct procwalk {
 	uint32_t walk;
 	bool has_walked; /* all that are older than us are known */
 };
+
+/* Of what is told before and behind, the growth goes to the service. */
+void procwalk_account(struct sums *s, const struct usage *before, const struct usage *now);
+/* What a process moved from and to disks will come to its heir's figures, too, if that waits for
+ * it. */
+void procwalk_bequeath(struct procwalk *w, uint32_t heir, uint64_t now_ns, uint64_t read_bytes,
+		       uint64_t written_bytes);
+
+/* --- procwalk_ended.c --- */
+
+/* It has ended: there may be a rest. */
+void procwalk_ended(struct procwalk *w, const struct walked *p, const struct sonde_ev_exit *ev,
+		    uint32_t heir);
+void procwalk_sweep_ended(struct procwalk *w, uint64_t now_ns);
+void procwalk_free_ended(struct procwalk *w);
 
 #endif

@@ -84,6 +84,9 @@ def usage_of_processes_that_end(e):
     told = sum(v for labels, v in m.of("sonde_service_cpu_seconds_total")
                if labels["service_name"] == "burnt")
     e.figures.update(cpu=cpu, told=told)
+    # getrusage says whole microseconds, user and system; it is asked before the last has left its CPU
+    if told < cpu - len(runs) * 2e-6:
+        raise Failure(f"CPU: {told}, by getrusage {cpu}")
     close("CPU", told, cpu, 0.02)
     close("bytes written", value(m, "sonde_service_disk_io_bytes_total", disk_io_direction="write", **who),
           written, 65536)
@@ -186,6 +189,50 @@ def usage_of_a_process_that_lives(e):
     ended = value(m, "sonde_process_exits_total", service_name="worker", reason="signal", code="9")
     if ended != 1:
         raise Failure(f"{ended} ended by signal 9")
+    s.end()
+
+
+REAPER = """
+import ctypes, os, sys, time
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+def write():
+    with open(sys.argv[1] + str(os.getpid()), "wb") as f:
+        f.write(b"x" * (4 << 20)); f.flush(); os.fsync(f.fileno())
+    os._exit(0)
+def parent(ends_first):
+    if os.fork():
+        if not ends_first: os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        os._exit(0)
+    while ends_first and os.getppid() != reaper: time.sleep(0.01)
+    write()
+reaper = os.getpid()
+for ends_first in True, False:
+    if not os.fork(): parent(ends_first)
+for _ in range(4): os.wait()
+open(sys.argv[2], "w").close()
+time.sleep(1000)
+"""
+
+
+@case(group=None, limit=60)
+def usage_of_orphans(e):
+    """Another than their parent waits for them, and the kernel adds to its figures what they wrote: it
+    counts once, whether they ended after their parent or before."""
+    s, done = Sonde(e, "run", "--comm", "python3*").wait_ready(), e.path("done")
+    quiet(1.5)
+    p = e.procs.start(["/usr/bin/python3", e.write("reaper.py", REAPER), e.path("out"), done])
+    until(lambda: os.path.exists(done), 15, "end of the orphans")
+    of_reaper = words(f"/proc/{p.pid}/io")["write_bytes"]
+    if of_reaper < 8 << 20:
+        raise Failure(f"the reaper's own figure is {of_reaper}: not what its orphans wrote")
+
+    def walked():  # what was in its figures at a walk counts at the next one
+        return [v for labels, v in s.metrics().of("process_disk_io_bytes_total")
+                if labels["process_pid"] == str(p.pid) and labels["disk_io_direction"] == "write"]
+    until(lambda: walked() == [of_reaper], 12, "walk that finds the reaper")
+    quiet(6)
+    close("bytes written", value(s.metrics(), "sonde_service_disk_io_bytes_total",
+                                 service_name="reaper", disk_io_direction="write"), of_reaper, 0)
     s.end()
 
 
