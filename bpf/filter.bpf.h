@@ -355,4 +355,20 @@ static __always_inline bool filter_wants_ports(u16 a, u16 b)
 	return false;
 }
 
+/* As filter_wants(), and asks nobody: what was decided at the process's exec, or before the
+ * observer began. It need not be the current one. */
+static __always_inline bool filter_wanted(u32 tgid)
+{
+	u32 *known;
+
+	if (tgid == self_tgid || !filter_has_pid(tgid))
+		return false;
+	if (!filter_has_globs() && !filter.asks_where)
+		return true;
+	known = bpf_map_lookup_elem(&processes, &tgid);
+	if (filter.asks_where && !(known && *known & SONDE_P_INSIDE))
+		return false;
+	return !filter_has_globs() || (known && *known & SONDE_P_OBSERVED);
+}
+
 #endif

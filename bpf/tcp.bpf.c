@@ -164,22 +164,6 @@ static __noinline void walk_connection(struct sock *sk, u32 tgid)
 	}
 }
 
-/* As filter_wants(), of a process that is not the current one: what was decided at its exec, or
- * before the observer began. */
-static __always_inline bool walk_wants(u32 tgid)
-{
-	u32 *known;
-
-	if (tgid == self_tgid || !filter_has_pid(tgid))
-		return false;
-	if (!filter_has_globs() && !filter.asks_where)
-		return true;
-	known = bpf_map_lookup_elem(&processes, &tgid);
-	if (filter.asks_where && !(known && *known & SONDE_P_INSIDE))
-		return false;
-	return !filter_has_globs() || (known && *known & SONDE_P_OBSERVED);
-}
-
 /* Something to read, so that the reader gets its turn. */
 static __always_inline void walk_pause(struct seq_file *seq)
 {
@@ -204,7 +188,7 @@ int sonde_tcp_walk(struct bpf_iter__task_file *ctx)
 		return 0;
 	seq = ctx->meta->seq;
 	walk_pause(seq);
-	if (!walk_wants(task->tgid))
+	if (!filter_wanted(task->tgid))
 		return 0;
 	socket = bpf_sock_from_file(file);
 	if (!socket)

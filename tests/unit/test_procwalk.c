@@ -8,6 +8,7 @@
 
 #include "fake_proc.h"
 #include "pressure/procwalk.h"
+#include "pressure/reclaim.h"
 #include "util/clock.h"
 
 #define MS	1000000ULL
@@ -209,6 +210,23 @@ static void test_network(void **state)
 	assert_int_equal(sum(METRIC_PROCESS_NETWORK_IO, "pump", 2, "receive"), 3);
 }
 
+/* Sums only grow: a lower one is another process's. */
+static void test_reclaim(void **state)
+{
+	static struct service shop = { .id = 9, .name = "shop", .instance_id = "i" };
+	struct reclaims r = { 0 };
+
+	reclaims_take(&r, st, &shop, 5, 100, 1);
+	reclaims_take(&r, st, &shop, 5, 130, 2);
+	reclaims_take(&r, st, &shop, 6, 1000, 2);
+	reclaims_take(&r, st, &shop, 5, 7, 3);
+	assert_int_equal(sum(METRIC_MEMORY_RECLAIM, "shop", 0, ""), 1137);
+	reclaims_forget(&r, 6);
+	reclaims_take(&r, st, &shop, 6, 1000, 4);
+	assert_int_equal(sum(METRIC_MEMORY_RECLAIM, "shop", 0, ""), 2137);
+	reclaims_free(&r);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -221,6 +239,7 @@ int main(void)
 		TEST(test_orphan_of_one_that_ends),
 		TEST(test_not_waited_for),
 		TEST(test_network),
+		TEST(test_reclaim),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,11 @@ void probe_each_offcpu(struct probe *p,
 		       void *ctx);
 void probe_forget_offcpu(struct probe *p, uint32_t tgid); /* from fn too */
 
+/* Likewise for every process that made room in memory, with how long it has in all. */
+void probe_each_reclaim(struct probe *p, void (*fn)(void *ctx, uint32_t tgid, uint64_t ns),
+			void *ctx);
+void probe_forget_reclaim(struct probe *p, uint32_t tgid); /* from fn too */
+
 /* The descriptor of a map that others read: sonde_abi.h says what is in it. Negative: none. */
 int probe_map(const struct probe *p, const char *name);
 

@@ -40,6 +40,16 @@ const struct probe_feature probe_features[] = {
 	  BOTH, false, ALWAYS, true },
 	{ "sonde_disk", "tp_btf/block_rq_complete", "how long disks take", BOTH, false, ALWAYS,
 	  true },
+	{ "sonde_reclaim", "tp_btf/mm_vmscan_direct_reclaim_begin",
+	  "stalls of processes that have to make room in the host's memory", BOTH, false, ALWAYS,
+	  true },
+	{ "sonde_reclaim_end", "tp_btf/mm_vmscan_direct_reclaim_end", "their ends", BOTH, false,
+	  ALWAYS, true },
+	{ "sonde_reclaim_group", "tp_btf/mm_vmscan_memcg_reclaim_begin",
+	  "stalls of processes that have to make room in their control group's memory", BOTH, false,
+	  ALWAYS, true },
+	{ "sonde_reclaim_group_end", "tp_btf/mm_vmscan_memcg_reclaim_end", "their ends", BOTH,
+	  false, ALWAYS, true },
 };
 
 const struct probe_pair probe_pairs[] = {

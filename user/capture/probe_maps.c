@@ -218,6 +218,27 @@ void probe_forget_offcpu(struct probe *p, uint32_t tgid)
 	bpf_map_delete_elem(bpf_map__fd(p->skel->maps.offcpus), &tgid);
 }
 
+void probe_each_reclaim(struct probe *p, void (*fn)(void *ctx, uint32_t tgid, uint64_t ns),
+			void *ctx)
+{
+	int fd = bpf_map__fd(p->skel->maps.reclaims);
+	uint32_t tgid, next;
+	bool has_next = bpf_map_get_next_key(fd, NULL, &next) == 0;
+	uint64_t ns;
+
+	while (has_next) {
+		tgid = next;
+		has_next = bpf_map_get_next_key(fd, &tgid, &next) == 0;
+		if (bpf_map_lookup_elem(fd, &tgid, &ns) == 0)
+			fn(ctx, tgid, ns);
+	}
+}
+
+void probe_forget_reclaim(struct probe *p, uint32_t tgid)
+{
+	bpf_map_delete_elem(bpf_map__fd(p->skel->maps.reclaims), &tgid);
+}
+
 int probe_each_cookie(struct probe *p, void (*fn)(void *ctx, uint64_t cookie), void *ctx)
 {
 	struct sonde_bpf *skel = p->skel;

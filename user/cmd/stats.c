@@ -84,6 +84,18 @@ static void on_offcpu(void *ctx, uint32_t tgid, const struct sonde_offcpu *figur
 	offcpu_forget(&s->offcpu, tgid);
 }
 
+static void on_reclaim(void *ctx, uint32_t tgid, uint64_t ns)
+{
+	struct stats *s = ctx;
+	struct process *proc = process_get(s->pipeline->procs, tgid, s->pipeline->now_ns);
+
+	reclaims_take(&s->reclaims, red_store(s->red), proc->service, tgid, ns, s->now_ns);
+	if (!proc->gone_ns)
+		return;
+	probe_forget_reclaim(s->probe, tgid);
+	reclaims_forget(&s->reclaims, tgid);
+}
+
 /* Often enough that who a process was is still known when it is gone. */
 static void on_tick(void *ctx, uint64_t now_ns)
 {
@@ -91,8 +103,10 @@ static void on_tick(void *ctx, uint64_t now_ns)
 
 	s->now_ns = now_ns;
 	recent_tick(s->recent, now_ns);
-	if (s->probe)
+	if (s->probe) {
 		probe_each_offcpu(s->probe, on_offcpu, s);
+		probe_each_reclaim(s->probe, on_reclaim, s);
+	}
 	if (s->procwalk)
 		procwalk_turn(s->procwalk, now_ns, WALK_BUDGET_NS);
 	if (s->tallies)
@@ -219,6 +233,7 @@ void stats_close(struct stats *s)
 	tallies_free(s->tallies);
 	s->tallies = NULL;
 	offcpu_free(&s->offcpu);
+	reclaims_free(&s->reclaims);
 }
 
 static void count_full(const struct stats *s, struct fulls *full)

@@ -11,6 +11,7 @@
 #include "metrics/self.h"
 #include "pipeline.h"
 #include "pressure/procwalk.h"
+#include "pressure/reclaim.h"
 #include "pressure/tallies.h"
 
 struct go_files;
@@ -32,6 +33,7 @@ struct stats {
 	struct red *red;
 	struct recent *recent;
 	struct offcpu offcpu;
+	struct reclaims reclaims;
 	struct procwalk *procwalk;	   /* NULL: a replay */
 	struct tallies *tallies;	   /* the same */
 	const struct sonde_filter *filter; /* borrowed */

@@ -339,6 +339,42 @@ def memory_cgroup(name, limit):
     raise Failure("no cgroup here limits memory")
 
 
+READ = """
+import sys, time
+with open(sys.argv[1], "rb", buffering=0) as f:
+    while f.read(1 << 20): pass
+open(sys.argv[2], "w").close()
+time.sleep(1000)
+"""
+
+
+@case(group=None)
+def usage_of_a_group_short_of_memory(e):
+    """It reads a file larger than its group may hold: it stands still for as long as the kernel's own
+    account of pressure says, that it makes room."""
+    small = memory_cgroup(f"sonde-reclaim-{os.getpid()}", 32 << 20)
+    e.undo.append(lambda: os.rmdir(small))
+    folder = group(e, f"sonde-reclaim-{os.getpid()}")
+    big, done = e.path("big"), e.path("done")
+    with open(big, "wb") as f:
+        f.truncate(e.amount(3 << 30, 6 << 30))
+    s = Sonde(e, "run", "--comm", "python3*").wait_ready()
+    argv = [e.write("reader.py", READ), big, done]
+    enter = f'echo $$ > {small}/cgroup.procs; exec "$@"'
+    p = e.procs.start([*into(folder), "/bin/sh", "-c", enter, "sh", "/usr/bin/python3", *argv])
+    until(lambda: os.path.exists(done), 40, "end of the reading")
+    quiet(1.2)
+    with open(os.path.join(folder, "memory.pressure"), encoding="ascii") as f:
+        truth = int(f.readline().rsplit("=", 1)[1]) / 1e6
+    told = value(s.metrics(), "sonde_memory_reclaim_seconds_total", service_name="reader")
+    e.figures.update(told=told, pressure=truth)
+    if truth < 0.05:
+        raise Failure(f"{truth} s of pressure are too few to tell")
+    close("time of making room", told, truth, 0.1 * truth)
+    p.stop()
+    s.end()
+
+
 @case(group=None)
 def usage_of_a_process_killed_for_memory(e):
     """Counted once, with its service, as what it was."""
