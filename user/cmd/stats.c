@@ -249,7 +249,7 @@ static void count_full(const struct stats *s, struct fulls *full)
 	if (p->opts.addresses)
 		full->n[FULL_ADDRESSES] = addresses_left_out(p->opts.addresses);
 	if (s->procwalk)
-		full->n[FULL_PROCESS_CHILDREN] = procwalk_left_out(s->procwalk);
+		procwalk_full(s->procwalk, full);
 	if (s->namespaces)
 		full->n[FULL_NAMESPACES] = namespaces_left_out(s->namespaces);
 	if (s->tls)

@@ -336,7 +336,8 @@ void procwalk_network(struct procwalk *w, uint32_t tgid, uint64_t sent, uint64_t
 		m = w->network.n < WALKED_MAX ? calloc(1, sizeof(*m)) : NULL;
 		if (!m || map_put(&w->network, tgid, m) < 0) {
 			free(m);
-			return; /* as little as a walk would have found room for it */
+			w->no_bytes++;
+			return;
 		}
 	}
 	m->sent += sent;
@@ -420,9 +421,11 @@ static void count_exit(struct procwalk *w, const struct service *service,
 		s->value++;
 }
 
-uint64_t procwalk_left_out(const struct procwalk *w)
+void procwalk_full(const struct procwalk *w, struct fulls *full)
 {
-	return w->no_heirs;
+	full->n[FULL_PROCESS_CHILDREN] = w->no_heirs;
+	full->n[FULL_PROCESS_ENDS] = w->no_ends;
+	full->n[FULL_PROCESS_BYTES] = w->no_bytes;
 }
 
 void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev)

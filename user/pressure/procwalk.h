@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include "identity/process.h"
 #include "metrics/series.h"
+#include "util/full.h"
 
 struct procwalk;
 
@@ -42,8 +43,8 @@ void procwalk_rest(struct procwalk *w, const struct sonde_ev_rest *ev);
 /* So many bytes more went through a process's connections. */
 void procwalk_network(struct procwalk *w, uint32_t tgid, uint64_t sent, uint64_t received);
 
-/* So often there was no room for a parent of processes that ended. */
-uint64_t procwalk_left_out(const struct procwalk *w);
+/* What found no room so far: FULL_PROCESS_CHILDREN, _ENDS, _BYTES. */
+void procwalk_full(const struct procwalk *w, struct fulls *full);
 
 /* Writes what is known by now into the store. */
 void procwalk_publish(struct procwalk *w, uint64_t now_ns);

@@ -26,11 +26,12 @@ void procwalk_ended(struct procwalk *w, const struct walked *p, const struct son
 	struct ended *e;
 
 	forget(w, p->tgid);
-	if (ev->h.size < sizeof(*ev) || w->ended.n >= ENDED_MAX)
+	if (ev->h.size < sizeof(*ev))
 		return;
-	e = malloc(sizeof(*e));
+	e = w->ended.n < ENDED_MAX ? malloc(sizeof(*e)) : NULL;
 	if (!e || map_put(&w->ended, p->tgid, e) < 0) {
 		free(e);
+		w->no_ends++;
 		return;
 	}
 	*e = (struct ended){ ev->start_ns, ev->h.ts_ns, p->sums, p->usage, heir };

@@ -70,6 +70,8 @@ struct procwalk {
 	size_t n_order;
 	uint64_t began_ns;
 	uint64_t left_out; /* processes there was no room for, in the last walk */
+	uint64_t no_ends;  /* so often there was no room to wait for what an end takes */
+	uint64_t no_bytes; /* likewise for what went through connections */
 	uint64_t no_heirs; /* so often a parent found no room for what its children left */
 	uint32_t walk;
 	bool has_walked; /* all that are older than us are known */
