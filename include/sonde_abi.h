@@ -55,6 +55,7 @@ enum sonde_ev_kind {
 	SONDE_EV_END = 68,     /* nothing more comes: struct sonde_ev_hdr alone */
 	SONDE_EV_LOST = 69,    /* records of datagrams found no room in the ring: sonde_ev_lost */
 	SONDE_EV_ADDRESS = 70, /* what an address is called from now on: sonde_ev_address */
+	SONDE_EV_RESOLVED = 71, /* what was seen to resolve to one, before: sonde_ev_resolved */
 };
 
 struct sonde_ev_hdr {
@@ -381,6 +382,16 @@ struct sonde_ev_address {
 	char name_space[64];
 };
 
+/* At the beginning of a recording: later ones its own records of DNS tell. */
+struct sonde_ev_resolved {
+	struct sonde_ev_hdr h;
+	__u64 until_ns; /* the answer holds */
+	__u8 family;	/* enum sonde_family */
+	__u8 reserved[7];
+	__u8 ip[16];
+	char name[SONDE_PATH_MAX]; /* NUL terminated */
+};
+
 struct sonde_ev_sweep {
 	struct sonde_ev_hdr h;
 	__u64 cookie;
@@ -601,6 +612,7 @@ _Static_assert(sizeof(struct sonde_ev_exit) == 96, "exit");
 _Static_assert(sizeof(struct sonde_ev_rest) == 72, "rest");
 _Static_assert(sizeof(struct sonde_ev_thread) == 32, "thread");
 _Static_assert(sizeof(struct sonde_ev_address) == 168, "address");
+_Static_assert(sizeof(struct sonde_ev_resolved) == 304, "resolved");
 _Static_assert(sizeof(struct sonde_verdict) == 32, "verdict");
 _Static_assert(sizeof(struct sonde_tcp_key) == 24, "key of TCP's sums");
 

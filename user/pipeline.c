@@ -8,7 +8,9 @@
 #include "capture/decode.h"
 #include "capture/recording.h"
 #include "identity/naming.h"
+#include "proto/dns.h"
 #include "stream/route.h"
+#include "util/clock.h"
 
 /* All that facts can be, and the longest instance. */
 enum { FACTS_RECORDED_MAX = FACTS_TEXT_MAX + FACT_MAX * 40 + 2 * SERVICE_INSTANCE_LEN };
@@ -164,10 +166,25 @@ static void on_stream(void *ctx, struct txn_stream *s)
 
 static void name_server(struct pipeline *p, struct txn_handshake *h)
 {
-	const struct address_name *name = naming_find(p->naming, h->family, &h->peer);
+	const char *name = naming_find(p->naming, h->family, h->peer.ip);
 
 	if (name)
-		copy_string(h->server_name, sizeof(h->server_name), name->name);
+		copy_string(h->server_name, sizeof(h->server_name), name);
+}
+
+/* What a client calls the addresses it will connect to. */
+static void on_answer(void *ctx, enum proto_id proto, struct slice bytes, size_t len,
+		      uint64_t ts_ns)
+{
+	struct pipeline *p = ctx;
+	struct dns_addresses found;
+	char room[MSG_ROOM];
+
+	if (proto != PROTO_DNS || !dns_read_addresses(bytes, len, room, &found))
+		return;
+	for (size_t i = 0; i < found.n; i++)
+		naming_resolved(p->naming, found.at[i].family, found.at[i].ip, found.name, ts_ns,
+				ts_ns + found.at[i].ttl_s * NS_PER_S);
 }
 
 static void on_handshake(void *ctx, struct txn_handshake *h)
@@ -208,6 +225,7 @@ int pipeline_init(struct pipeline *p, const struct pipeline_opts *opts)
 		.tls_since = tls_since,
 		.on_stream = on_stream,
 		.on_handshake = on_handshake,
+		.on_answer = on_answer,
 		.on_request = on_request,
 		.on_request_gone = on_request_gone,
 		.on_gone = on_conn_gone,
@@ -320,6 +338,10 @@ static void dispatch(struct pipeline *p, union decoded d)
 	case SONDE_EV_REST: tell_rest(p, d.rest); break;
 	case SONDE_EV_PROCESS: process_recorded(p->procs, d.process); break;
 	case SONDE_EV_ADDRESS: naming_take(p->naming, d.address); break;
+	case SONDE_EV_RESOLVED:
+		naming_resolved(p->naming, d.resolved->family, d.resolved->ip,
+				slice_str(d.resolved->name), d.h->ts_ns, d.resolved->until_ns);
+		break;
 	case SONDE_EV_TICK: turn(p, d.h->ts_ns); break;
 	case SONDE_EV_END: trace_flush(p->trace); break;
 	default: break;
@@ -465,6 +487,15 @@ static void on_name(void *ctx, const struct sonde_ev_address *ev)
 	recorder_write(p->opts.recorder, &rec, sizeof(rec));
 }
 
+static void on_resolved(void *ctx, const struct sonde_ev_resolved *ev)
+{
+	struct pipeline *p = ctx;
+	struct sonde_ev_resolved rec = *ev;
+
+	rec.h.ts_ns = p->now_ns;
+	recorder_write(p->opts.recorder, &rec, sizeof(rec));
+}
+
 void pipeline_record_to(struct pipeline *p, struct recorder *recorder)
 {
 	struct sonde_ev_hdr end = { .kind = SONDE_EV_END, .size = sizeof(end), .ts_ns = p->now_ns };
@@ -476,6 +507,7 @@ void pipeline_record_to(struct pipeline *p, struct recorder *recorder)
 	if (recorder) {
 		processes_each(p->procs, on_identity, p);
 		naming_each(p->naming, on_name, p);
+		naming_each_resolved(p->naming, on_resolved, p);
 	}
 }
 

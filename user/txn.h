@@ -21,7 +21,8 @@ enum {
 	TXN_METHOD_LEN = 32,
 	TXN_ADDR_LEN = 116, /* "unix:" and a path, or "[ipv6]:port" */
 	TXN_HOST_LEN = 256,
-	TXN_SERVER_NAME_LEN = 64,
+	TXN_SERVER_NAME_LEN = 256,
+	TXN_SERVER_SPACE_LEN = 64,
 	TXN_ID_LEN = 129,
 	TXN_SYSTEM_LEN = 24,
 	TXN_OPERATION_LEN = 64,
@@ -208,7 +209,7 @@ struct txn {
 	char host[TXN_HOST_LEN];     /* Host header without the port; absent: empty */
 	/* What the server's address is called, and in which namespace, where the client asked for
 	 * no other name; empty: not known. */
-	char server_name[TXN_SERVER_NAME_LEN], server_space[TXN_SERVER_NAME_LEN];
+	char server_name[TXN_SERVER_NAME_LEN], server_space[TXN_SERVER_SPACE_LEN];
 	char query[TXN_QUERY_LEN]; /* without literals; empty: not known */
 	char summary[TXN_SUMMARY_LEN];
 };

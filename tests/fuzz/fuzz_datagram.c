@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "proto/dns.h"
 #include "stream/conn.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -25,6 +26,17 @@ static void on_txn(void *ctx, struct txn *t)
 	assert(memchr(t->target, 0, sizeof(t->target)) && memchr(t->method, 0, sizeof(t->method)));
 	assert(t->error_type[0] || t->status_text[0]);
 	s->txns++;
+}
+
+static void on_answer(void *ctx, enum proto_id proto, struct slice bytes, size_t len,
+		      uint64_t ts_ns)
+{
+	struct dns_addresses found;
+	char room[MSG_ROOM];
+
+	assert(proto == PROTO_DNS && bytes.n <= len);
+	if (dns_read_addresses(bytes, len, room, &found))
+		assert(found.n > 0 && found.n <= DNS_ADDRESSES_MAX && found.name.n > 0);
 }
 
 static void put(struct conns *cs, const struct seen *s, uint8_t way, const uint8_t *bytes, size_t n)
@@ -52,7 +64,8 @@ static void put(struct conns *cs, const struct seen *s, uint8_t way, const uint8
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct seen s = { .now_ns = 1000000000 };
-	struct conns *cs = conns_new(&(struct conns_opts){ .on_txn = on_txn, .ctx = &s });
+	struct conns *cs = conns_new(
+		&(struct conns_opts){ .on_txn = on_txn, .on_answer = on_answer, .ctx = &s });
 	unsigned n_put = 0;
 
 	assert(cs);

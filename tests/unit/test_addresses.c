@@ -10,6 +10,7 @@
 #include <string.h>
 #include "identity/cluster_ips.h"
 #include "identity/naming.h"
+#include "identity/resolved.h"
 
 static struct address ip(const char *text)
 {
@@ -90,6 +91,81 @@ static void test_rounds(void **state)
 	assert_string_equal(name_of(as, "10.96.200.1"), "s7");
 	assert_string_equal(name_of(as, "10.96.0.9"), "");
 	addresses_free(as);
+}
+
+static void resolve(struct resolved_names *r, const char *address, const char *name,
+		    uint64_t now_ns, uint64_t until_ns)
+{
+	struct address a = ip(address);
+
+	resolved_put(r, &a, slice_str(name), now_ns, until_ns);
+}
+
+static const char *resolved_of(const struct resolved_names *r, const char *address)
+{
+	struct address a = ip(address);
+	const char *name = resolved_find(r, &a);
+
+	return name ? name : "";
+}
+
+/* The first name stays as long as the answer holds, and where no other is said. */
+static void test_resolved(void **state)
+{
+	struct resolved_names *r = resolved_new(0);
+
+	resolve(r, "10.0.0.7", "db.shop.test", 10, 20);
+	resolve(r, "10.0.0.7", "alias.test", 15, 90);
+	assert_string_equal(resolved_of(r, "10.0.0.7"), "db.shop.test");
+	assert_string_equal(resolved_of(r, "::ffff:10.0.0.7"), "db.shop.test");
+	resolve(r, "10.0.0.7", "db.shop.test", 18, 30); /* said again */
+	resolve(r, "10.0.0.7", "alias.test", 25, 90);
+	assert_string_equal(resolved_of(r, "10.0.0.7"), "db.shop.test");
+	resolve(r, "10.0.0.7", "alias.test", 31, 90);
+	assert_string_equal(resolved_of(r, "10.0.0.7"), "alias.test");
+	assert_string_equal(resolved_of(r, "10.0.0.8"), "");
+	resolved_free(r);
+	resolved_free(NULL);
+}
+
+/* Every host is these itself, or they are many. */
+static void test_resolved_to_nobody(void **state)
+{
+	static const char *const none[] = { "127.0.0.1", "127.8.0.1",
+					    "0.0.0.0",	 "::1",
+					    "::",	 "ff02::1",
+					    "224.0.0.1", "::ffff:127.0.0.1" };
+	struct resolved_names *r = resolved_new(0);
+	char longest[RESOLVED_NAME_MAX + 2];
+
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		resolve(r, none[i], "ads.test", 1, 2);
+		assert_string_equal(resolved_of(r, none[i]), "");
+	}
+	resolve(r, "fe80::1", "a", 1, 2);
+	assert_string_equal(resolved_of(r, "fe80::1"), "a");
+	memset(longest, 'x', sizeof(longest));
+	longest[RESOLVED_NAME_MAX + 1] = '\0';
+	resolve(r, "10.0.0.1", longest, 1, 2);
+	assert_string_equal(resolved_of(r, "10.0.0.1"), "");
+	resolve(r, "10.0.0.1", longest + 1, 1, 2);
+	assert_string_equal(resolved_of(r, "10.0.0.1"), longest + 1);
+	resolved_free(r);
+}
+
+static void test_resolved_is_bounded(void **state)
+{
+	struct resolved_names *r = resolved_new(2);
+
+	resolve(r, "10.0.0.1", "a", 1, 2);
+	resolve(r, "10.0.0.2", "b", 1, 2);
+	resolve(r, "10.0.0.1", "a", 1, 2);
+	resolve(r, "10.0.0.3", "c", 1, 2);
+	assert_string_equal(resolved_of(r, "10.0.0.1"), "a");
+	assert_string_equal(resolved_of(r, "10.0.0.2"), "");
+	assert_string_equal(resolved_of(r, "10.0.0.3"), "c");
+	assert_int_equal(resolved_forgotten(r), 1);
+	resolved_free(r);
 }
 
 struct told {
@@ -255,6 +331,41 @@ static void test_replayed(void **state)
 	addresses_free(known);
 }
 
+static void resolved_again(void *ctx, const struct sonde_ev_resolved *ev)
+{
+	assert_int_equal(ev->h.kind, SONDE_EV_RESOLVED);
+	naming_resolved(ctx, ev->family, ev->ip, slice_str(ev->name), 0, ev->until_ns);
+}
+
+/* What it asked for, what those who were asked say, what it resolved; and so in a replay. */
+static void test_order_of_names(void **state)
+{
+	struct addresses *known = addresses_new(0);
+	struct naming *n = naming_new(known), *replay = naming_new(NULL);
+	struct address a = ip("10.96.0.1"), b = ip("10.0.0.7");
+	struct txn t;
+
+	naming_resolved(n, a.family, a.ip, SLICE("web.shop.svc"), 1, 2);
+	naming_resolved(n, b.family, b.ip, SLICE("db.shop.test"), 1, 2);
+	put(known, "u", "10.96.0.1", "web");
+	assert_true(has_news(n, "10.96.0.1"));
+	assert_string_equal(server(n, "10.96.0.1", ""), "web");
+	assert_string_equal(naming_find(n, a.family, a.ip), "web");
+	assert_string_equal(naming_find(n, b.family, b.ip), "db.shop.test");
+	fill(&t, "10.0.0.7", "");
+	naming_txn(n, &t);
+	assert_string_equal(t.server_name, "db.shop.test");
+	assert_string_equal(t.server_space, "");
+	fill(&t, "10.0.0.7", "other.test");
+	naming_txn(n, &t);
+	assert_string_equal(t.server_name, "");
+	naming_each_resolved(n, resolved_again, replay);
+	assert_string_equal(naming_find(replay, b.family, b.ip), "db.shop.test");
+	naming_free(n);
+	naming_free(replay);
+	addresses_free(known);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +375,10 @@ int main(void)
 		cmocka_unit_test(test_on_record),
 		cmocka_unit_test(test_what_was_asked_for),
 		cmocka_unit_test(test_replayed),
+		cmocka_unit_test(test_resolved),
+		cmocka_unit_test(test_resolved_to_nobody),
+		cmocka_unit_test(test_resolved_is_bounded),
+		cmocka_unit_test(test_order_of_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

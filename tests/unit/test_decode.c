@@ -23,6 +23,7 @@ static union {
 	struct sonde_ev_process process;
 	struct sonde_ev_sweep sweep;
 	struct sonde_ev_address address;
+	struct sonde_ev_resolved resolved;
 	uint8_t bytes[4096];
 } rec;
 
@@ -49,6 +50,7 @@ static const struct {
 	{ SONDE_EV_MET, sizeof(struct sonde_ev_met) },
 	{ SONDE_EV_LOST, sizeof(struct sonde_ev_lost) },
 	{ SONDE_EV_ADDRESS, sizeof(struct sonde_ev_address) },
+	{ SONDE_EV_RESOLVED, sizeof(struct sonde_ev_resolved) },
 };
 
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -64,6 +66,8 @@ static void make(int i)
 		rec.datagram.family = SONDE_FAMILY_IPV4;
 	if (rec.h.kind == SONDE_EV_ADDRESS)
 		rec.address.family = SONDE_FAMILY_IPV6;
+	if (rec.h.kind == SONDE_EV_RESOLVED)
+		rec.resolved.family = SONDE_FAMILY_IPV6;
 }
 
 static int decode_now(void)

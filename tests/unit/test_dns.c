@@ -6,7 +6,9 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include "guard.h"
 #include "holes.h"
+#include "proto/dns.h"
 #include "sim.h"
 
 static const struct proto_case cases[] = {
@@ -261,6 +263,81 @@ static void answers_find_their_question(void **state)
 	}
 }
 
+#define HEAD(flags, answers) "\0\1" flags "\0\1\0" answers "\0\0\0\0"
+#define ASKED(type)	     "\2Db\4test\0\0" type "\0\1"
+#define A(class, ttl, ip)    "\xc0\x0c\0\1\0" class ttl "\0\4" ip
+#define ALIAS		     "\xc0\x0c\0\5\0\1\0\0\0\x3c\0\4\1x\xc0\x0f"
+#define AAAA(ip)	     "\1x\xc0\x0f\0\x1c\0\1\0\0\0\x3c\0\x10" ip
+#define MINUTE		     "\0\0\0\x3c"
+#define YES		     "\x81\x80"
+#define ADDRESSES(bytes, out) \
+	addresses((struct slice){ (const uint8_t *)(bytes), sizeof(bytes) - 1 }, out)
+
+/* Against a page that faults; how many. */
+static size_t addresses(struct slice in, struct dns_addresses *out)
+{
+	static char room[MSG_ROOM];
+	struct guard g = guard_new(in.n);
+	bool any = dns_read_addresses(guard_put(&g, in), in.n, room, out);
+
+	assert_int_equal(any, out->n > 0);
+	guard_free(&g);
+	return out->n;
+}
+
+static void answers_tell_addresses(void **state)
+{
+	struct dns_addresses a;
+
+	assert_int_equal(ADDRESSES(HEAD(YES, "\3") ASKED("\1") ALIAS A("\1", MINUTE, "\x0a\0\0\7")
+					   A("\1", "\x80\0\0\0", "\x0a\0\0\x08"),
+				   &a),
+			 2);
+	assert_true(slice_eq(a.name, SLICE("db.test")));
+	assert_int_equal(a.at[0].family, SONDE_FAMILY_IPV4);
+	assert_memory_equal(a.at[0].ip, "\x0a\0\0\7\0\0", 6);
+	assert_int_equal(a.at[0].ttl_s, 60);
+	assert_int_equal(a.at[1].ip[3], 8);
+	assert_int_equal(a.at[1].ttl_s, 0);
+	assert_int_equal(ADDRESSES(HEAD(YES, "\1") ASKED("\x1c") AAAA("\xfd\0\0\0\0\0\0\0"
+								      "\0\0\0\0\0\0\0\1"),
+				   &a),
+			 1);
+	assert_int_equal(a.at[0].family, SONDE_FAMILY_IPV6);
+	assert_memory_equal(a.at[0].ip, "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+}
+
+static void what_tells_no_addresses(void **state)
+{
+	struct dns_addresses a;
+
+	/* a question; an error; another type, another class; no answers; fewer than it says */
+	assert_int_equal(ADDRESSES(HEAD("\1\0", "\1") ASKED("\1") A("\1", MINUTE, "abcd"), &a), 0);
+	assert_int_equal(ADDRESSES(HEAD("\x81\x83", "\1") ASKED("\1") A("\1", MINUTE, "abcd"), &a),
+			 0);
+	assert_int_equal(ADDRESSES(HEAD(YES, "\1") ASKED("\x0c") A("\1", MINUTE, "abcd"), &a), 0);
+	assert_int_equal(ADDRESSES(HEAD(YES, "\1") ASKED("\1") A("\3", MINUTE, "abcd"), &a), 0);
+	assert_int_equal(ADDRESSES(HEAD(YES, "\0") ASKED("\1") A("\1", MINUTE, "abcd"), &a), 0);
+	assert_int_equal(ADDRESSES(HEAD(YES, "\2") ASKED("\1") A("\1", MINUTE, "abcd"), &a), 1);
+}
+
+/* Every beginning of an answer tells as many as are whole in it. */
+static void answers_that_are_cut(void **state)
+{
+	static const char whole[] =
+		HEAD(YES, "\2") ASKED("\1") A("\1", MINUTE, "abcd") A("\1", MINUTE, "efgh");
+	struct dns_addresses a;
+
+	for (size_t n = 0; n < sizeof(whole); n++) {
+		size_t left = sizeof(whole) - 1 - n;
+
+		assert_int_equal(addresses((struct slice){ (const uint8_t *)whole, n }, &a),
+				 left == 0    ? 2
+				 : left <= 16 ? 1
+					      : 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +350,9 @@ int main(void)
 		cmocka_unit_test(the_first_datagram_leaves_no_doubt),
 		cmocka_unit_test(the_longest_name_has_room),
 		cmocka_unit_test(answers_find_their_question),
+		cmocka_unit_test(answers_tell_addresses),
+		cmocka_unit_test(what_tells_no_addresses),
+		cmocka_unit_test(answers_that_are_cut),
 	};
 
 	return cmocka_run_group_tests_name("dns", tests, setup, teardown);

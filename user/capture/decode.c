@@ -85,6 +85,12 @@ static bool address_ok(const struct sonde_ev_address *ev)
 	       is_string(ev->name_space, sizeof(ev->name_space));
 }
 
+static bool resolved_ok(const struct sonde_ev_resolved *ev)
+{
+	return (ev->family == SONDE_FAMILY_IPV4 || ev->family == SONDE_FAMILY_IPV6) &&
+	       is_string(ev->name, sizeof(ev->name));
+}
+
 /* The least a record of this kind holds; 0: not a kind we know. */
 static size_t least(uint16_t kind)
 {
@@ -110,6 +116,7 @@ static size_t least(uint16_t kind)
 	case SONDE_EV_END: return sizeof(struct sonde_ev_hdr);
 	case SONDE_EV_LOST: return sizeof(struct sonde_ev_lost);
 	case SONDE_EV_ADDRESS: return sizeof(struct sonde_ev_address);
+	case SONDE_EV_RESOLVED: return sizeof(struct sonde_ev_resolved);
 	default: return 0;
 	}
 }
@@ -127,6 +134,7 @@ static bool content_ok(union decoded d)
 	case SONDE_EV_DATAGRAM: return datagram_ok(d.datagram);
 	case SONDE_EV_PROCESS: return process_ok(d.process);
 	case SONDE_EV_ADDRESS: return address_ok(d.address);
+	case SONDE_EV_RESOLVED: return resolved_ok(d.resolved);
 	case SONDE_EV_SHED: return d.shed->keep <= SONDE_KEEP_ALL;
 	default: return true; /* a header, or numbers of which each value means something */
 	}

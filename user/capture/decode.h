@@ -28,6 +28,7 @@ union decoded {
 	const struct sonde_ev_shed *shed;
 	const struct sonde_ev_lost *lost;
 	const struct sonde_ev_address *address;
+	const struct sonde_ev_resolved *resolved;
 };
 
 /* 0, or -EBADMSG when the bytes are no record of this contract, -ENOTSUP for a kind that is not

@@ -2,6 +2,7 @@
 #include "cmd/stats.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 #include "capture/filter.h"
 #include "capture/go_files.h"
@@ -10,6 +11,7 @@
 #include "identity/addresses.h"
 #include "identity/containers.h"
 #include "identity/namespaces.h"
+#include "identity/naming.h"
 #include "metrics/graph.h"
 #include "metrics/overview.h"
 #include "pressure/host.h"
@@ -164,12 +166,25 @@ static void on_bytes(void *ctx, uint32_t tgid, uint64_t sent, uint64_t received)
 	procwalk_network(s->procwalk, tgid, sent, received);
 }
 
+/* Connections of which there was no record yet have no name on record either. */
+static const char *name_of(void *ctx, enum sonde_family family, const uint8_t ip[16])
+{
+	const struct stats *s = ctx;
+	const struct addresses *asked = s->pipeline->opts.addresses;
+	struct address a = { .family = family };
+	const struct address_name *name;
+
+	memcpy(a.ip, ip, sizeof(a.ip));
+	name = asked ? addresses_find(asked, &a) : NULL;
+	return name ? name->name : naming_find(s->pipeline->naming, family, ip);
+}
+
 static int open_tallies(struct stats *s)
 {
 	s->tallies = tallies_new(s->probe, &(struct tcp_opts){
 						   .store = red_store(s->red),
 						   .service_of = service_of,
-						   .addresses = s->pipeline->opts.addresses,
+						   .name_of = name_of,
 						   .on_bytes = on_bytes,
 						   .ctx = s,
 					   });
@@ -250,6 +265,7 @@ static void count_full(const struct stats *s, struct fulls *full)
 		full->n[FULL_ADDRESSES] = addresses_left_out(p->opts.addresses);
 	if (s->procwalk)
 		procwalk_full(s->procwalk, full);
+	full->n[FULL_RESOLVED] = naming_forgotten(p->naming);
 	if (s->namespaces)
 		full->n[FULL_NAMESPACES] = namespaces_left_out(s->namespaces);
 	if (s->tls)

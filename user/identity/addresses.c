@@ -48,9 +48,7 @@ void addresses_free(struct addresses *as)
 	free(as);
 }
 
-/* One form for each: IPv4, also where it is mapped into IPv6 (RFC 4291, 2.5.5.2), has zeroes behind
- * its four bytes. */
-static bool canonical(const struct address *a, struct address *out)
+bool address_canonical(const struct address *a, struct address *out)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
@@ -68,7 +66,7 @@ static bool canonical(const struct address *a, struct address *out)
 	return true;
 }
 
-static uint64_t hash(const struct address *a)
+uint64_t address_hash(const struct address *a)
 {
 	uint64_t h = 0xcbf29ce484222325ULL ^ a->family; /* FNV-1a */
 
@@ -86,7 +84,7 @@ bool address_equal(const struct address *a, const struct address *b)
 {
 	struct address x, y;
 
-	return canonical(a, &x) && canonical(b, &y) && is_same(&x, &y);
+	return address_canonical(a, &x) && address_canonical(b, &y) && is_same(&x, &y);
 }
 
 bool address_name_equal(const struct address_name *a, const struct address_name *b)
@@ -108,15 +106,15 @@ const struct address_name *addresses_find(const struct addresses *as, const stru
 	const struct entry *e;
 	struct address key;
 
-	if (!as || !as->n || !canonical(a, &key))
+	if (!as || !as->n || !address_canonical(a, &key))
 		return NULL;
-	e = find(as, &key, hash(&key));
+	e = find(as, &key, address_hash(&key));
 	return e ? &e->name : NULL;
 }
 
 static void take_out(struct addresses *as, struct entry *e)
 {
-	uint64_t key = hash(&e->address);
+	uint64_t key = address_hash(&e->address);
 	struct entry *first = map_get(&as->by_hash, key), *before = first;
 
 	if (first == e && !e->next) {
@@ -134,7 +132,7 @@ static void take_out(struct addresses *as, struct entry *e)
 
 static struct entry *add(struct addresses *as, const struct address *a)
 {
-	uint64_t key = hash(a);
+	uint64_t key = address_hash(a);
 	struct entry *e = as->n < as->max ? calloc(1, sizeof(*e)) : NULL;
 
 	if (!e)
@@ -155,9 +153,9 @@ void addresses_put(struct addresses *as, const char *group, const struct address
 	struct address key;
 	struct entry *e;
 
-	if (!canonical(a, &key))
+	if (!address_canonical(a, &key))
 		return;
-	e = find(as, &key, hash(&key));
+	e = find(as, &key, address_hash(&key));
 	if (!name->name[0]) {
 		if (e)
 			take_out(as, e);

@@ -51,6 +51,10 @@ uint64_t addresses_left_out(const struct addresses *as); /* for want of room, so
 
 /* "10.96.0.1", "fd00::1". False: it is none. */
 bool address_parse(const char *text, struct address *out);
+/* One form for each: IPv4, also where it is mapped into IPv6 (RFC 4291, 2.5.5.2), has zeroes behind
+ * its four bytes. False: it is neither. */
+bool address_canonical(const struct address *a, struct address *out);
+uint64_t address_hash(const struct address *canonical);
 bool address_equal(const struct address *a, const struct address *b);
 bool address_name_equal(const struct address_name *a, const struct address_name *b);
 

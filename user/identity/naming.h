@@ -25,9 +25,17 @@ void naming_take(struct naming *n, const struct sonde_ev_address *ev);
 void naming_each(const struct naming *n, void (*fn)(void *ctx, const struct sonde_ev_address *ev),
 		 void *ctx);
 
-/* NULL: it has no name. Valid until the next record. */
-const struct address_name *naming_find(const struct naming *n, enum sonde_family family,
-				       const struct sonde_addr *a);
+/* A name was seen to resolve to an address, by an answer that holds until then. */
+void naming_resolved(struct naming *n, enum sonde_family family, const uint8_t ip[16],
+		     struct slice name, uint64_t now_ns, uint64_t until_ns);
+uint64_t naming_forgotten(const struct naming *n); /* of these, for want of room, so far */
+/* All of them, as records. */
+void naming_each_resolved(const struct naming *n,
+			  void (*fn)(void *ctx, const struct sonde_ev_resolved *ev), void *ctx);
+
+/* What an address is called: as those who were asked say, else as was seen. NULL: it has no name.
+ * Valid until the next record. */
+const char *naming_find(const struct naming *n, enum sonde_family family, const uint8_t ip[16]);
 /* Names the server of a client's transaction, unless the client asked for another name. */
 void naming_txn(const struct naming *n, struct txn *t);
 

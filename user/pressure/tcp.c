@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "identity/addresses.h"
 #include "metrics/delays.h"
 #include "metrics/red.h"
 #include "util/clock.h"
@@ -247,15 +246,14 @@ static void add_open(const struct taking *k, const struct tally *of)
 static void name_peer(const struct tcp *t, const struct sonde_tcp_key *key, struct red_text *text,
 		      struct slice peer[2])
 {
-	struct address address = { .family = key->family };
-	const struct address_name *name;
+	const char *name = NULL;
 
 	peer[0] = peer[1] = SLICE("");
 	if (!key->family)
 		return;
-	memcpy(address.ip, key->ip, sizeof(address.ip));
-	name = addresses_find(t->opts.addresses, &address);
-	peer[0] = name ? slice_str(name->name) : red_ip(key->family, key->ip, text);
+	if (t->opts.name_of)
+		name = t->opts.name_of(t->opts.ctx, key->family, key->ip);
+	peer[0] = name ? slice_str(name) : red_ip(key->family, key->ip, text);
 	snprintf(text->port, sizeof(text->port), "%u", key->port);
 	peer[1] = slice_str(text->port);
 }

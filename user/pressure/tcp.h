@@ -14,15 +14,14 @@
 
 enum { TCP_LISTENERS_MAX = 16384 };
 
-struct addresses;
 struct tcp;
 
 struct tcp_opts {
 	struct series_store *store; /* borrowed */
 	/* Whose a process is; NULL: nobody's. */
 	const struct service *(*service_of)(void *ctx, uint32_t tgid);
-	/* What servers' addresses are called; borrowed; NULL: nobody knows. */
-	const struct addresses *addresses;
+	/* What a server's address is called, NULL: nobody knows. NULL: nobody is asked. */
+	const char *(*name_of)(void *ctx, enum sonde_family family, const uint8_t ip[16]);
 	/* Told of each process so many bytes more; NULL: nobody asks. */
 	void (*on_bytes)(void *ctx, uint32_t tgid, uint64_t sent, uint64_t received);
 	void *ctx;

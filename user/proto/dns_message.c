@@ -55,8 +55,7 @@ static int read_name(struct slice in, size_t *at, char *room, struct slice *name
 	return 1;
 }
 
-/* Past a name that may be compressed: RFC 1035 4.1.4. A pointer ends it, and is not followed. */
-static bool skip_name(struct slice in, size_t *at)
+bool dns_skip_name(struct slice in, size_t *at)
 {
 	while (*at < in.n) {
 		uint8_t len = in.p[(*at)++];
@@ -81,7 +80,7 @@ static uint16_t extended_rcode(struct slice in, const struct dns_message *m)
 	size_t at = m->question_end;
 
 	for (unsigned i = 0; i < n && i < RECORDS_MAX; i++) {
-		if (!skip_name(in, &at) || at + 10 > in.n)
+		if (!dns_skip_name(in, &at) || at + 10 > in.n)
 			break;
 		if (be16(in.p + at) == TYPE_OPT)
 			return (uint16_t)(in.p[at + 4] << 4);
@@ -96,7 +95,7 @@ bool dns_is_whole(struct slice in, const struct dns_message *m)
 	size_t at = m->question_end;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (!skip_name(in, &at) || at + 10 > in.n)
+		if (!dns_skip_name(in, &at) || at + 10 > in.n)
 			return false;
 		at += 10 + be16(in.p + at + 8);
 	}

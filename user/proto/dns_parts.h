@@ -3,6 +3,7 @@
  * What the files of the DNS parser share.
  *   dns.c           framing over TCP, datagrams, detection
  *   dns_message.c   header and question, RFC 1035 4.1
+ *   dns_addresses.c what a name resolved to
  */
 #ifndef DNS_PARTS_H
 #define DNS_PARTS_H
@@ -33,6 +34,9 @@ struct dns_message {
  * read is said to be none. `room` holds MSG_ROOM bytes.
  */
 int dns_read(struct slice in, size_t len, struct dns_message *m, char *room);
+
+/* Past a name that may be compressed: RFC 1035 4.1.4. A pointer ends it, and is not followed. */
+bool dns_skip_name(struct slice in, size_t *at);
 
 /* Does the whole message that `in` holds end where the last of its records does? */
 bool dns_is_whole(struct slice in, const struct dns_message *m);

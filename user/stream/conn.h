@@ -61,6 +61,10 @@ struct conns_opts {
 	void (*on_verdict)(void *ctx, uint32_t slot, const struct sonde_verdict *v);
 	/* A TLS handshake ended; h->service and h->library are not filled yet. NULL: as above. */
 	void (*on_handshake)(void *ctx, struct txn_handshake *h);
+	/* A client was answered by a datagram of `len` bytes, these of them: what protocols say in
+	 * answers that no transaction holds. NULL: not interested. */
+	void (*on_answer)(void *ctx, enum proto_id proto, struct slice bytes, size_t len,
+			  uint64_t ts_ns);
 	/* A process was seen to speak TLS. NULL: not interested. */
 	void (*on_encrypted)(void *ctx, uint32_t tgid);
 	/* Since when the TLS library of a process is watched; 0: it is not, or not known. NULL:

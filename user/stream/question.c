@@ -365,6 +365,11 @@ void question_answer(struct conns *cs, struct dsock *s, const struct sonde_ev_da
 	if (q) {
 		if (is_ambiguous(&cs->datagrams, a))
 			q->peer.port = 0;
+		/* before the transaction: its peer may be what has the name */
+		if (a->role == SONDE_ROLE_CLIENT && cs->opts.on_answer)
+			cs->opts.on_answer(cs->opts.ctx, s->proto->id,
+					   (struct slice){ ev->bytes, ev->copied }, ev->len,
+					   ev->h.ts_ns);
 		answered(cs, q, a->resp, &a->peer);
 		forget(cs, q);
 		goto out;
