@@ -74,6 +74,28 @@ class Terminal:
     def screen(self):
         return tmux("capture-pane", "-p", "-t", "0")
 
+    def rows(self):
+        """(text, is it the chosen one?) of each row of the table."""
+        painted = tmux("capture-pane", "-p", "-e", "-t", "0").splitlines()
+        plain = [re.sub(r"\x1b\[[\d;]*m|[\x0e\x0f]", "", line) for line in painted]
+        heads = [n for n, line in enumerate(plain) if "REQ/S" in line]
+        out = []
+        for shown, line in zip(painted[heads[0] + 1:], plain[heads[0] + 1:]) if heads else ():
+            if not line.strip() or line.startswith(" "):
+                break
+            out.append((line, re.search(r"\x1b\[(\d+;)*7[;m]", shown) is not None))
+        return out
+
+    def until_rows(self, what, is_so, seconds=30):
+        end, rows = time.monotonic() + seconds, []
+        while time.monotonic() < end:
+            rows = self.rows()
+            if rows and is_so(rows):
+                PASSED.append(what)
+                return
+            time.sleep(0.1)
+        verdict(what, False, rows)
+
     def press(self, *keys):
         tmux("send-keys", "-t", "0", *keys)
 
@@ -192,6 +214,37 @@ def keys(folder, port):
     verdict("the copied service is printed", all(f'"{w}":' in out for w in (
         "rate_now", "cpu_cores", "open_connections", "retransmits", "rtt_seconds", "tls")), out)
     verdict("the copied request is printed", '"duration_ns":' in out, out)
+    t.close()
+
+
+def moves(folder, port):
+    """The keys that move, and the one that turns the order around, over four endpoints that stand still."""
+    t = Terminal((120, 30), folder, "--port", port)
+    t.until("services to begin with", "SERVICE", "server", "client")
+    t.press("g")
+    t.until("endpoints of both ends", "GET /broken", "GET /items/{id}")
+    t.until_rows("four of them", lambda rows: len(rows) == 4)
+    t.press("Space")
+    t.until("a picture to move in", "PAUSED")
+    t.press("s")
+    t.until_rows("what fails most comes first",
+                 lambda rows: ["/broken" in line for line, _ in rows] == [True, True, False, False])
+    t.press("i")
+    t.until_rows("i: last", lambda rows: ["/broken" in line for line, _ in rows] == [False, False, True, True])
+    for key, at in (("Home", 0), ("Down", 1), ("j", 2), ("k", 1), ("Up", 0), ("End", 3), ("PPage", 0),
+                    ("NPage", 3)):
+        t.press(key)
+        t.until_rows(f"{key} chooses row {at}", lambda rows: [n for n, (_, c) in enumerate(rows) if c] == [at])
+    t.press("Space", "Right")
+    t.until("Right zooms as Enter does", "PEER", " peers")
+    t.press("Left")
+    t.until("Left goes back as Esc does", "ENDPOINT", but=(" peers",))
+    t.press("/", "b", "r", "x")
+    t.until("a filter with a slip", "/brx_")
+    t.press("BSpace", "o", "Enter")
+    t.until("Backspace mends it, Enter keeps it", "GET /broken", but=("GET /items", "/bro_"))
+    t.press("q")
+    t.until("quits", "EXIT 0")
     t.close()
 
 
@@ -344,6 +397,7 @@ def main():
     load.start()
     try:
         keys(folder, server.server_port)
+        moves(folder, server.server_port)
         recording(folder)
         replayed(folder)
         remote(folder, server.server_port)
