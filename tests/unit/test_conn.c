@@ -155,6 +155,23 @@ static void test_reset_within_a_send(void **state)
 	assert_int_equal(conns_stats(play.conns)->open, 0);
 }
 
+/* Nor is a body that need not be read another connection, when its send is over that late. */
+static void test_reset_within_a_body(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n");
+	sim.flags = SONDE_F_NO_BYTES; /* sendfile(2) */
+	sim_response(&sim, 1, "hello\n");
+	sim.flags = 0;
+	sim_close(&sim, 1, SONDE_CLOSE_RESET, EPIPE);
+	sim_swap(&sim, 3);
+	run_all();
+	assert_one("GET /a 200 28/0 ");
+	assert_no_error();
+	assert_int_equal(conns_stats(play.conns)->open, 0);
+}
+
 /* What the peer sent before it reset the connection is still read. */
 static void test_read_after_reset(void **state)
 {
@@ -668,6 +685,7 @@ int main(void)
 		TEST(test_client_times_out),
 		TEST(test_peer_closes_without_answer),
 		TEST(test_reset_within_a_send),
+		TEST(test_reset_within_a_body),
 		TEST(test_read_after_reset),
 		TEST(test_nothing_after_reset),
 		TEST(test_client_gives_up),

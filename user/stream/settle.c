@@ -106,26 +106,33 @@ void settle_eof(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t ts_
 		settle(cs, c, false, 0, ts_ns);
 }
 
-/* Do bytes that the kernel counts in this direction's end have yet to be seen? */
+/* Do bytes that the kernel counts in this direction's end have yet to be told of? */
+static bool is_behind(const struct conn *c, enum sonde_dir d, uint32_t seq, uint32_t lost)
+{
+	const struct stream *s = &c->s[d];
+
+	return s->is_known && !s->is_ended && !lost && stream_pos(s->next, seq) > s->next + 1;
+}
+
+/* And are they needed? */
 static bool is_missing(const struct conn *c, enum sonde_dir d, uint32_t seq, uint32_t lost)
 {
 	const struct stream *s = &c->s[d];
-	uint64_t pos = stream_pos(s->next, seq);
 
-	if (!s->is_known || s->is_ended || lost || pos <= s->next + 1)
-		return false;
-	return s->skip < pos - s->next;
+	return is_behind(c, d, seq, lost) && s->skip < stream_pos(s->next, seq) - s->next;
 }
 
 /*
  * A connection dies in the middle of operations: a send whose bytes the peer refuses is over, and
- * seen, after the reset that it brought about; and what the peer sent before may still be read.
+ * seen, after the reset that it brought about, even if none of it is needed: it would be taken for
+ * a connection of its own. And what the peer sent before may still be read.
  */
 static bool may_come(const struct conn *c, const struct sonde_ev_close *ev)
 {
 	if (c->is_raw)
 		return false;
-	if (is_missing(c, SONDE_TX, ev->tx_seq, ev->lost_tx))
+	if (ev->error ? is_behind(c, SONDE_TX, ev->tx_seq, ev->lost_tx)
+		      : is_missing(c, SONDE_TX, ev->tx_seq, ev->lost_tx))
 		return true;
 	if (ev->how == SONDE_CLOSE_LOCAL)
 		return false;
