@@ -260,6 +260,9 @@ static void test_malformed_and_oversized(void **state)
 				      "Content-Length: 1000000\r\n\r\n")),
 			 413);
 	assert_int_equal(code(ask(&f, "GET /metrics HTTP/1.1\r\nHost: h\r\n"
+				      "Content-Length: 0\r\nContent-Length: 1\r\n\r\n")),
+			 400);
+	assert_int_equal(code(ask(&f, "GET /metrics HTTP/1.1\r\nHost: h\r\n"
 				      "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")),
 			 413);
 	/* a small body is nobody's business */

@@ -311,6 +311,11 @@ enum MHD_Result answer_too_large(const struct answer_request *r)
 	return answer_text(r, MHD_HTTP_CONTENT_TOO_LARGE, "requests here have no body\n");
 }
 
+enum MHD_Result answer_of_two_lengths(const struct answer_request *r)
+{
+	return answer_text(r, MHD_HTTP_BAD_REQUEST, "Content-Length is given twice\n");
+}
+
 static bool is_meant(const char *asked, const char *path)
 {
 	size_t n = strlen(path);

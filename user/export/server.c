@@ -80,6 +80,22 @@ static bool server_is_body_too_large(struct MHD_Connection *c)
 	return length && strtoull(length, NULL, 10) > SERVER_BODY_MAX;
 }
 
+static enum MHD_Result count_length(void *cls, enum MHD_ValueKind kind, const char *name,
+				    const char *value)
+{
+	*(unsigned int *)cls += strcasecmp(name, "Content-Length") == 0;
+	return MHD_YES;
+}
+
+/* RFC 9112 6.3: who forwarded it may have believed the other one. */
+static bool server_has_two_lengths(struct MHD_Connection *c)
+{
+	unsigned int n = 0;
+
+	MHD_get_connection_values(c, MHD_HEADER_KIND, count_length, &n);
+	return n > 1;
+}
+
 /* Nobody reads along, and who asks has said who he is. */
 static bool server_is_guarded(const struct server *s)
 {
@@ -105,6 +121,8 @@ static enum MHD_Result server_handle(void *cls, struct MHD_Connection *c, const 
 
 	if (!*state) {
 		*state = s; /* not NULL: the head has been seen */
+		if (server_has_two_lengths(c))
+			return answer_of_two_lengths(&r);
 		if (server_is_body_too_large(c))
 			return answer_too_large(&r);
 		/* answered at once, a body that follows is not waited for */
