@@ -21,7 +21,7 @@ static struct name name_of(const char *s)
 
 static void print_program(FILE *out, const struct probe_program *p)
 {
-	fprintf(out, "%-32s %-4s %s", p->hook, p->is_attached ? "on" : "off", p->gives);
+	fprintf(out, "%-38s %-4s %s", p->hook, p->is_attached ? "on" : "off", p->gives);
 	if (!p->is_attached)
 		fprintf(out, " (%s; %s)", p->reason[0] ? p->reason : "no reason given",
 			p->is_required ? "required" : "optional");
@@ -111,11 +111,11 @@ static void print_process(FILE *out, const struct check_report *r)
 
 static void print_asked(FILE *out, const struct check_report *r)
 {
-	fprintf(out, "\n%-32s %-4s\n", "ASKED ABOUT CONTAINERS", "IS");
+	fprintf(out, "\n%-38s %-4s\n", "ASKED ABOUT CONTAINERS", "IS");
 	for (size_t i = 0; i < r->n_asked; i++) {
 		const struct asked *a = r->asked[i];
 
-		fprintf(out, "%-32s %-4s %s", a->name, a->has_answered ? "on" : "off", a->where);
+		fprintf(out, "%-38s %-4s %s", a->name, a->has_answered ? "on" : "off", a->where);
 		if (!a->has_answered)
 			fprintf(out, " (%s)",
 				a->reason[0] ? name_of(a->reason).text : "no answer yet");
@@ -127,7 +127,7 @@ static void print_asked(FILE *out, const struct check_report *r)
 
 static void print_propagation(FILE *out, const struct check_report *r)
 {
-	fprintf(out, "\n%-32s %-4s ", "--propagate http", r->can_propagate ? "can" : "off");
+	fprintf(out, "\n%-38s %-4s ", "--propagate http", r->can_propagate ? "can" : "off");
 	if (!r->can_propagate) {
 		fprintf(out, "a traceparent in HTTP/1 requests (%s)\n", r->propagate_off);
 		return;
@@ -154,7 +154,7 @@ void check_text(const struct check_report *r, FILE *out)
 	for (size_t i = 0; i < r->n_missing; i++)
 		fprintf(out, "without %s: not known are %s\n%s", r->missing[i].name,
 			r->missing[i].costs, i + 1 == r->n_missing ? "\n" : "");
-	fprintf(out, "%-32s %-4s %s\n", "HOOK", "IS", "GIVES");
+	fprintf(out, "%-38s %-4s %s\n", "HOOK", "IS", "GIVES");
 	for (size_t i = 0; i < r->n_programs; i++)
 		print_program(out, &r->programs[i]);
 	print_propagation(out, r);
