@@ -265,6 +265,8 @@ static void test_malformed_and_oversized(void **state)
 	assert_int_equal(code(ask(&f, "GET /metrics HTTP/1.1\r\nHost: h\r\n"
 				      "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")),
 			 413);
+	assert_int_equal(code(ask(&f, "GET http://h:1/healthz HTTP/1.1\r\nHost: h\r\n\r\n")), 200);
+	assert_int_equal(code(ask(&f, "GET http://h HTTP/1.1\r\nHost: h\r\n\r\n")), 404);
 	/* a small body is nobody's business */
 	assert_int_equal(code(ask(&f, "GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
 				      "Content-Length: 3\r\n\r\nabc")),

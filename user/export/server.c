@@ -104,6 +104,17 @@ static bool server_is_guarded(const struct server *s)
 	return tls && (web_config_asks(s->web) || tls->client_auth == WEB_CLIENT_REQUIRED);
 }
 
+/* RFC 9112 3.2.2: a target may name the server as well, and has to be taken so. */
+static const char *server_path(const char *target)
+{
+	const char *host = strncasecmp(target, "http://", 7) == 0    ? target + 7
+			   : strncasecmp(target, "https://", 8) == 0 ? target + 8
+								     : NULL;
+	const char *path = host ? strchr(host, '/') : target;
+
+	return path ? path : "/";
+}
+
 static enum MHD_Result server_handle(void *cls, struct MHD_Connection *c, const char *url,
 				     const char *method, const char *version, const char *upload,
 				     size_t *upload_size, void **state)
@@ -112,7 +123,7 @@ static enum MHD_Result server_handle(void *cls, struct MHD_Connection *c, const 
 	const struct answer_request r = {
 		.connection = c,
 		.source = &s->source,
-		.path = url,
+		.path = server_path(url),
 		.is_api_open = s->is_loopback || server_is_guarded(s),
 		.web = s->web,
 		.is_read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0,
