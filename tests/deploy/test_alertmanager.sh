@@ -22,6 +22,13 @@ to() { # RECEIVER LABEL=VALUE...
 
 said=$(amtool check-config alertmanager.yaml 2>&1)
 say "configuration parses" 0 $?
+# the receivers that stand there as examples; that for Teams is newer than Debian 12
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+sed -E '/msteams/,+1d; s/^    # (  .*|[a-z0-9]+_configs:)$/    \1/' alertmanager.yaml >"$dir/all.yaml"
+said=$(amtool check-config "$dir/all.yaml" 2>&1)
+say "examples of receivers parse" 0 $?
+say "PagerDuty and Slack are among them" 2 "$(grep -cE '^    (pagerduty|slack)_configs:' "$dir/all.yaml")"
 to pager alertname=HighErrorRatio severity=critical service_name=shop
 to pager alertname=ErrorBudgetBurn severity=critical window=1h service_name=shop
 to chat alertname=HighLatency severity=warning service_name=shop

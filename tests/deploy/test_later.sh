@@ -34,6 +34,12 @@ prometheus_takes() {
 		cp /deploy/compose/prometheus.yaml prometheus.yml && promtool check config prometheus.yml"
 }
 
+# with the receivers that stand there as examples
+alertmanager_takes_examples() {
+	inside "sed -E 's/^    # (  .*|[a-z0-9]+_configs:)\$/    \\1/' /deploy/alertmanager/alertmanager.yaml >/tmp/all.yaml &&
+		grep -q '^    msteamsv2_configs:' /tmp/all.yaml && amtool check-config /tmp/all.yaml"
+}
+
 bare_tree trixie
 mkdir -p "$tree/deploy"
 mount --bind -o ro "$top/deploy" "$tree/deploy"
@@ -43,4 +49,5 @@ check "compose: docker compose finds every service" all_services
 check "compose: a later Prometheus takes its files" prometheus_takes
 check "compose: a later Prometheus passes the rules' cases" inside "cd /deploy/prometheus/tests && promtool test rules *.yaml"
 check "compose: a later Alertmanager takes its file" inside "amtool check-config /deploy/alertmanager/alertmanager.yaml"
+check "compose: it takes the examples of receivers" alertmanager_takes_examples
 exit $((failed > 0))

@@ -25,6 +25,14 @@ all_have_runbooks() {
 	diff <(alerts) <(cd ../../docs/runbooks && ls ./*.md | sed 's,^\./,,; s,\.md$,,' | grep -v README | sort)
 }
 
+runbooks_are_whole() {
+	local want="Detect Triage Mitigate Escalate Review" page
+	for page in ../../docs/runbooks/[A-Z]*.md; do
+		[ "${page##*/}" = README.md ] || [ "$(sed -n 's/^## //p' "$page" | tr '\n' ' ')" = "$want " ] ||
+			{ echo "$page"; return 1; }
+	done
+}
+
 all_are_tested() {
 	diff <(alerts) <(sed -n 's/^ *alertname: *//p' tests/*.yaml | sort -u)
 }
@@ -53,6 +61,7 @@ check "slo.py refuses a share above 1" refuses_share
 check "slo.py refuses a wrong key" refuses_key
 check "slo.py refuses no objectives" refuses_nothing
 check "each alert has a runbook, each runbook an alert" all_have_runbooks
+check "each runbook has all its parts" runbooks_are_whole
 check "each alert is tested" all_are_tested
 check "every metric is one of ours" all_metrics_are_ours
 exit $((failed > 0))
