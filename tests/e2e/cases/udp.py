@@ -94,9 +94,8 @@ zone "broken" {{ type primary; file "{e.path('nothing')}"; }};
     asked = Counter({("A", "www.example", "NOERROR"): 30, ("AAAA", "www.example", "NOERROR"): 30,
                      ("A", "no.example", "NXDOMAIN"): 30, ("A", "a.broken", "SERVFAIL"): 30,
                      ("A", "elsewhere.test", "REFUSED"): 30})
-    at_once = [e.procs.start([tool("dig"), "+tries=1", "@127.0.0.1", "-p", port,
-                              "-f", e.write("batch", "".join(f"{name} {kind}\n" for kind, name, _
-                                                             in list(asked) * 10))])
+    batch = e.write("batch", "".join(f"{name} {kind}\n" for kind, name, _ in list(asked) * 10))
+    at_once = [e.procs.start([tool("dig"), "+tries=1", "@127.0.0.1", "-p", port, "-f", batch])
                for _ in range(3)]
     seen = Counter()
     for p in at_once:
