@@ -53,8 +53,8 @@ struct scratch {
 	u8 bytes[2 * SONDE_COPY_MAX + SONDE_TAIL_MAX];
 	u32 turn;
 	u32 whole; /* more records follow: here, where the verifier does not tell its values apart */
-	struct walk walk; /* this and the rest: the stack has no room for it */
-	struct rest rest;
+	struct rest rest; /* this and what follows: the stack has no room for it */
+	struct walk walk;
 	struct tls_text text; /* what tls_takes() tells */
 };
 
