@@ -7,6 +7,7 @@
 #define CAPTURE_BPF_H
 
 #include "copy.bpf.h"
+#include "frames.bpf.h"
 #include "hold.bpf.h"
 #include "inject.bpf.h"
 #include "open.bpf.h"
@@ -453,10 +454,95 @@ static __always_inline void copy_rest(struct scratch *s, struct conn *c, bool is
 		LOOP(i, REST_MAX, copy_next, &at, copy_bare(s, c));
 }
 
-/* Does the connection begin with HTTP/2's preface? */
-static __always_inline bool is_preface(const struct scratch *s)
+/* A part of the operation, from where its records have got to. */
+static __always_inline long copy_part(struct scratch *s, u32 n, bool is_vector)
 {
-	return s->ev.copied >= 24 && *(const u64 *)s->bytes == 0x5448202a20495250; /* PRI * HT */
+	struct sonde_ev_data *ev = &s->ev;
+	struct rest *r = &s->rest;
+
+	ev->len = r->at + n; /* the operation's end as far as copying goes */
+	ev->copied = ev->tail = 0;
+	if (!n)
+		return 0;
+	return is_vector ? copy_vector(s, r->ub.base, r->ub.n_iov, r->at, n)
+			 : copy_buffer(s, r->ub.base, r->at, n, ev->len);
+}
+
+/* The next record of an operation whose frames are followed. */
+static __always_inline long follow_more(struct scratch *s, struct conn *c, bool is_vector)
+{
+	struct rest *r = &s->rest;
+	u32 dir = r->dir & 1, rest = r->len - r->at, n;
+	struct frames *f = &c->frames[dir];
+	struct sonde_ev_data *ev = &s->ev;
+	long err;
+
+	ev->lost = c->lost[dir];
+	n = frames_ask(s, f, rest);
+	err = copy_part(s, n, is_vector);
+	if (!err && frames_go(s, f, n) && n < rest) {
+		n = rest < SONDE_COPY_MAX ? rest : SONDE_COPY_MAX;
+		err = copy_part(s, n, is_vector);
+		if (!err)
+			frames_go(s, f, n);
+	}
+	if (err) {
+		ev->h.flags |= SONDE_F_FAULT;
+		ev->copied = 0;
+		c->follows[dir] = FRAMES_OFF;
+		count(SONDE_CNT_FAULT);
+		n = rest;
+	} else {
+		n = frames_skip(s, f, rest);
+		ev->copied = s->at;
+		n += ev->copied;
+	}
+	ev->tail = 0;
+	ev->seq = r->seq + r->at;
+	ev->len = n;
+	r->at += n;
+	submit_more(s, c, dir);
+	ev->skipped_ns = 0;
+	ev->h.flags &= ~SONDE_F_SKIPPED;
+	return r->at >= r->len;
+}
+
+static long follow_next(u32 i, struct rest_at *at)
+{
+	return follow_more(at->s, at->c, at->s->rest.ub.n_iov);
+}
+
+static long follow_next_plain(u32 i, struct rest_at *at)
+{
+	return follow_more(at->s, at->c, false);
+}
+
+/* Is it known where the frames of the operation lie? Then they are its own until it is told. */
+static __always_inline bool is_followed(struct sonde_ev_data *ev, struct conn *c, u32 from)
+{
+	u32 dir = ev->dir & 1;
+
+	return !is_bare && c->follows[dir] == FRAMES_ON && ev->len &&
+	       frames_reach(c, dir, ev->seq + from, ev->h.flags);
+}
+
+/* False: as little is known of where its bytes are as of others. */
+static __always_inline bool follow(struct scratch *s, struct conn *c, u32 from, bool is_plain)
+{
+	struct rest_at at = { s, c };
+	struct rest *r = &s->rest;
+	u32 dir = r->dir & 1;
+
+	if (r->ub.base) {
+		r->at = from;
+		r->seq = s->ev.seq;
+		r->len = s->ev.len;
+		bpf_loop(FRAME_RECORDS, is_plain ? follow_next_plain : follow_next, &at, 0);
+	} else {
+		c->follows[dir] = FRAMES_OFF;
+	}
+	frames_leave(c, dir);
+	return r->ub.base;
 }
 
 /* The bytes of ours go with the operation's first record, and what follows is so much further. One
@@ -485,6 +571,10 @@ static __always_inline void submit_whole(struct scratch *s, struct conn *c, u32 
 
 	if (!c->is_framed && is_preface(s))
 		c->is_framed = true;
+	if (!is_bare && c->follows[r->dir & 1] == FRAMES_NEW && ev->len && !from)
+		r->is_followed = frames_begin(s, c, r->dir);
+	if (r->is_followed && follow(s, c, from, is_plain))
+		return;
 	r->at = from + ev->copied;
 	r->seq = ev->seq;
 	r->len = ev->len;
@@ -609,8 +699,9 @@ __noinline int capture(struct op *op, struct conn *c)
 	read_sched(task, ev->h.ts_ns, &ev->sched);
 	if (dir == SONDE_TX)
 		fill_tx(ev, op);
+	s->rest.is_followed = is_followed(ev, c, from);
 	if (op->len)
-		copy_bytes(s, op, &by, from, want, &s->rest.ub);
+		copy_bytes(s, op, &by, from, s->rest.is_followed ? 0 : want, &s->rest.ub);
 	submit_whole(s, c, from, false);
 	return 0;
 }

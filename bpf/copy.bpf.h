@@ -36,6 +36,7 @@ struct user_bytes {
 struct rest {
 	struct user_bytes ub;
 	u32 seq, at, len, dir;
+	u32 is_followed; /* frames tell what of it is copied */
 };
 
 /* Plaintext that passed through a TLS library. */
@@ -53,6 +54,7 @@ struct scratch {
 	u8 bytes[2 * SONDE_COPY_MAX + SONDE_TAIL_MAX];
 	u32 turn;
 	u32 whole; /* more records follow: here, where the verifier does not tell its values apart */
+	u32 at, there;	  /* of the bytes: how far frames were followed, how many there are */
 	struct rest rest; /* this and what follows: the stack has no room for it */
 	struct walk walk;
 	struct tls_text text; /* what tls_takes() tells */
@@ -71,6 +73,7 @@ static __always_inline void rest_begin(struct scratch *s, u32 dir, u64 base)
 	s->rest.ub.base = base;
 	s->rest.ub.n_iov = s->rest.ub.name = 0;
 	s->rest.dir = dir;
+	s->rest.is_followed = 0;
 }
 
 /*

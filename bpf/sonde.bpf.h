@@ -31,6 +31,22 @@ enum {
 
 enum { CONN_MARKS = 4, CONN_READERS = 4 };
 
+enum { FRAME_HEAD = 9, FRAMES_STREAMS = 8 };
+
+/* Where one direction of an HTTP/2 connection stands: see frames.bpf.h. */
+struct frames {
+	u32 next;    /* the byte behind what was followed */
+	u32 left;    /* of the payload at hand, still to come */
+	u32 wanted;  /* of that, so many first bytes are copied */
+	u32 is_busy; /* somebody is at it */
+	u8 head[FRAME_HEAD];
+	u8 n_head;   /* bytes there are of the next head */
+	u8 is_first; /* the payload's first byte tells what its stream's DATA is */
+	u8 may_skip;
+	u8 is_lost;
+	u32 streams[FRAMES_STREAMS]; /* what is known of some */
+};
+
 /*
  * State of one socket, living and dying with it. Written without locks: receive side by readers
  * and the softirq that delivers, send side by senders; what two threads can confuse is marked.
@@ -70,7 +86,8 @@ struct conn {
 	u32 lost[2];
 	u32 own_seq[2];
 	u32 run; /* bytes copied since the direction last changed */
-	u32 last_dir;
+	u8 last_dir;
+	u8 follows[2]; /* FRAMES_*, by direction */
 	u32 feed_tid;
 	u64 feed_first_ns; /* unix: the sender's thread delivered to this socket */
 	u64 feed_last_ns;
@@ -87,6 +104,8 @@ struct conn {
 	u8 tcp_is_begun;
 	u8 is_over; /* its end was told: in the syscall tier the address may be another's by now */
 	u8 tcp_closed_windows; /* 1 << enum sonde_dir: of which a walk found the window closed */
+
+	struct frames frames[2]; /* by direction */
 };
 
 struct {

@@ -227,7 +227,8 @@ __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_tex
 	ev->goroutine = x->goroutine;
 	ev->syscall = 0;
 	read_sched(task, ev->h.ts_ns, &ev->sched);
-	if (want && copy_buffer(s, x->base, from, want, x->len)) {
+	s->rest.is_followed = is_followed(ev, c, from);
+	if (want && !s->rest.is_followed && copy_buffer(s, x->base, from, want, x->len)) {
 		ev->h.flags |= SONDE_F_FAULT;
 		ev->copied = ev->tail = 0;
 		count(SONDE_CNT_FAULT);

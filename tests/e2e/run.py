@@ -22,8 +22,8 @@ from harness.cgroup import Cgroup  # noqa: E402
 from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency", "waits",
-         "http2", "grpc", "rust", "load", "postgres", "mysql", "redis", "memcached", "dns", "udp", "lives", "churn",
-         "namespaces", "resolved", "identity", "services", "filters", "api", "badinput", "rights", "captures", "traces",
+         "http2", "bulk", "grpc", "rust", "load", "postgres", "mysql", "redis", "memcached", "dns", "udp", "lives",
+         "churn", "namespaces", "resolved", "identity", "services", "filters", "api", "badinput", "rights", "captures", "traces",
          "causes", "propagate", "inflight", "host", "usage", "pressure", "disk", "tcp", "tls", "tlsh2",
          "otlp", "scrapes", "go")
 

@@ -106,8 +106,8 @@ bool http2_frame_may_be(const struct http2_frame *f, enum proto_dir dir, uint32_
 int http2_detect(struct slice first, enum proto_dir dir);
 /* Offset, at least `least`, where frames follow each other; in.n when nowhere. */
 size_t http2_find_frame(struct slice in, enum proto_dir dir, uint32_t frame_max, size_t least);
-/* The stream of which large DATA begins here, whose end need not be there; 0: none. Where frames
- * were lost and the stream is open it is one: 9 bytes agree. */
+/* The stream of which large DATA begins here, whose rest the kernel may have left out; 0: none.
+ * Where frames were lost and the stream is open it is one: 9 bytes agree. */
 uint32_t http2_bulk_of(struct slice in, enum proto_dir dir, uint32_t frame_max);
 
 /* hpack */
