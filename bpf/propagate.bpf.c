@@ -22,6 +22,8 @@
 
 #define LOOPBACK 0x7f000001
 
+#define O_NONBLOCK 04000 /* asm-generic/fcntl.h */
+
 enum {
 	ROOMS = 64,
 	ROOMS_TRIED = 4,
@@ -35,6 +37,7 @@ struct speaker {
 	u32 next;   /* where the next request begins */
 	u32 read;   /* how much had been read when the last one did */
 	u32 is_off; /* looked at no more */
+	u32 is_brief;
 	u32 has_asked;
 };
 
@@ -88,6 +91,21 @@ __u32 is_brief;
  * other is looked at. */
 __u32 trial_port;
 
+/*
+ * A receive that waits on a socket in a map fails with EAGAIN where it is woken for anything but
+ * data: by a signal, by the end of its own way being acknowledged, by room to send
+ * (tcp_bpf_recvmsg(); that of TCP goes on waiting). Who never waits is used to EAGAIN; any other's
+ * connection is let go with its first request, before the answer can be waited for.
+ */
+static __always_inline bool may_wait(struct tcp_sock *tp)
+{
+	struct sock *sk = (struct sock *)tp;
+
+	if (!tp || trial_port)
+		return !tp;
+	return !(BPF_CORE_READ(sk, sk_socket, file, f_flags) & O_NONBLOCK);
+}
+
 static __always_inline bool is_wanted(struct bpf_sock_ops *ops, struct bpf_sock *sk)
 {
 	struct conn *c;
@@ -124,12 +142,13 @@ static __always_inline void begin(struct bpf_sock_ops *ops, struct bpf_sock *sk)
 	if (sp) {
 		sp->cookie = cookie;
 		sp->next = ops->snd_nxt;
+		sp->is_brief = is_brief || may_wait(bpf_skc_to_tcp_sock(sk));
 	}
 	if (!sp || bpf_sock_hash_update(ops, &speaking, &cookie, BPF_NOEXIST)) {
 		tell_passed(SONDE_PASSED_NO_ROOM);
 		return;
 	}
-	if (is_brief)
+	if (sp->is_brief)
 		bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | OPS_ASK_SENDS |
 						       OPS_ASK_RECEIVED);
 }
@@ -157,17 +176,20 @@ SEC("?sockops")
 int sonde_speaker(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk = ops->sk;
+	struct speaker *sp;
 
 	if (!sk)
 		return 1;
 	switch (ops->op) {
 	case OPS_ESTABLISHED: begin(ops, sk); break;
 	case OPS_SENDS:
-		if (is_brief && ops->skb_len && bpf_sk_storage_get(&speakers, sk, NULL, 0))
+		sp = bpf_sk_storage_get(&speakers, sk, NULL, 0);
+		if (sp && sp->is_brief && ops->skb_len)
 			let_go(ops);
 		break;
 	case OPS_RECEIVED:
-		if (is_brief && has_payload(ops) && bpf_sk_storage_get(&speakers, sk, NULL, 0))
+		sp = bpf_sk_storage_get(&speakers, sk, NULL, 0);
+		if (sp && sp->is_brief && has_payload(ops))
 			let_go(ops);
 		break;
 	}
@@ -179,7 +201,7 @@ static __always_inline void leave(struct speaker *sp)
 	u64 cookie = sp->cookie;
 
 	sp->is_off = 1;
-	if (is_brief) /* it goes with this send */
+	if (sp->is_brief) /* it goes with this send */
 		return;
 	bpf_map_push_elem(&leaving, &cookie, BPF_ANY);
 }
@@ -326,7 +348,7 @@ static __always_inline void request(struct sk_msg_md *msg, struct speaker *sp, s
 	tell_passed(what);
 	sp->read = tp->copied_seq;
 	sp->has_asked = 1;
-	if (is_brief || w.h.flags & (HEAD_CHUNKED | HEAD_UPGRADE))
+	if (sp->is_brief || w.h.flags & (HEAD_CHUNKED | HEAD_UPGRADE) || may_wait(tp))
 		leave(sp);
 }
 
