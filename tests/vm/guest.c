@@ -4,10 +4,12 @@
  * beside a load (load.c) and writes what it said to the second serial port, section by section:
  * "@@ NAME" begins one, "@@= NAME EXIT-CODE MILLISECONDS" ends it. Judging is the host's business.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -297,19 +299,66 @@ static void propagate(void)
 	watch_load("kept", argv, kept);
 }
 
-/* The same of one connection for long, by metrics alone. */
+/* The same for long; a quarter of it without sonde first. */
 static void propagate_long(char *requests)
 {
 	char *argv[] = { "/sonde", "run",	  "--listen", "off", "--port",
 			 "8091",   "--propagate", "http",     NULL };
-	char *kept[] = { "/kept", requests, NULL };
-	pid_t pid = observe("long", argv);
+	char fewer[16], *kept[] = { "/kept", requests, NULL }, *plain[] = { "/kept", fewer, NULL };
+	pid_t pid;
 
+	snprintf(fewer, sizeof(fewer), "%d", atoi(requests) / 4);
+	command("load-plain", plain);
+	pid = observe("long", argv);
 	if (!pid)
 		return;
 	command("load-long", kept);
 	kill(pid, SIGTERM);
 	waitpid(pid, NULL, 0);
+}
+
+/* Until somebody listens there. */
+static void wait_for(uint16_t port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int err = -1;
+
+	for (int i = 0; err && i < READY_MS / 50; i++) {
+		int s = socket(AF_INET, SOCK_STREAM, 0);
+
+		err = connect(s, (struct sockaddr *)&at, sizeof(at));
+		close(s);
+		if (err)
+			pause_ms(50);
+	}
+}
+
+/* curl, Python, Node and Go, to a server that says what it heard and to nginx; without sonde first.
+ * The host adds them to the archive: clients.py. */
+static void clients(void)
+{
+	char *hear[] = { "/usr/bin/python3", "/progs/hear.py", "8092", NULL };
+	char *nginx[] = { "/usr/sbin/nginx", "-c", "/nginx.conf", NULL };
+	char *speak[] = { "/usr/bin/python3", "/speakers.py", "8092", "8093", NULL };
+	char *argv[] = { "/sonde", "tail",	"--json",      "--record", "/tmp/recording",
+			 "--port", "8092,8093", "--propagate", "http",	   NULL };
+	pid_t pid = spawn(hear, "/tmp/heard", "/tmp/heard.err");
+
+	command("nginx", nginx);
+	wait_for(8092);
+	command("speak-plain", speak);
+	kill(pid, SIGTERM);
+	waitpid(pid, NULL, 0);
+	section("heard-plain", "/tmp/heard", 0, 0);
+	truncate("/tmp/nginx.log", 0);
+	pid = spawn(hear, "/tmp/heard", "/tmp/heard.err");
+	wait_for(8092);
+	watch_load("clients", argv, speak);
+	kill(pid, SIGTERM);
+	section("heard-clients", "/tmp/heard", 0, 0);
+	section("nginx-clients", "/tmp/nginx.log", 0, 0);
 }
 
 static void tail(char *tier)
@@ -381,6 +430,8 @@ static void do_task(const char *task)
 		propagate();
 	else if (!strcmp(task, "long"))
 		propagate_long(getenv("requests"));
+	else if (!strcmp(task, "clients"))
+		clients();
 	else
 		command("hooks", hooks);
 	finish();

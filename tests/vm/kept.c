@@ -4,14 +4,17 @@
  * over IPv4 and IPv6 at once. A line "NTH TARGET LINES TRACE SPAN" for each answer: the how manieth
  * of its connection it was, how many lines said its trace, and what the one behind its first line
  * said ("- -": none is there). Ends with 1 where a request arrived as other bytes but for that
- * line, or where a socket does not say what it holds. kept N: so many requests over one connection,
- * and a line "GIVEN of N, the longest took US us".
+ * line, or where a socket does not say what it holds. kept N: so many requests over a few
+ * connections at once, of all forms, and a line "GIVEN DUE ALL SMALL LARGE": how many were given a
+ * line, how many were to be, how many there were, and how long the longest took, in us, of small
+ * and of large ones.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,13 +24,16 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PORT = 8091, BIG = 1000000, ROOM = BIG + 4096, CONNECTIONS = 2, REQUESTS = 40 };
+enum { PORT = 8091, CONNECTIONS = 2, REQUESTS = 40 };
+enum { BIG = 1000000, VAST = 10 << 20, ROOM = VAST + 4096 };
 enum { LATER = 40, PAUSE_US = 40000 }; /* longer than the observer takes to let a connection go */
-enum form { GET, POST, LARGE, APART, OWN_TRACE, FORMS, CHUNKED = FORMS };
+enum form { GET, POST, LARGE, APART, OWN_TRACE, FORMS, CHUNKED = FORMS, HUGE };
+enum { SPEAKERS = 4, PIPELINED = 5 };
 
 #define OWN   "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
 #define BEGIN "traceparent: 00-"
@@ -72,24 +78,26 @@ static size_t length_of(const char *buf, const char *end)
 	return last ? (size_t)(last + 5 - buf) : 0;
 }
 
-/* Reads one request; its length, 0 at the end of the stream. Nothing may come behind it. */
-static size_t hear(int fd, char *buf)
+/* Reads one request, of which *have bytes are there, and what comes with it of the next; its
+ * length, 0 at the end of the stream. */
+static size_t hear(int fd, char *buf, size_t *have)
 {
-	size_t have = 0, all = 0;
+	size_t all = 0;
 
-	while (!all || have < all) {
-		ssize_t n = recv(fd, buf + have, ROOM - 1 - have, 0);
-		char *end;
+	for (;;) {
+		char *end = all ? NULL : strstr(buf, "\r\n\r\n");
+		ssize_t n;
 
-		if (n <= 0)
-			return 0;
-		have += (size_t)n;
-		buf[have] = '\0';
-		end = all ? NULL : strstr(buf, "\r\n\r\n");
 		if (end)
 			all = length_of(buf, end);
+		if (all && *have >= all)
+			return all;
+		n = recv(fd, buf + *have, ROOM - 1 - *have, 0);
+		if (n <= 0)
+			return 0;
+		*have += (size_t)n;
+		buf[*have] = '\0';
 	}
-	return have == all ? all : 0;
 }
 
 /* What is said of a request: hash and length without our line, and what it said. */
@@ -112,28 +120,40 @@ static void tell(int fd, const char *buf, size_t n)
 		_exit(1);
 }
 
-static void serve(int family)
+static void serve_one(int fd)
 {
 	static char buf[ROOM];
+	size_t have = 0, n;
+
+	while ((n = hear(fd, buf, &have))) {
+		tell(fd, buf, n);
+		have -= n;
+		memmove(buf, buf + n, have + 1);
+	}
+	_exit(0); /* not before the client has said that it is done */
+}
+
+static void serve(int family)
+{
 	struct sockaddr_in6 a;
 	socklen_t size = address(family, &a);
 	int s = socket(family, SOCK_STREAM, 0), one = 1;
-	size_t n;
 
 	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(s, (struct sockaddr *)&a, size) || listen(s, 8))
+	if (bind(s, (struct sockaddr *)&a, size) || listen(s, 64))
 		fail("cannot listen", "server");
 	if (fork() != 0) {
 		close(s);
 		return;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGCHLD, SIG_IGN);
 	for (;;) {
 		int fd = accept(s, NULL, NULL);
 
-		while ((n = hear(fd, buf)))
-			tell(fd, buf, n);
-		close(fd); /* not before the client has said that it is done */
+		if (fork() == 0)
+			serve_one(fd);
+		close(fd);
 	}
 }
 
@@ -157,7 +177,8 @@ static void send_all(int fd, const char *bytes, size_t n, const char *target)
 /* The answer, which comes in one piece: what is there is what the socket says is there. */
 static void receive(int fd, char *buf, size_t size, const char *target)
 {
-	ssize_t n = recv(fd, buf, size - 1, MSG_PEEK);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	ssize_t n = poll(&p, 1, -1) < 0 ? -1 : recv(fd, buf, size - 1, MSG_PEEK);
 	int ready = -1;
 
 	if (n <= 0 || ioctl(fd, FIONREAD, &ready))
@@ -174,19 +195,22 @@ static void receive(int fd, char *buf, size_t size, const char *target)
 /* The same without a receive, the way to the server being closed; then there is nothing more. */
 static void receive_last(int fd, char *buf, size_t size, const char *target)
 {
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int ends[2];
 	ssize_t n;
 
 	if (shutdown(fd, SHUT_WR) || pipe(ends))
 		fail("not half closed", target);
+	poll(&p, 1, -1);
 	n = splice(fd, NULL, ends[1], NULL, size - 1, 0);
 	if (n <= 0 || read(ends[0], buf, size - 1) != n)
 		fail("not spliced", target);
 	buf[n] = '\0';
-	if (recv(fd, ends, 1, 0) != 0)
-		fail("no end", target);
 	close(ends[0]);
 	close(ends[1]);
+	poll(&p, 1, -1);
+	if (recv(fd, ends, 1, 0) != 0)
+		fail("no end", target);
 }
 
 static size_t write_chunked(char *buf, const char *target)
@@ -200,8 +224,10 @@ static size_t write_chunked(char *buf, const char *target)
 /* The request and, where body and head are sent apart, the head's length. */
 static size_t write_request(char *buf, enum form form, const char *target, size_t *head)
 {
-	static const size_t bodies[FORMS] = { [POST] = 1000, [LARGE] = BIG, [APART] = 3000 };
-	size_t body = form < FORMS ? bodies[form] : 0;
+	static const size_t bodies[] = {
+		[POST] = 1000, [LARGE] = BIG, [APART] = 3000, [HUGE] = VAST
+	};
+	size_t body = bodies[form];
 	int n;
 
 	if (form == CHUNKED)
@@ -219,9 +245,19 @@ struct answer {
 	int lines;
 };
 
+static void expect_heard(unsigned long long h, size_t heard, const char *sent, size_t n,
+			 const char *target)
+{
+	if (heard == n && h == hash(0xcbf29ce484222325, sent, n))
+		return;
+	fprintf(stderr, "%s: other bytes: %zu heard of %zu\n", target, heard, n);
+	exit(1);
+}
+
 static void ask(int fd, const char *name, int nth, enum form form, bool is_last, struct answer *a)
 {
-	static const char *const kinds[] = { "get", "post", "large", "apart", "own", "chunked" };
+	static const char *const kinds[] = { "get", "post",    "large", "apart",
+					     "own", "chunked", "huge" };
 	static char buf[ROOM];
 	char answer[512], *target = a->target;
 	size_t head, all, heard = 0;
@@ -237,10 +273,7 @@ static void ask(int fd, const char *name, int nth, enum form form, bool is_last,
 	if (!body || sscanf(body + 4, "%llx %zu %d %32s %16s", &h, &heard, &a->lines, a->trace,
 			    a->span) != 5)
 		fail("not such an answer", target);
-	if (heard != all || h != hash(0xcbf29ce484222325, buf, all)) {
-		fprintf(stderr, "%s: other bytes: %zu heard of %zu\n", target, heard, all);
-		exit(1);
-	}
+	expect_heard(h, heard, buf, all, target);
 }
 
 static void ask_and_tell(int fd, const char *name, int nth, enum form form, bool is_last)
@@ -252,32 +285,63 @@ static void ask_and_tell(int fd, const char *name, int nth, enum form form, bool
 	fflush(stdout);
 }
 
-static int begin(int family, const char *name)
+/* kind: SOCK_NONBLOCK, or 0 for one whose calls wait. */
+static int begin(int family, int kind, const char *name)
 {
 	struct sockaddr_in6 a;
 	socklen_t size = address(family, &a);
-	int fd = socket(family, SOCK_STREAM, 0);
+	int fd = socket(family, SOCK_STREAM | kind, 0);
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
-	if (connect(fd, (struct sockaddr *)&a, size))
+	if (connect(fd, (struct sockaddr *)&a, size) && errno != EINPROGRESS)
 		fail("not connected", name);
+	poll(&p, 1, -1);
 	return fd;
 }
 
-/* Connections on which all is as it should be, and one that is let go while it is in use. */
+static void nothing(int sig)
+{
+}
+
+/* A receive that waits for what does not come ends by a signal, and says so. */
+static void wait_in_vain(int fd, const char *name)
+{
+	static const struct timeval often = { .tv_usec = PAUSE_US };
+	const struct sigaction act = { .sa_handler = nothing }; /* and begins not again */
+	struct itimerval t = { often, often }, none = { 0 };
+	char byte;
+
+	sigaction(SIGALRM, &act, NULL);
+	setitimer(ITIMER_REAL, &t, NULL);
+	if (recv(fd, &byte, 1, 0) >= 0 || errno != EINTR)
+		fail("a receive that waited did not end as it must", name);
+	setitimer(ITIMER_REAL, &none, NULL);
+}
+
+/* Connections on which all is as it should be, one that is let go while it is in use, and one whose
+ * receives wait. */
 static void use(int family)
 {
 	char name[16];
 	int fd;
 
+	snprintf(name, sizeof(name), "%d.waits", family == AF_INET ? 4 : 6);
+	fd = begin(family, 0, name);
+	for (int n = 0; n <= FORMS; n++) {
+		ask_and_tell(fd, name, n, (enum form)(n % FORMS), n == FORMS);
+		if (!n)
+			wait_in_vain(fd, name);
+	}
+	close(fd);
 	for (int i = 0; i < CONNECTIONS; i++) {
 		snprintf(name, sizeof(name), "%d.%d", family == AF_INET ? 4 : 6, i);
-		fd = begin(family, name);
+		fd = begin(family, SOCK_NONBLOCK, name);
 		for (int n = 0; n <= REQUESTS; n++)
 			ask_and_tell(fd, name, n, (enum form)(n % FORMS), n == REQUESTS);
 		close(fd);
 	}
 	snprintf(name, sizeof(name), "%d.gone", family == AF_INET ? 4 : 6);
-	fd = begin(family, name);
+	fd = begin(family, SOCK_NONBLOCK, name);
 	for (int n = 0; n < LATER; n++) {
 		ask_and_tell(fd, name, n, n ? (enum form)(n % OWN_TRACE) : CHUNKED, false);
 		usleep(PAUSE_US);
@@ -293,23 +357,127 @@ static uint64_t now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static void use_long(int requests)
+/* What some of the requests came to. */
+struct tally {
+	uint32_t all, due, given;
+	uint64_t small_us, large_us; /* the longest */
+};
+
+static void ask_timed(int fd, int n, enum form form, bool is_due, struct tally *t)
 {
-	int fd = begin(AF_INET, "long"), given = 0;
-	uint64_t longest = 0;
+	bool is_large = form == LARGE || form == HUGE;
+	uint64_t began = now_us(), took, *longest = is_large ? &t->large_us : &t->small_us;
+	struct answer a;
+	bool is_given;
+
+	ask(fd, "long", n, form, false, &a);
+	took = now_us() - began;
+	*longest = took > *longest ? took : *longest;
+	is_given = a.span[0] != '-';
+	if (a.lines != (is_given || form == OWN_TRACE) || (is_given && !is_due))
+		fail("lines that are not to be there", a.target);
+	t->all++;
+	t->due += is_due;
+	t->given += is_given;
+}
+
+/* Behind a chunked body nothing is looked at. */
+static void speak_chunked(int n, struct tally *t)
+{
+	int fd = begin(AF_INET, SOCK_NONBLOCK, "chunked");
+
+	ask_timed(fd, n, CHUNKED, true, t);
+	ask_timed(fd, n, GET, false, t);
+	close(fd);
+}
+
+/* Several in one send are passed over; each has its answer, which is waited for. */
+static void speak_pipelined(int n, struct tally *t)
+{
+	static char buf[PIPELINED * 512], answers[PIPELINED * 512];
+	size_t at[PIPELINED + 1] = { 0 }, have = 0, head;
+	const char *answer = answers;
+	int fd = begin(AF_INET, 0, "pipelined");
+	char target[64];
+	ssize_t got;
+
+	snprintf(target, sizeof(target), "/pipelined/%d", n);
+	for (int i = 0; i < PIPELINED; i++)
+		at[i + 1] = at[i] + write_request(buf + at[i], GET, target, &head);
+	send_all(fd, buf, at[PIPELINED], target);
+	shutdown(fd, SHUT_WR); /* so that what was answered ends */
+	while ((got = recv(fd, answers + have, sizeof(answers) - 1 - have, 0)) > 0)
+		have += (size_t)got;
+	if (got < 0)
+		fail("no answer", target);
+	answers[have] = '\0';
+	for (int i = 0; i < PIPELINED; i++) {
+		unsigned long long h = 0;
+		size_t heard = 0;
+		int lines = -1;
+
+		answer = answer ? strstr(answer, "\r\n\r\n") : NULL;
+		if (!answer || sscanf(answer += 4, "%llx %zu %d - -", &h, &heard, &lines) != 3 ||
+		    lines)
+			fail("not such an answer", target);
+		expect_heard(h, heard, buf + at[i], at[i + 1] - at[i], target);
+		t->all++;
+	}
+	close(fd);
+}
+
+static enum form form_of(int n)
+{
+	static const enum form forms[] = { GET, POST, GET, OWN_TRACE, GET, APART, GET, GET };
+
+	if (n % 5000 == 4999)
+		return HUGE;
+	return n % 500 == 499 ? LARGE : forms[n % 8];
+}
+
+/* One connection that is kept, and others beside it. */
+static void speak(int requests, struct tally *t)
+{
+	int fd = begin(AF_INET, SOCK_NONBLOCK, "long");
 
 	for (int n = 0; n < requests; n++) {
-		uint64_t began = now_us(), took;
-		struct answer a;
-
-		ask(fd, "long", n, GET, false, &a);
-		given += a.lines == 1 && a.span[0] != '-';
-		took = now_us() - began;
-		longest = took > longest ? took : longest;
+		ask_timed(fd, n, form_of(n), form_of(n) != OWN_TRACE, t);
+		if (n % 250 == 100)
+			speak_chunked(n, t);
+		else if (n % 250 == 200)
+			speak_pipelined(n, t);
 	}
-	printf("%d of %d, the longest took %llu us\n", given, requests,
-	       (unsigned long long)longest);
 	close(fd);
+}
+
+/* Without an observer nothing of what is due is given. */
+static int use_long(int requests)
+{
+	struct tally sum = { 0 }, t = { 0 };
+	int ends[2], failed = 0, status;
+
+	if (pipe(ends))
+		fail("no pipe", "long");
+	for (int i = 0; i < SPEAKERS; i++) {
+		if (fork() == 0) {
+			speak(requests / SPEAKERS, &t);
+			_exit(write(ends[1], &t, sizeof(t)) != sizeof(t));
+		}
+	}
+	for (int i = 0; i < SPEAKERS; i++) {
+		if (wait(&status) < 0 || status || read(ends[0], &t, sizeof(t)) != sizeof(t)) {
+			failed = 1;
+			continue;
+		}
+		sum.all += t.all;
+		sum.due += t.due;
+		sum.given += t.given;
+		sum.small_us = t.small_us > sum.small_us ? t.small_us : sum.small_us;
+		sum.large_us = t.large_us > sum.large_us ? t.large_us : sum.large_us;
+	}
+	printf("%u %u %u %llu %llu\n", sum.given, sum.due, sum.all,
+	       (unsigned long long)sum.small_us, (unsigned long long)sum.large_us);
+	return failed;
 }
 
 int main(int argc, char **argv)
@@ -318,10 +486,8 @@ int main(int argc, char **argv)
 	int status = 1;
 
 	serve(AF_INET);
-	if (argc > 1) {
-		use_long(atoi(argv[1]));
-		return 0;
-	}
+	if (argc > 1)
+		return use_long(atoi(argv[1]));
 	serve(AF_INET6);
 	other = fork();
 	use(other ? AF_INET : AF_INET6);
