@@ -503,11 +503,14 @@ def main():
                    help="lines put into requests on kept connections, and nothing else")
     p.add_argument("--long", type=int, metavar="REQUESTS",
                    help="as --propagate, with so many requests, and none of them held up")
+    p.add_argument("--fetch", action="store_true", help="fetch the kernels, and nothing else")
     p.add_argument("kernels", nargs="*", metavar="KERNEL")
     args = p.parse_intermixed_args()
     names = args.kernels or list(KERNELS)
     folder = os.path.join(args.build, "vm")
     qemu, kernels = fetch(os.path.join(ROOT, "build", "vm"), names)
+    if args.fetch:
+        return 0
     initrd = initramfs(args.build)
     for old in glob.glob(os.path.join(folder, "*.result")):
         os.unlink(old)
