@@ -155,16 +155,23 @@ show() {
 
 all() { for s; do run "$s" && show "$s"; done; }
 
+# await STAGE PID: its end, or that of who runs it
+await() {
+	while ! [ -e "$logs/$1.end" ] && kill -0 "$2" 2>/dev/null; do sleep 0.2; done
+}
+
 # What only computes is done beside what mostly waits, when nothing else wants a processor: SCHED_IDLE
 # gives way at once, and so does a session of the least weight where each has its own share. What is
 # left of it when nothing waits any more has the processors like everybody else.
-beside() {
+# FIRST runs beside all of it, THEN beside what is behind STAGE.
+beside() { # COMPUTES FIRST STAGE THEN
 	local computes=$1 pid s
-	shift
 	RUN_ONLY=yes setsid chrt --idle 0 tests/check.sh $computes &
 	pid=$!
 	trap "kill -- -$pid" EXIT
-	all "$@"
+	all $2
+	await "$3" $pid
+	all $4
 	ordinary $pid
 	wait $pid
 	trap - EXIT
@@ -193,7 +200,7 @@ if [ $# -gt 0 ]; then
 else
 	all gcc format unit unit-confusion
 	# what begins thousands of processes or speaks over sockets has ended when e2e observes this host
-	beside "fetch e2e-build clang san unit-san fuzz-build vm fuzz" cli deploy e2e e2e-syscall
+	beside "fetch e2e-build clang san unit-san fuzz-build vm fuzz" "cli deploy" fuzz-build "e2e e2e-syscall"
 	all fuzz-server e2e-times
 fi
 
