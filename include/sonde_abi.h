@@ -551,7 +551,15 @@ struct sonde_listener {
 	__u32 drops;   /* connections and beginnings of some that it let go, modulo 2^32 */
 };
 
-/* Value of the map `disks`, per CPU. */
+/* Key of the map `disks`: whose requests. */
+struct sonde_disk_key {
+	__u32 disk; /* major << 20 | first minor */
+	__u32 tgid; /* who asked for them; 0: a thread of the kernel's, or nobody who is observed */
+	__u64 group; /* of pages that such a thread writes back, their cgroup's (version 2); 0: none
+		      */
+};
+
+/* Its value. */
 struct sonde_disk {
 	char name[32];
 	__u64 delays[2][SONDE_DELAYS]; /* reads, writes */

@@ -86,8 +86,9 @@ def kernel_pressure(opts):
             need(per_first(g[1], "sonde_reset_in") for g in got), digits=0),
         Row("kernel, a reset of a connection, sent", "ns",
             need(per_first(g[1], "sonde_reset_out") for g in got), digits=0),
-        Row("kernel, a request of a disk", "ns", need(per_run(g[2], ("sonde_disk",)) for g in got),
-            digits=0),
+        Row("kernel, a request of a disk, its beginning and its end", "ns",
+            need(per(g[2], ("sonde_disk_start", "sonde_disk"), g[2].get("sonde_disk", (0, 0))[0])
+                 for g in got), digits=0),
         Row(f"kernel, a walk past a descriptor, {2 * HELD} of them connections", "ns",
             need(per_run(w, ("sonde_tcp_walk",)) for w in walks), note="every 5 s", digits=0),
     ]

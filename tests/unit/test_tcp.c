@@ -324,30 +324,68 @@ static void test_listeners(void **state)
 	assert_int_equal(tcp_left_out(tcp), 0);
 }
 
+static const struct series *disk_series(const char *dir, const struct service *service)
+{
+	const struct series *s = NULL, *found = NULL;
+
+	while ((s = series_after(st, METRIC_DISK_LATENCY, s ? s->serial : 0)))
+		if ((s->service != NULL) == (service != NULL) &&
+		    slice_eq(series_label(s, 0), slice_str(dir))) {
+			assert_true(!service || strcmp(s->service->name, service->name) == 0);
+			assert_null(found);
+			assert_true(slice_eq(series_label(s, 1), SLICE("vda")));
+			found = s;
+		}
+	return found;
+}
+
 static void test_disks(void **state)
 {
+	const struct sonde_disk_key nobodys = { .disk = 5 }, shops = { .disk = 5, .tgid = 1 },
+				    groups = { .disk = 5, .group = 1 };
+	const struct service *asker = service_of(NULL, 1);
 	struct sonde_disk now = { .name = "vda",
 				  .delays = { { 3, 1 }, { 0, 2 } },
 				  .ns = { 700000, 400000 } };
 	struct disks disks = { 0 };
-	const struct series *s = NULL, *of[2] = { 0 };
 
-	disks_take(&disks, st, 5, &now, 1);
-	disks_take(&disks, st, 5, &now, 2);
+	disks_take(&disks, st, &nobodys, NULL, &now, 1);
+	disks_take(&disks, st, &shops, asker, &now, 1);
+	disks_take(&disks, st, &groups, asker, &now, 1);
+	disks_take(&disks, st, &nobodys, NULL, &now, 2);
 	now.delays[1][SONDE_DELAYS - 1]++;
 	now.ns[1] += 30 * SECOND;
-	disks_take(&disks, st, 5, &now, 3);
-	while ((s = series_after(st, METRIC_DISK_LATENCY, s ? s->serial : 0))) {
-		assert_null(s->service);
-		assert_true(slice_eq(series_label(s, 1), SLICE("vda")));
-		of[slice_eq(series_label(s, 0), SLICE("write"))] = s;
-	}
-	assert_true(slice_eq(series_label(of[0], 0), SLICE("read")));
-	assert_int_equal(of[0]->hist.count, 4);
-	assert_int_equal(of[0]->hist.sum, 700000);
-	assert_int_equal(of[1]->hist.count, 3);
-	assert_int_equal(of[1]->hist.sum, 30 * SECOND + 400000);
-	assert_int_equal(of[1]->hist.explicit_counts[1], 2);
+	disks_take(&disks, st, &nobodys, NULL, &now, 3);
+	assert_int_equal(disk_series("read", NULL)->hist.count, 4);
+	assert_int_equal(disk_series("read", NULL)->hist.sum, 700000);
+	assert_int_equal(disk_series("write", NULL)->hist.count, 3);
+	assert_int_equal(disk_series("write", NULL)->hist.sum, 30 * SECOND + 400000);
+	assert_int_equal(disk_series("write", NULL)->hist.explicit_counts[1], 2);
+	assert_int_equal(disk_series("read", asker)->hist.count, 8);
+	assert_int_equal(disk_series("write", asker)->hist.sum, 800000);
+	disks_free(&disks);
+}
+
+/* After a minute without anything the kernel's are begun anew: from nothing, not from where they
+ * were. */
+static void test_disks_begun_anew(void **state)
+{
+	const struct sonde_disk_key key = { .disk = 5, .tgid = 1 };
+	struct sonde_disk now = { .name = "vda", .delays = { { 3 } }, .ns = { 3000 } };
+	struct disks disks = { 0 };
+
+	assert_false(disks_are_idle(&disks, &key, 1));
+	disks_take(&disks, st, &key, NULL, &now, SECOND);
+	assert_false(disks_are_idle(&disks, &key, 61 * SECOND));
+	assert_true(disks_are_idle(&disks, &key, 61 * SECOND + 1));
+	now.delays[0][0]++;
+	now.ns[0] += 500;
+	disks_take(&disks, st, &key, NULL, &now, 62 * SECOND);
+	disks_forget(&disks, &key);
+	now = (struct sonde_disk){ .name = "vda", .delays = { { 2 } }, .ns = { 70 } };
+	disks_take(&disks, st, &key, NULL, &now, 63 * SECOND);
+	assert_int_equal(disk_series("read", NULL)->hist.count, 6);
+	assert_int_equal(disk_series("read", NULL)->hist.sum, 3570);
 	disks_free(&disks);
 }
 
@@ -359,7 +397,7 @@ int main(void)
 		TEST(test_growth),  TEST(test_less_than_nothing),  TEST(test_peers),
 		TEST(test_open),    TEST(test_forgotten),	   TEST(test_crowd),
 		TEST(test_nobodys), TEST(test_bytes_of_a_process), TEST(test_listeners),
-		TEST(test_disks),
+		TEST(test_disks),   TEST(test_disks_begun_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

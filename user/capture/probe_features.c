@@ -40,6 +40,8 @@ const struct probe_feature probe_features[] = {
 	  BOTH, false, ALWAYS, true },
 	{ "sonde_disk", "tp_btf/block_rq_complete", "how long disks take", BOTH, false, ALWAYS,
 	  true },
+	{ "sonde_disk_start", "tp_btf/block_io_start", "which service a disk worked for", BOTH,
+	  false, ALWAYS, true },
 	{ "sonde_reclaim", "tp_btf/mm_vmscan_direct_reclaim_begin",
 	  "stalls of processes that have to make room in the host's memory", BOTH, false, ALWAYS,
 	  true },

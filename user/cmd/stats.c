@@ -179,14 +179,22 @@ static const char *name_of(void *ctx, enum sonde_family family, const uint8_t ip
 	return name ? name->name : naming_find(s->pipeline->naming, family, ip);
 }
 
+static const struct service *service_of_group(void *ctx, uint64_t group)
+{
+	const struct stats *s = ctx;
+
+	return s->procwalk ? procwalk_service_of_group(s->procwalk, group) : NULL;
+}
+
 static int open_tallies(struct stats *s)
 {
-	s->tallies = tallies_new(s->probe, &(struct tcp_opts){
-						   .store = red_store(s->red),
-						   .service_of = service_of,
-						   .name_of = name_of,
-						   .on_bytes = on_bytes,
-						   .ctx = s,
+	s->tallies = tallies_new(s->probe, &(struct tallies_opts){
+						   .tcp = { .store = red_store(s->red),
+							    .service_of = service_of,
+							    .name_of = name_of,
+							    .on_bytes = on_bytes,
+							    .ctx = s },
+						   .service_of_group = service_of_group,
 					   });
 	return s->tallies ? 0 : -ENOMEM;
 }

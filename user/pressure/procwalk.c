@@ -233,6 +233,24 @@ static void follow_service(struct procwalk *w, struct walked *p, uint64_t now_ns
 
 /* Once in a walk: an instance of a service is in one control group, and where it is not, the first
  * of its processes says in which. */
+const struct service *procwalk_service_of_group(const struct procwalk *w, uint64_t group)
+{
+	const struct service *found = NULL;
+	uint64_t key;
+	void *value;
+
+	for (size_t i = 0; map_next(&w->services, &i, &key, &value);) {
+		const struct sums *s = value;
+
+		if (s->stalls.group != group)
+			continue;
+		if (found)
+			return NULL;
+		found = s->service;
+	}
+	return found;
+}
+
 static void read_stalls(struct procwalk *w, struct sums *s, uint32_t tgid)
 {
 	if (!w->stalls || s->stalls_walk == w->walk)

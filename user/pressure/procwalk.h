@@ -46,6 +46,10 @@ void procwalk_network(struct procwalk *w, uint32_t tgid, uint64_t sent, uint64_t
 /* What found no room so far: FULL_PROCESS_CHILDREN, _ENDS, _BYTES. */
 void procwalk_full(const struct procwalk *w, struct fulls *full);
 
+/* The one service that has processes in the control group of that number (version 2), as the last
+ * walk met them; NULL: none, or several. */
+const struct service *procwalk_service_of_group(const struct procwalk *w, uint64_t group);
+
 /* Writes what is known by now into the store. */
 void procwalk_publish(struct procwalk *w, uint64_t now_ns);
 

@@ -282,14 +282,17 @@ bool stalls_read(const struct stalls_source *src, uint32_t tgid, struct stalls *
 	char buf[CGROUP_MAX], where[PATH_MAX], name[32];
 	struct slice path = path_of(src->proc, tgid, buf), text;
 	bool any = false;
+	struct stat st;
 	int folder;
 
+	*out = (struct stalls){ 0 };
 	if (!path.n || !place(src, path, where))
 		return false;
 	folder = openat(src->root, where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0)
 		return false;
-	*out = (struct stalls){ 0 };
+	if (fstat(folder, &st) == 0)
+		out->group = st.st_ino;
 	for (size_t r = 0; r < STALLS_RESOURCES; r++) {
 		snprintf(name, sizeof(name), "%s.pressure", resources[r]);
 		if (!read_text(folder, name, buf, &text))

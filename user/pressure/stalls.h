@@ -19,6 +19,7 @@ enum { STALLS_RESOURCES = 3, STALLS_KINDS = 2 }; /* cpu, memory, io; some, full 
 struct stalls {
 	uint64_t ns[STALLS_RESOURCES][STALLS_KINDS];
 	bool is_known[STALLS_RESOURCES][STALLS_KINDS];
+	uint64_t group; /* the control group's number, as the kernel's cgroup_id(); 0: not known */
 };
 
 const char *stalls_resource(size_t resource); /* "cpu", "memory", "io" */
@@ -43,7 +44,7 @@ struct stalls_source *stalls_open(const struct stalls_opts *opts);
 void stalls_close(struct stalls_source *src); /* NULL accepted */
 
 /* Of the control group that a process is in. False: in none but the root, which is the host; or it
- * cannot be read. */
+ * cannot be read; its number may be known all the same. */
 bool stalls_read(const struct stalls_source *src, uint32_t tgid, struct stalls *out);
 
 /* Are there such figures on this host? `out`: where from, or why not. */

@@ -2,26 +2,24 @@
 #include "pressure/tallies.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 #include "util/clock.h"
 
 #define WALK_NS (5 * NS_PER_S)
 
 struct tallies {
+	struct tallies_opts opts;
 	struct probe *probe;
 	struct tcp *tcp;
 	struct disks disks;
-	struct series_store *store;
 	uint64_t next_ns; /* walk */
 	uint32_t walk;
 	int walk_fd; /* under way; -1: none is */
 };
 
-struct tallies *tallies_new(struct probe *probe, const struct tcp_opts *opts)
+struct tallies *tallies_new(struct probe *probe, const struct tallies_opts *opts)
 {
 	struct tallies *t = calloc(1, sizeof(*t));
 
@@ -29,8 +27,8 @@ struct tallies *tallies_new(struct probe *probe, const struct tcp_opts *opts)
 		return NULL;
 	t->probe = probe;
 	t->walk_fd = -1;
-	t->store = opts->store;
-	t->tcp = tcp_new(opts);
+	t->opts = *opts;
+	t->tcp = tcp_new(&opts->tcp);
 	if (t->tcp)
 		return t;
 	free(t);
@@ -67,40 +65,37 @@ static void read_tcp(struct tallies *t, uint64_t now_ns)
 	tcp_publish(t->tcp);
 }
 
-/* Sums over processors. */
-static void add_up(struct sonde_disk *sum, const struct sonde_disk *per_cpu, int cpus)
+static const struct service *whose(const struct tallies *t, const struct sonde_disk_key *key)
 {
-	*sum = (struct sonde_disk){ 0 };
-	for (int i = 0; i < cpus; i++) {
-		const struct sonde_disk *d = &per_cpu[i];
+	const struct tallies_opts *o = &t->opts;
 
-		if (d->name[0])
-			memcpy(sum->name, d->name, sizeof(sum->name));
-		for (int dir = 0; dir < 2; dir++) {
-			sum->ns[dir] += d->ns[dir];
-			for (int k = 0; k < SONDE_DELAYS; k++)
-				sum->delays[dir][k] += d->delays[dir][k];
-		}
-	}
+	if (key->tgid)
+		return o->tcp.service_of(o->tcp.ctx, key->tgid);
+	return key->group && o->service_of_group ? o->service_of_group(o->tcp.ctx, key->group)
+						 : NULL;
 }
 
+/* Those that are idle are taken out of the kernel, the others stay. */
 static void read_disks(struct tallies *t, uint64_t now_ns)
 {
-	int fd = probe_map(t->probe, "disks"), cpus = libbpf_num_possible_cpus();
-	struct sonde_disk *per_cpu = cpus > 0 ? calloc((size_t)cpus, sizeof(*per_cpu)) : NULL;
-	uint32_t key, next;
-	bool has_next = per_cpu && bpf_map_get_next_key(fd, NULL, &next) == 0;
-	struct sonde_disk sum;
+	int fd = probe_map(t->probe, "disks");
+	struct sonde_disk_key key, next;
+	struct sonde_disk now;
+	bool has_next = bpf_map_get_next_key(fd, NULL, &next) == 0;
 
 	while (has_next) {
+		bool is_idle;
+
 		key = next;
 		has_next = bpf_map_get_next_key(fd, &key, &next) == 0;
-		if (bpf_map_lookup_elem(fd, &key, per_cpu))
+		is_idle = disks_are_idle(&t->disks, &key, now_ns);
+		if (is_idle ? bpf_map_lookup_and_delete_elem(fd, &key, &now)
+			    : bpf_map_lookup_elem(fd, &key, &now))
 			continue;
-		add_up(&sum, per_cpu, cpus);
-		disks_take(&t->disks, t->store, key, &sum, now_ns);
+		disks_take(&t->disks, t->opts.tcp.store, &key, whose(t, &key), &now, now_ns);
+		if (is_idle)
+			disks_forget(&t->disks, &key);
 	}
-	free(per_cpu);
 }
 
 void tallies_publish(struct tallies *t, uint64_t now_ns)

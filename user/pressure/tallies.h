@@ -10,7 +10,14 @@
 
 struct tallies;
 
-struct tallies *tallies_new(struct probe *probe, const struct tcp_opts *opts); /* borrows; NULL */
+struct tallies_opts {
+	struct tcp_opts tcp; /* and of disks: the store, whose a process is, the context */
+	/* The one service in that cgroup; NULL: none or several. NULL: nobody knows. */
+	const struct service *(*service_of_group)(void *ctx, uint64_t group);
+};
+
+/* Borrows probe and what the options point to. NULL: out of memory. */
+struct tallies *tallies_new(struct probe *probe, const struct tallies_opts *opts);
 void tallies_free(struct tallies *t);
 
 /* Every second: goes on with the walk over the open sockets, at most budget_ns or one piece. The

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long disks take: as many reads and writes, and as much time, as the kernel's statistics say."""
+"""
+How long disks take: as many reads and writes, and as much time, as the kernel's statistics say, and
+whose they are.
+"""
 import os
 import time
 
 from harness.case import case
-from harness.env import quiet
+from harness.disk import loop_disk
+from harness.env import PROGS, PYTHON, quiet
 from harness.proc import Failure
 from harness.sonde import Sonde
 
@@ -26,12 +30,14 @@ def truth(disk):
             "write": (int(words[7]), int(words[10]) / 1000)}
 
 
-def told(s, disk):
+def told(s, disk, service=None):
+    """{direction: [requests, seconds]}, of one service or of all and nobody."""
     m = s.metrics()
     out = {}
     for way in ("read", "write"):
         out[way] = [sum(v for have, v in m.of(f"sonde_disk_io_latency_seconds_{what}")
-                        if (have["system_device"], have["disk_io_direction"]) == (disk, way))
+                        if (have["system_device"], have["disk_io_direction"]) == (disk, way) and
+                        (not service or have.get("service_name") == service))
                     for what in ("count", "sum")]
     return out
 
@@ -69,5 +75,23 @@ def disk_latency_is_the_kernels(e):
                 raise Failure(f"{what} of {way}s: {got}, not between {low} and {high}")
     if m1["write"][0] - m0["write"][0] < 100:
         raise Failure("100 times synchronised, and not as many writes")
+    quiet()
+    s.end()
+
+
+@case(group=None, limit=40)
+def disk_latency_by_whose_it_is(e):
+    """A service that passes the page cache by: each of its calls is one request, and its own."""
+    disk = loop_disk(e, 1 << 20)
+    s = Sonde(e, "run", "--port", 1).wait_ready()
+    p = e.procs.run([PYTHON, os.path.join(PROGS, "direct.py"), disk])
+    took = {way: int(ns) / 1e9 for way, ns in map(str.split, p.stdout().splitlines())}
+    got = told(s, os.path.basename(disk), "direct")
+    e.figures.update(got)
+    for way, (n, seconds) in got.items():
+        if n != 200:
+            raise Failure(f"{n} {way}s of 200")
+        if not 0 < seconds <= took[way]:
+            raise Failure(f"{way}s took {seconds} s, in calls that took {took[way]} s")
     quiet()
     s.end()

@@ -6,12 +6,12 @@ every request of each case within 5 % or 1 ms.
 import json
 import os
 import statistics
-import subprocess
 import time
 
 from harness import golang
 from harness.case import case
 from harness.cgroup import V1
+from harness.disk import loop_disk
 from harness.env import PROGS, PYTHON, quiet, tool
 from harness.proc import Failure, free_port, until
 from harness.raw import Raw
@@ -277,15 +277,7 @@ def waits_under_a_quota(e):
 
 def slow_disk(e, group):
     """A loop device that gives the group 64 KiB in 20 ms."""
-    image = e.path("disk")
-    with open(image, "wb") as f:
-        f.truncate(8 << 20)
-    p = e.procs.run([tool("losetup"), "--direct-io=on", "--find", "--show", image])
-    device = p.stdout().strip()
-    if not device:
-        raise Failure(f"losetup: {p.stderr().strip()}")
-    e.undo.append(lambda: subprocess.run([tool("losetup"), "--detach", device], timeout=10,
-                                         check=False))
+    device = loop_disk(e, 8 << 20)
     number = os.stat(device).st_rdev
     group.write("blkio.throttle.read_bps_device",
                 f"{os.major(number)}:{os.minor(number)} {64 * 1024 * 50}")
