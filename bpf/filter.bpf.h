@@ -199,21 +199,29 @@ static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *kn)
 	return parent;
 }
 
+/* The task's cgroup of memory, whichever hierarchy that is in. NULL: the kernel has none. */
+static __always_inline struct kernfs_node *memory_group(struct task_struct *task)
+{
+	struct cgroup_subsys_state *css = NULL;
+	struct css_set *set;
+
+	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+		return NULL;
+	set = BPF_CORE_READ(task, cgroups);
+	bpf_probe_read_kernel(
+		&css, sizeof(css),
+		&set->subsys[bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id)]);
+	return BPF_CORE_READ(css, cgroup, kn);
+}
+
 /* The path of the task's cgroup: of the unified hierarchy, or where that is unused, of memory's. */
 static __always_inline void cgroup_path(struct task_struct *task, struct glob_text *out)
 {
 	struct kernfs_node *kn = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), *up[CGROUP_DEPTH] = {};
 	u32 n = 0;
 
-	if (!kernfs_parent(kn) &&
-	    bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id)) {
-		int id = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
-		struct css_set *set = BPF_CORE_READ(task, cgroups);
-		struct cgroup_subsys_state *css = NULL;
-
-		bpf_probe_read_kernel(&css, sizeof(css), &set->subsys[id]);
-		kn = BPF_CORE_READ(css, cgroup, kn);
-	}
+	if (!kernfs_parent(kn) && bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+		kn = memory_group(task);
 	for (int i = 0; i < CGROUP_DEPTH && kn; i++) {
 		struct kernfs_node *parent = kernfs_parent(kn);
 

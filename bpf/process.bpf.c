@@ -379,6 +379,39 @@ int BPF_PROG(sonde_rest, struct task_struct *task)
 	return 0;
 }
 
+static __always_inline void name_group(struct task_struct *task, char name[SONDE_GROUP_LEN])
+{
+	struct kernfs_node *kn = memory_group(task);
+
+	if (kn && kernfs_parent(kn))
+		bpf_probe_read_kernel_str(name, SONDE_GROUP_LEN, BPF_CORE_READ(kn, name));
+}
+
+/* Runs in the thread that found no memory. Before Linux 6.10 the victim is told by its number. */
+SEC("?tp_btf/mark_victim")
+int BPF_PROG(sonde_oom, struct task_struct *victim)
+{
+	struct task_struct *asker = bpf_get_current_task_btf();
+	u32 tgid = BPF_CORE_READ(victim, tgid);
+	bool is_task = tgid != 0;
+	struct sonde_ev_oom *ev;
+
+	if (!is_task)
+		tgid = (u32)(u64)victim;
+	if (!filter_wanted(tgid))
+		return 0;
+	ev = control_new(0, SONDE_EV_OOM, sizeof(*ev), sizeof(*ev));
+	if (!ev)
+		return 0;
+	ev->tgid = tgid;
+	ev->asker_tgid = asker->tgid;
+	if (is_task)
+		name_group(victim, ev->group);
+	name_group(asker, ev->asker_group);
+	control_submit(ev);
+	return 0;
+}
+
 /* Put into another control group: what was said of where it is holds no more. Attached only where
  * that is asked for. */
 SEC("?tp_btf/cgroup_attach_task")

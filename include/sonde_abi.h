@@ -29,6 +29,7 @@ enum {
 	SONDE_ARGS_MAX = 512, /* bytes of a program's arguments, NUL separated */
 	SONDE_PATH_MAX = 256,
 	SONDE_COMM_LEN = 16,
+	SONDE_GROUP_LEN = 64,
 	SONDE_UNIX_PATH_LEN = 108,
 };
 
@@ -46,6 +47,7 @@ enum sonde_ev_kind {
 	SONDE_EV_MET = 10,     /* a process of which it must be said whether it is asked for */
 	SONDE_EV_THREAD = 11,  /* a thread was made by an observed one, or such a one ended */
 	SONDE_EV_REST = 12,    /* what a process that has ended used in all, its end included */
+	SONDE_EV_OOM = 13,     /* a process is to be killed for want of memory */
 	SONDE_EV_KERNEL_MAX,   /* behind the last that the kernel makes */
 	/* made by user space, found in recordings only, so that replay sees what the live run knew */
 	SONDE_EV_PROCESS = 64, /* who a process is: struct sonde_ev_process */
@@ -322,6 +324,16 @@ struct sonde_ev_rest {
 	__u64 written_bytes;
 	__u32 tgid;
 	__u32 reserved;
+};
+
+/* Its end follows as an exit with SONDE_F_OOM. Memory's cgroups by the last part of their paths;
+ * "": the host's, or not known. */
+struct sonde_ev_oom {
+	struct sonde_ev_hdr h;
+	__u32 tgid;
+	__u32 asker_tgid; /* who wanted memory that there was not; it may be the same */
+	char group[SONDE_GROUP_LEN];
+	char asker_group[SONDE_GROUP_LEN];
 };
 
 /* Live only, and no part of a recording. */
@@ -618,6 +630,7 @@ _Static_assert(sizeof(struct sonde_ev_connect) == 96, "connect");
 _Static_assert(sizeof(struct sonde_ev_exec) == 832, "exec");
 _Static_assert(sizeof(struct sonde_ev_exit) == 96, "exit");
 _Static_assert(sizeof(struct sonde_ev_rest) == 72, "rest");
+_Static_assert(sizeof(struct sonde_ev_oom) == 152, "out of memory");
 _Static_assert(sizeof(struct sonde_ev_thread) == 32, "thread");
 _Static_assert(sizeof(struct sonde_ev_address) == 168, "address");
 _Static_assert(sizeof(struct sonde_ev_resolved) == 304, "resolved");

@@ -306,6 +306,13 @@ static void tell_rest(struct pipeline *p, const struct sonde_ev_rest *ev)
 			p->exporters[i].on_rest(p->exporters[i].self, ev);
 }
 
+static void tell_oom(struct pipeline *p, const struct sonde_ev_oom *ev)
+{
+	for (size_t i = 0; i < p->n_exporters; i++)
+		if (p->exporters[i].on_oom)
+			p->exporters[i].on_oom(p->exporters[i].self, ev);
+}
+
 static void dispatch(struct pipeline *p, union decoded d)
 {
 	switch (d.h->kind) {
@@ -336,6 +343,7 @@ static void dispatch(struct pipeline *p, union decoded d)
 		trace_exit(p->trace, d.exit->tgid);
 		break;
 	case SONDE_EV_REST: tell_rest(p, d.rest); break;
+	case SONDE_EV_OOM: tell_oom(p, d.oom); break;
 	case SONDE_EV_PROCESS: process_recorded(p->procs, d.process); break;
 	case SONDE_EV_ADDRESS: naming_take(p->naming, d.address); break;
 	case SONDE_EV_RESOLVED:

@@ -47,6 +47,7 @@ static const struct {
 	{ SONDE_EV_HANDOVER, sizeof(struct sonde_ev_handover) },
 	{ SONDE_EV_THREAD, sizeof(struct sonde_ev_thread) },
 	{ SONDE_EV_REST, sizeof(struct sonde_ev_rest) },
+	{ SONDE_EV_OOM, sizeof(struct sonde_ev_oom) },
 	{ SONDE_EV_MET, sizeof(struct sonde_ev_met) },
 	{ SONDE_EV_LOST, sizeof(struct sonde_ev_lost) },
 	{ SONDE_EV_ADDRESS, sizeof(struct sonde_ev_address) },

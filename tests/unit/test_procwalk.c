@@ -210,6 +210,35 @@ static void test_network(void **state)
 	assert_int_equal(sum(METRIC_PROCESS_NETWORK_IO, "pump", 2, "receive"), 3);
 }
 
+/* A group is a service's while no other has processes there. Folders of /proc stand for groups. */
+static void test_group(void **state)
+{
+	struct fake_process pump = { .tgid = 30, .comm = "pump", .cgroup = "0::/30\n" };
+	struct fake_process tap = { .tgid = 31, .comm = "tap", .cgroup = "0::/31\n" };
+	const struct service *of;
+	struct stat st_pump;
+	char path[256];
+
+	begin(30, "pump");
+	begin(31, "tap");
+	fake_proc_add(&proc, &pump);
+	fake_proc_add(&proc, &tap);
+	fake_proc_path(&proc, 30, "", path);
+	assert_int_equal(stat(path, &st_pump), 0);
+	assert_null(procwalk_service_of_group(w, st_pump.st_ino));
+	walk(1);
+	of = procwalk_service_of_group(w, st_pump.st_ino);
+	assert_non_null(of);
+	assert_string_equal(of->name, "pump");
+	assert_null(procwalk_service_of_group(w, st_pump.st_ino + 1000000));
+	tap.cgroup = pump.cgroup;
+	fake_proc_write(&proc, 31, "cgroup", tap.cgroup);
+	walk(2);
+	assert_null(procwalk_service_of_group(w, st_pump.st_ino));
+	fake_proc_remove(&proc, 30);
+	fake_proc_remove(&proc, 31);
+}
+
 /* Sums only grow: a lower one is another process's. */
 static void test_reclaim(void **state)
 {
@@ -239,6 +268,7 @@ int main(void)
 		TEST(test_orphan_of_one_that_ends),
 		TEST(test_not_waited_for),
 		TEST(test_network),
+		TEST(test_group),
 		TEST(test_reclaim),
 	};
 

@@ -91,6 +91,12 @@ static bool resolved_ok(const struct sonde_ev_resolved *ev)
 	       is_string(ev->name, sizeof(ev->name));
 }
 
+static bool oom_ok(const struct sonde_ev_oom *ev)
+{
+	return is_string(ev->group, sizeof(ev->group)) &&
+	       is_string(ev->asker_group, sizeof(ev->asker_group));
+}
+
 /* The least a record of this kind holds; 0: not a kind we know. */
 static size_t least(uint16_t kind)
 {
@@ -108,6 +114,7 @@ static size_t least(uint16_t kind)
 	case SONDE_EV_MET: return sizeof(struct sonde_ev_met);
 	case SONDE_EV_THREAD: return sizeof(struct sonde_ev_thread);
 	case SONDE_EV_REST: return sizeof(struct sonde_ev_rest);
+	case SONDE_EV_OOM: return sizeof(struct sonde_ev_oom);
 	/* and the facts */
 	case SONDE_EV_PROCESS: return offsetof(struct sonde_ev_process, facts_len);
 	case SONDE_EV_TICK: return sizeof(struct sonde_ev_tick);
@@ -131,6 +138,7 @@ static bool content_ok(union decoded d)
 	case SONDE_EV_EXEC: return exec_ok(d.exec);
 	case SONDE_EV_FORK: return is_string(d.fork->comm, sizeof(d.fork->comm));
 	case SONDE_EV_EXIT: return is_string(d.exit->comm, sizeof(d.exit->comm));
+	case SONDE_EV_OOM: return oom_ok(d.oom);
 	case SONDE_EV_DATAGRAM: return datagram_ok(d.datagram);
 	case SONDE_EV_PROCESS: return process_ok(d.process);
 	case SONDE_EV_ADDRESS: return address_ok(d.address);

@@ -23,6 +23,7 @@ union decoded {
 	const struct sonde_ev_met *met;
 	const struct sonde_ev_thread *thread;
 	const struct sonde_ev_rest *rest;
+	const struct sonde_ev_oom *oom;
 	const struct sonde_ev_tick *tick;
 	const struct sonde_ev_sweep *sweep;
 	const struct sonde_ev_shed *shed;

@@ -32,6 +32,8 @@ const struct probe_feature probe_features[] = {
 	  false },
 	{ "sonde_rest", "tp_btf/sched_process_free", "the CPU time of processes to their very end",
 	  BOTH, false, ALWAYS, true },
+	{ "sonde_oom", "tp_btf/mark_victim", "who wanted the memory that others are killed for",
+	  BOTH, false, ALWAYS, true },
 	{ "sonde_reset_in", "tp_btf/tcp_receive_reset", "TCP resets received", BOTH, false, ALWAYS,
 	  true },
 	{ "sonde_reset_out", "tp_btf/tcp_send_reset", "TCP resets sent", BOTH, false, ALWAYS,

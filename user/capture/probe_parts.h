@@ -8,7 +8,7 @@
 #include "capture/probe.h"
 #include "sonde.skel.h"
 
-enum { PROBE_FEATURES = 21, PROBE_PAIRS = 4 };
+enum { PROBE_FEATURES = 22, PROBE_PAIRS = 4 };
 
 /* A program that is attached: the tiers it belongs to, what it stands on, what is lost without. */
 struct probe_feature {

@@ -15,6 +15,7 @@
 #include "metrics/graph.h"
 #include "metrics/overview.h"
 #include "pressure/host.h"
+#include "pressure/oom.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "version.h"
@@ -138,6 +139,21 @@ static void on_rest(void *ctx, const struct sonde_ev_rest *ev)
 		procwalk_rest(s->procwalk, ev);
 }
 
+static void on_oom(void *ctx, const struct sonde_ev_oom *ev)
+{
+	struct stats *s = ctx;
+	struct processes *procs = s->pipeline->procs;
+	char line[OOM_LINE_LEN];
+	struct process victim;
+
+	if (!s->probe)
+		return;
+	victim = *process_get(procs, ev->tgid, s->pipeline->now_ns);
+	oom_line(ev, victim.comm, process_get(procs, ev->asker_tgid, s->pipeline->now_ns)->comm,
+		 line);
+	log_warn("%s", line);
+}
+
 static bool is_asked_for(void *ctx, uint32_t tgid)
 {
 	const struct stats *s = ctx;
@@ -241,7 +257,8 @@ int stats_open(struct stats *s, struct pipeline *p, struct probe *probe, const s
 					    .on_txn = on_txn,
 					    .tick = on_tick,
 					    .on_exit = on_exit,
-					    .on_rest = on_rest });
+					    .on_rest = on_rest,
+					    .on_oom = on_oom });
 	return 0;
 }
 

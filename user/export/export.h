@@ -16,6 +16,7 @@ struct exporter {
 	void (*on_handshake)(void *self, const struct txn_handshake *h);
 	void (*on_exit)(void *self, const struct sonde_ev_exit *ev); /* of a process still known */
 	void (*on_rest)(void *self, const struct sonde_ev_rest *ev); /* of one that is gone */
+	void (*on_oom)(void *self, const struct sonde_ev_oom *ev);   /* its exit is to follow */
 	void (*tick)(void *self, uint64_t now_ns);
 	void (*close)(void *self); /* flushes, frees self */
 };

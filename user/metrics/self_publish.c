@@ -12,6 +12,7 @@ const char *self_event_kind(enum sonde_ev_kind kind)
 		[SONDE_EV_EXIT] = "exit",	  [SONDE_EV_DATAGRAM] = "datagram",
 		[SONDE_EV_HANDOVER] = "handover", [SONDE_EV_MET] = "met",
 		[SONDE_EV_THREAD] = "thread",	  [SONDE_EV_REST] = "rest",
+		[SONDE_EV_OOM] = "oom",
 	};
 
 	return kinds[kind];

@@ -403,3 +403,6 @@ def usage_of_a_process_killed_for_memory(e):
     if ended != 1:
         raise Failure(f"{ended} ended so")
     s.end()
+    told = f"(pid {p.pid}, cgroup {os.path.basename(folder)}) is killed for want of memory"
+    if s.proc.stderr().count(told) != 1:
+        raise Failure(f"not told once: {told}: {s.proc.stderr()}")
