@@ -151,10 +151,11 @@ static struct play asked(enum sonde_role role, uint16_t port, uint64_t text)
 static void questions(void **state)
 {
 	enum { CAP = 16384 };
+	static struct play others[CAP];
 	struct play c, s;
 
-	for (uint64_t text = 1; text <= CAP; text++)
-		asked(SONDE_ROLE_CLIENT, 5000, text);
+	for (uint64_t i = 0; i < CAP; i++)
+		others[i] = asked(SONDE_ROLE_CLIENT, 5000, 1 + i);
 	assert_full(FULL_MAX, 0);
 	c = asked(SONDE_ROLE_CLIENT, 5000, CAP + 1);
 	s = asked(SONDE_ROLE_SERVER, 5000, CAP + 1);
@@ -162,20 +163,24 @@ static void questions(void **state)
 	end(&s);
 	end(&c);
 	assert_how(&s, TXN_PARENT_UNKNOWN);
+	for (int i = 0; i < CAP; i++)
+		trace_gone(tr, others[i].unit);
 }
 
 static void questions_alike(void **state)
 {
 	enum { CAP = 64 };
-	struct play s;
+	struct play others[CAP], s;
 
 	for (uint16_t i = 0; i < CAP; i++)
-		asked(SONDE_ROLE_CLIENT, 5000 + i, 77);
+		others[i] = asked(SONDE_ROLE_CLIENT, 5000 + i, 77);
 	assert_full(FULL_MAX, 0);
 	s = asked(SONDE_ROLE_SERVER, 5000, 77);
 	assert_full(FULL_TRACE_QUESTIONS_ALIKE, 1);
 	end(&s);
 	assert_how(&s, TXN_PARENT_UNKNOWN);
+	for (int i = 0; i < CAP; i++)
+		trace_gone(tr, others[i].unit);
 }
 
 static void questions_waiting(void **state)

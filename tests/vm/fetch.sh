@@ -18,7 +18,7 @@ keyring='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
 security=$(uris | grep -m1 'debian-security/*$' || echo "${mirror%/}-security")
 
 # apt SUITE[,SUITE...] COMMAND...: with these suites alone, in a state of its own; as if nothing were
-# installed unless $status says otherwise
+# installed unless $status says otherwise. A mirror that stands still will do.
 apt() {
 	local suites=$1 tool=$2 suite state=$dir/apt/$1
 	shift 2
@@ -31,7 +31,8 @@ apt() {
 	done >"$state/sources.list"
 	"$tool" -qq -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null \
 		-o Dir::State::Lists="$state/lists" -o Dir::Cache="$state/cache" \
-		-o Dir::State::status="${status:-/dev/null}" -o APT::Sandbox::User=root "$@"
+		-o Dir::State::status="${status:-/dev/null}" -o APT::Sandbox::User=root \
+		-o Acquire::Check-Valid-Until=false "$@"
 }
 
 # the lists of a suite age: a kernel that left the mirror is looked for again
