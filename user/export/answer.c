@@ -311,6 +311,12 @@ enum MHD_Result answer_too_large(const struct answer_request *r)
 	return answer_text(r, MHD_HTTP_CONTENT_TOO_LARGE, "requests here have no body\n");
 }
 
+enum MHD_Result answer_head_too_large(const struct answer_request *r)
+{
+	return answer_text(r, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
+			   "the request's head is too long\n");
+}
+
 enum MHD_Result answer_of_two_lengths(const struct answer_request *r)
 {
 	return answer_text(r, MHD_HTTP_BAD_REQUEST, "Content-Length is given twice\n");

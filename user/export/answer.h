@@ -22,6 +22,7 @@ struct answer_request {
 /* Queues the answer. MHD_NO: out of memory, the connection is dropped. */
 enum MHD_Result answer(const struct answer_request *r);
 enum MHD_Result answer_too_large(const struct answer_request *r);
+enum MHD_Result answer_head_too_large(const struct answer_request *r);
 enum MHD_Result answer_of_two_lengths(const struct answer_request *r);
 
 #endif

@@ -80,6 +80,14 @@ static bool server_is_body_too_large(struct MHD_Connection *c)
 	return length && strtoull(length, NULL, 10) > SERVER_BODY_MAX;
 }
 
+static bool server_is_head_too_large(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	return info && info->header_size > SERVER_HEAD_MAX;
+}
+
 static enum MHD_Result count_length(void *cls, enum MHD_ValueKind kind, const char *name,
 				    const char *value)
 {
@@ -132,6 +140,8 @@ static enum MHD_Result server_handle(void *cls, struct MHD_Connection *c, const 
 
 	if (!*state) {
 		*state = s; /* not NULL: the head has been seen */
+		if (server_is_head_too_large(c))
+			return answer_head_too_large(&r);
 		if (server_has_two_lengths(c))
 			return answer_of_two_lengths(&r);
 		if (server_is_body_too_large(c))

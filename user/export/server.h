@@ -16,7 +16,8 @@ enum {
 	SERVER_CONNECTIONS_MAX = 64,
 	SERVER_TIMEOUT_S = 8,		       /* without a byte moving */
 	SERVER_BODY_MAX = 4096,		       /* of a request, which is thrown away: 413 beyond */
-	SERVER_CONNECTION_MEMORY = 128 * 1024, /* a request's head; an answer's piece */
+	SERVER_HEAD_MAX = 32 * 1024,	       /* of a request: 431 beyond */
+	SERVER_CONNECTION_MEMORY = 128 * 1024, /* that, or an answer's piece */
 };
 
 /* What is asked for; texts NULL: of any. Owned by who reads the request. */
