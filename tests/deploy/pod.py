@@ -155,9 +155,13 @@ def counts(e, pod, url):
     path = "plain" if url.startswith("http:") else "secret"
     e.curl("-k", *[url + path] * REQUESTS)
     want = {"nginx": REQUESTS}
-    until(lambda: sum(pod.counted("/" + path).values()) >= REQUESTS, SECONDS, f"{REQUESTS} requests")
+    try:
+        until(lambda: sum(pod.counted("/" + path).values()) >= REQUESTS, SECONDS, "counts")
+    except Failure:
+        pass  # said below
     if pod.counted("/" + path) != want:
-        raise Failure(f"{pod.counted('/' + path)} counted, not {want}")
+        lost = {k: v for k, v in pod.metrics().lost().items() if v}
+        raise Failure(f"{pod.counted('/' + path)} counted, not {want}; lost {lost}")
 
 
 def stays_below_limit(e, pod):

@@ -28,6 +28,7 @@ def unverified():
 def one_thread(context, port, n, requests, pause):
     with context.wrap_socket(socket.create_connection(("127.0.0.1", port))) as s:
         sys.stdout.write(f"{s.getsockname()[1]} {n}\n")
+        sys.stdout.flush()
         for _ in range(requests):
             s.sendall(request(n))
             held = b""
@@ -42,6 +43,7 @@ def one_thread(context, port, n, requests, pause):
 async def one_task(context, port, n, requests, pause):
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
     sys.stdout.write(f"{writer.get_extra_info('sockname')[1]} {n}\n")
+    sys.stdout.flush()
     for _ in range(requests):
         writer.write(request(n))
         await reader.readuntil(b"\r\n\r\n")
