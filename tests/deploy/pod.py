@@ -148,11 +148,12 @@ def bytes_of(text):
 
 def counts(e, pod, url):
     """So many requests are so many, from the first that is seen on: its library is watched by then."""
-    def is_seen():
-        e.curl("-k", url + "first")
-        return pod.counted("/first")
-    until(is_seen, SECONDS, f"request to {url} in the metrics")
     path = "plain" if url.startswith("http:") else "secret"
+
+    def is_seen():
+        e.curl("-k", f"{url}first-{path}")
+        return pod.counted(f"/first-{path}")
+    until(is_seen, SECONDS, f"request to {url} in the metrics")
     e.curl("-k", *[url + path] * REQUESTS)
     want = {"nginx": REQUESTS}
     try:

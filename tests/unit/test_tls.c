@@ -223,6 +223,14 @@ static void what_a_process_maps(void **state)
 	assert_int_equal(tls_maps_each(UINT32_MAX, on_mapped, &f), -ENOENT);
 }
 
+static void below_a_root(void **state)
+{
+	assert_string_equal(tls_maps_below("/jail/lib/libssl.so.3", "/jail"), "/lib/libssl.so.3");
+	assert_string_equal(tls_maps_below("/jailer/libssl.so.3", "/jail"), "/jailer/libssl.so.3");
+	assert_string_equal(tls_maps_below("/lib/libssl.so.3", "/"), "/lib/libssl.so.3");
+	assert_string_equal(tls_maps_below("/lib/libssl.so.3", ""), "/lib/libssl.so.3");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +247,7 @@ int main(void)
 		cmocka_unit_test(libraries_by_name),
 		cmocka_unit_test(files_without_the_functions),
 		cmocka_unit_test(what_a_process_maps),
+		cmocka_unit_test(below_a_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

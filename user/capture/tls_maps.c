@@ -77,9 +77,23 @@ int tls_maps_each(uint32_t tgid, void (*fn)(void *ctx, const struct tls_mapped *
 	return 0;
 }
 
+const char *tls_maps_below(const char *path, const char *root)
+{
+	size_t n = strlen(root);
+
+	return n > 1 && strncmp(path, root, n) == 0 && path[n] == '/' ? path + n : path;
+}
+
 void tls_maps_path(uint32_t tgid, const struct tls_mapped *m, char *out, size_t size)
 {
+	char link[32], root[256];
+	ssize_t n;
+
 	snprintf(out, size, "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, tgid, m->start, m->end);
-	if (access(out, R_OK) < 0)
-		snprintf(out, size, "/proc/%u/root%s", tgid, m->path);
+	if (access(out, R_OK) == 0)
+		return;
+	snprintf(link, sizeof(link), "/proc/%u/root", tgid);
+	n = readlink(link, root, sizeof(root) - 1);
+	root[n > 0 ? n : 0] = '\0';
+	snprintf(out, size, "%s%s", link, tls_maps_below(m->path, root));
 }

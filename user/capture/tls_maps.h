@@ -20,6 +20,10 @@ struct tls_mapped {
  * 0, or -errno. */
 int tls_maps_each(uint32_t tgid, void (*fn)(void *ctx, const struct tls_mapped *m), void *ctx);
 
+/* A path of what a process has mapped, below the root of that process. Where that is a folder
+ * (chroot(2)) and we are outside, both are told from the root of the file system they are on. */
+const char *tls_maps_below(const char *path, const char *root);
+
 /* Where the observer can open what a process has mapped: by the mapping itself, which also finds
  * what was deleted; without the right to that, by the process's own root. */
 void tls_maps_path(uint32_t tgid, const struct tls_mapped *m, char *out, size_t size);
