@@ -15,6 +15,17 @@
 /* All that facts can be, and the longest instance. */
 enum { FACTS_RECORDED_MAX = FACTS_TEXT_MAX + FACT_MAX * 40 + 2 * SERVICE_INSTANCE_LEN };
 
+/* Calls that function of those exporters that have it, with themselves before the arguments. */
+#define TELL(p, fn, ...)                                                     \
+	do {                                                                 \
+		for (size_t tell_ = 0; tell_ < (p)->n_exporters; tell_++) {  \
+			const struct exporter *to_ = &(p)->exporters[tell_]; \
+                                                                             \
+			if (to_->fn)                                         \
+				to_->fn(to_->self, ##__VA_ARGS__);           \
+		}                                                            \
+	} while (0)
+
 static void copy_string(char *out, size_t size, const char *in)
 {
 	slice_copy(out, size, slice_str(in));
@@ -111,9 +122,7 @@ static void on_kept(void *ctx, const struct txn *t)
 {
 	struct pipeline *p = ctx;
 
-	for (size_t i = 0; i < p->n_exporters; i++)
-		if (p->exporters[i].on_kept)
-			p->exporters[i].on_kept(p->exporters[i].self, t);
+	TELL(p, on_kept, t);
 }
 
 static void deliver(void *ctx, const struct txn *t)
@@ -123,9 +132,7 @@ static void deliver(void *ctx, const struct txn *t)
 	if (p->keep && !t->trace.is_sampled)
 		keep_txn(p->keep, t);
 
-	for (size_t i = 0; i < p->n_exporters; i++)
-		if (p->exporters[i].on_txn)
-			p->exporters[i].on_txn(p->exporters[i].self, t);
+	TELL(p, on_txn, t);
 }
 
 static struct unit *on_request(void *ctx, const struct conn_request *r)
@@ -159,9 +166,7 @@ static void on_stream(void *ctx, struct txn_stream *s)
 	struct pipeline *p = ctx;
 
 	s->service = process_get(p->procs, s->tgid, p->now_ns)->service;
-	for (size_t i = 0; i < p->n_exporters; i++)
-		if (p->exporters[i].on_stream)
-			p->exporters[i].on_stream(p->exporters[i].self, s);
+	TELL(p, on_stream, s);
 }
 
 static void name_server(struct pipeline *p, struct txn_handshake *h)
@@ -196,9 +201,7 @@ static void on_handshake(void *ctx, struct txn_handshake *h)
 		name_server(p, h);
 	if (p->opts.library_of)
 		h->library = p->opts.library_of(p->opts.ctx, h->tgid);
-	for (size_t i = 0; i < p->n_exporters; i++)
-		if (p->exporters[i].on_handshake)
-			p->exporters[i].on_handshake(p->exporters[i].self, h);
+	TELL(p, on_handshake, h);
 }
 
 static void on_verdict(void *ctx, uint32_t slot, const struct sonde_verdict *v)
@@ -280,9 +283,7 @@ static void turn(struct pipeline *p, uint64_t now_ns)
 	conns_tick(p->conns, now_ns);
 	trace_time(p->trace, now_ns);
 	processes_tick(p->procs, now_ns);
-	for (size_t i = 0; i < p->n_exporters; i++)
-		if (p->exporters[i].tick)
-			p->exporters[i].tick(p->exporters[i].self, now_ns);
+	TELL(p, tick, now_ns);
 }
 
 static void on_shed(struct pipeline *p, const struct sonde_ev_shed *ev)
@@ -290,27 +291,6 @@ static void on_shed(struct pipeline *p, const struct sonde_ev_shed *ev)
 	conns_shed(p->conns, ev);
 	if (ev->keep < SONDE_KEEP_ALL)
 		trace_blind(p->trace);
-}
-
-static void tell_exit(struct pipeline *p, const struct sonde_ev_exit *ev)
-{
-	for (size_t i = 0; i < p->n_exporters; i++)
-		if (p->exporters[i].on_exit)
-			p->exporters[i].on_exit(p->exporters[i].self, ev);
-}
-
-static void tell_rest(struct pipeline *p, const struct sonde_ev_rest *ev)
-{
-	for (size_t i = 0; i < p->n_exporters; i++)
-		if (p->exporters[i].on_rest)
-			p->exporters[i].on_rest(p->exporters[i].self, ev);
-}
-
-static void tell_oom(struct pipeline *p, const struct sonde_ev_oom *ev)
-{
-	for (size_t i = 0; i < p->n_exporters; i++)
-		if (p->exporters[i].on_oom)
-			p->exporters[i].on_oom(p->exporters[i].self, ev);
 }
 
 static void dispatch(struct pipeline *p, union decoded d)
@@ -339,11 +319,11 @@ static void dispatch(struct pipeline *p, union decoded d)
 		break;
 	case SONDE_EV_EXIT:
 		process_exit(p->procs, d.exit);
-		tell_exit(p, d.exit);
+		TELL(p, on_exit, d.exit);
 		trace_exit(p->trace, d.exit->tgid);
 		break;
-	case SONDE_EV_REST: tell_rest(p, d.rest); break;
-	case SONDE_EV_OOM: tell_oom(p, d.oom); break;
+	case SONDE_EV_REST: TELL(p, on_rest, d.rest); break;
+	case SONDE_EV_OOM: TELL(p, on_oom, d.oom); break;
 	case SONDE_EV_PROCESS: process_recorded(p->procs, d.process); break;
 	case SONDE_EV_ADDRESS: naming_take(p->naming, d.address); break;
 	case SONDE_EV_RESOLVED:
@@ -556,9 +536,7 @@ size_t pipeline_each_oldest(struct pipeline *p, size_t max, uint64_t now_ns,
 
 void pipeline_free(struct pipeline *p)
 {
-	for (size_t i = 0; i < p->n_exporters; i++)
-		if (p->exporters[i].close)
-			p->exporters[i].close(p->exporters[i].self);
+	TELL(p, close);
 	p->n_exporters = 0;
 	conns_free(p->conns);
 	trace_free(p->trace);
