@@ -231,8 +231,6 @@ static void follow_service(struct procwalk *w, struct walked *p, uint64_t now_ns
 	s->held++;
 }
 
-/* Once in a walk: an instance of a service is in one control group, and where it is not, the first
- * of its processes says in which. */
 const struct service *procwalk_service_of_group(const struct procwalk *w, uint64_t group)
 {
 	const struct service *found = NULL;
@@ -251,6 +249,8 @@ const struct service *procwalk_service_of_group(const struct procwalk *w, uint64
 	return found;
 }
 
+/* Once in a walk: an instance of a service is in one control group, and where it is not, the first
+ * of its processes says in which. */
 static void read_stalls(struct procwalk *w, struct sums *s, uint32_t tgid)
 {
 	if (!w->stalls || s->stalls_walk == w->walk)
