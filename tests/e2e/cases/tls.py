@@ -31,6 +31,16 @@ def certificate(e):
     return cert, key
 
 
+def certificate_of(e, user):
+    """The same, its key readable by that user alone."""
+    cert, key = certificate(e)
+    with open(key, "rb") as f:
+        own = e.write("server.key", f.read())
+    os.chmod(own, 0o600)
+    os.chown(own, pwd.getpwnam(user).pw_uid, -1)
+    return cert, own
+
+
 def nginx(e, protocols="TLSv1.2 TLSv1.3"):
     cert, key = certificate(e)
     return e.nginx(tls=True, server=f"""
@@ -253,10 +263,7 @@ def tls_redis(e):
 @case(group=None, soak_limit=120)
 def tls_postgres(e):
     """pgbench with sslmode=require: PostgreSQL is asked for TLS in its own words first."""
-    cert, key = certificate(e)
-    own = e.write("server.key", open(key, "rb").read())
-    os.chmod(own, 0o600)
-    os.chown(own, pwd.getpwnam("postgres").pw_uid, -1)
+    cert, own = certificate_of(e, "postgres")
     s = postgres.Server(e, "-c", "ssl=on", "-c", f"ssl_cert_file={cert}", "-c",
                         f"ssl_key_file={own}")
     if s.run("pgbench", s.folder, "-i", "-q", "postgres").code:
@@ -278,10 +285,7 @@ def tls_postgres(e):
 @case(group=None, soak_limit=120)
 def tls_mysql(e):
     """The greeting is in the clear; behind TLS a connection begins with the answer to it."""
-    cert, key = certificate(e)
-    own = e.write("server.key", open(key, "rb").read())
-    os.chmod(own, 0o600)
-    os.chown(own, pwd.getpwnam("mysql").pw_uid, -1)
+    cert, own = certificate_of(e, "mysql")
     s = mysql.Server(e, "--ssl-cert=" + cert, "--ssl-key=" + own)
     w = Watched(e, s.port)
     clients, each = e.amount((2, 50), (50, 30))
