@@ -54,16 +54,10 @@ static __always_inline u32 number_of(const struct gendisk *disk)
 static __noinline struct sonde_disk *disk_of(const struct gendisk *disk,
 					     const struct sonde_disk_key *key)
 {
-	struct sonde_disk *d = bpf_map_lookup_elem(&disks, key);
+	struct sonde_disk *d = tally_of(&disks, key, &no_disk);
 
-	if (d)
-		return d;
-	bpf_map_update_elem(&disks, key, &no_disk, BPF_NOEXIST);
-	d = bpf_map_lookup_elem(&disks, key);
-	if (d)
+	if (d && !d->name[0])
 		bpf_probe_read_kernel_str(d->name, sizeof(d->name), disk->disk_name);
-	else
-		count(SONDE_CNT_NO_TALLY);
 	return d;
 }
 

@@ -220,7 +220,7 @@ static __always_inline void cgroup_path(struct task_struct *task, struct glob_te
 	struct kernfs_node *kn = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), *up[CGROUP_DEPTH] = {};
 	u32 n = 0;
 
-	if (!kernfs_parent(kn) && bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+	if (!kernfs_parent(kn))
 		kn = memory_group(task);
 	for (int i = 0; i < CGROUP_DEPTH && kn; i++) {
 		struct kernfs_node *parent = kernfs_parent(kn);

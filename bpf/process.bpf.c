@@ -242,7 +242,7 @@ static __always_inline bool used_by(struct signal_struct *all, struct used *u)
 }
 
 /* Whose end was told: by number, when they began. Who is not waited for stays here; of processes
- * beyond nothing is told but their end. */
+ * beyond, which are counted, nothing is told but their end. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -334,7 +334,8 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 	ev->start_ns = birth = BPF_CORE_READ(task, group_leader, start_boottime);
 	tell_heirs(task, ev);
 	control_submit(ev);
-	bpf_map_update_elem(&parting, &tgid, &birth, BPF_ANY);
+	if (bpf_map_update_elem(&parting, &tgid, &birth, BPF_ANY))
+		count(SONDE_CNT_NO_REST);
 	return 0;
 }
 

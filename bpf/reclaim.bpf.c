@@ -3,8 +3,6 @@
  * up by process, each stall as it ends. */
 #include "filter.bpf.h"
 
-#define E2BIG 7
-
 enum { RECLAIMS_MAX = 16384, STALLED_MAX = 4096 };
 
 /* By process. */
@@ -50,12 +48,7 @@ static __always_inline int stall_ends(void)
 		return 0;
 	ns = bpf_ktime_get_ns() - *since;
 	bpf_map_delete_elem(&stalled, &tid);
-	sum = bpf_map_lookup_elem(&reclaims, &tgid);
-	if (!sum) {
-		if (bpf_map_update_elem(&reclaims, &tgid, &zero, BPF_NOEXIST) == -E2BIG)
-			count(SONDE_CNT_NO_TALLY);
-		sum = bpf_map_lookup_elem(&reclaims, &tgid);
-	}
+	sum = tally_of(&reclaims, &tgid, &zero);
 	if (sum)
 		__sync_fetch_and_add(sum, ns);
 	return 0;

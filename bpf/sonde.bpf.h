@@ -201,6 +201,21 @@ static __always_inline void count(enum sonde_counter what)
 		__sync_fetch_and_add(&c->n[what], 1);
 }
 
+/* The sums of that key, begun at zero if there were none. NULL: there is no room, which is counted.
+ */
+static __always_inline void *tally_of(void *map, const void *key, const void *zero)
+{
+	void *sums = bpf_map_lookup_elem(map, key);
+
+	if (sums)
+		return sums;
+	bpf_map_update_elem(map, key, zero, BPF_NOEXIST);
+	sums = bpf_map_lookup_elem(map, key);
+	if (!sums)
+		count(SONDE_CNT_NO_TALLY);
+	return sums;
+}
+
 static __always_inline void *ring_of(u32 slot)
 {
 	u32 i = n_rings > 1 ? slot % n_rings : 0;

@@ -10,8 +10,6 @@
 #include "conn.bpf.h"
 #include "delay.bpf.h"
 
-#define E2BIG 7
-
 enum { TCP_TALLIES_MAX = 16384 };
 
 struct {
@@ -29,7 +27,6 @@ static __noinline struct sonde_tcp *tcp_tally(struct sock *sk, u32 tgid, u32 rol
 {
 	struct sonde_tcp_key key = { .tgid = tgid, .role = role };
 	struct sonde_addr local = {}, peer = {};
-	struct sonde_tcp *t;
 
 	if (role == SONDE_ROLE_CLIENT) {
 		key.family = sk->__sk_common.skc_family == AF_INET ? SONDE_FAMILY_IPV4
@@ -38,12 +35,7 @@ static __noinline struct sonde_tcp *tcp_tally(struct sock *sk, u32 tgid, u32 rol
 		key.port = peer.port;
 		__builtin_memcpy(key.ip, peer.ip, sizeof(key.ip));
 	}
-	t = bpf_map_lookup_elem(&tcp_tallies, &key);
-	if (t)
-		return t;
-	if (bpf_map_update_elem(&tcp_tallies, &key, &no_tcp, BPF_NOEXIST) == -E2BIG)
-		count(SONDE_CNT_NO_TALLY);
-	return bpf_map_lookup_elem(&tcp_tallies, &key);
+	return tally_of(&tcp_tallies, &key, &no_tcp);
 }
 
 static __always_inline void tcp_add(u64 *to, u64 n)

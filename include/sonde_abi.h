@@ -567,8 +567,7 @@ struct sonde_listener {
 struct sonde_disk_key {
 	__u32 disk; /* major << 20 | first minor */
 	__u32 tgid; /* who asked for them; 0: a thread of the kernel's, or nobody who is observed */
-	__u64 group; /* of pages that such a thread writes back, their cgroup's (version 2); 0: none
-		      */
+	__u64 group; /* whose pages such a thread writes back, a cgroup's number; 0: nobody's */
 };
 
 /* Its value. */
@@ -600,6 +599,7 @@ enum sonde_counter {
 	SONDE_CNT_TLS_UNBOUND = 10,  /* plaintext whose socket is not certain */
 	SONDE_CNT_NO_TALLY = 11,     /* what found no room to be added up: of TCP, of disks */
 	SONDE_CNT_NO_THREAD = 12,    /* threads made that there was no room to tell the end of */
+	SONDE_CNT_NO_REST = 13,	     /* processes that ended, likewise of what their end takes */
 	SONDE_CNT_MAX = 16,
 };
 

@@ -41,6 +41,7 @@ static void self_kernel_counts(struct self *s)
 	n[LOSS_TALLY] += s->counters[SONDE_CNT_NO_TALLY];
 	n[LOSS_TLS_UNBOUND] += s->counters[SONDE_CNT_TLS_UNBOUND];
 	s->full.n[FULL_TRACE_THREADS_MADE] += s->counters[SONDE_CNT_NO_THREAD];
+	s->full.n[FULL_PROCESS_ENDS] += s->counters[SONDE_CNT_NO_REST];
 	for (size_t i = 0; i < s->n_programs; i++)
 		if (!s->programs[i].is_aid)
 			n[LOSS_RECURSION] += s->programs[i].recursion_misses;
