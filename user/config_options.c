@@ -127,8 +127,10 @@ const struct option options[] = {
 	  .words = words_format, .def = "text", .help = "form of messages on stderr" },
 	{ "record", "FILE", OPT_STRING, FIELD(record_file), .commands = OBSERVING,
 	  .help = "keep a recording, payload included, beside what the command does" },
-	{ "duration", "DURATION", OPT_DURATION, FIELD(duration_ns), .commands = OBSERVING,
-	  .help = "end after this time" },
+	{ "duration", "DURATION", OPT_DURATION, FIELD(duration_ns),
+	  .commands = OBSERVING | CMD(CHECK),
+	  .help = "end after this time; check: look at traffic for so long (else 2 s, 150 ms at "
+		  "one process)" },
 	{ "probe-stats", ON_OFF, FIELD(stats), .commands = OBSERVING | CMD(CHECK), .def = "off",
 	  .help = "count and time every run of the kernel programs (costs a little)" },
 	{ "json", SWITCH, FIELD(json), .commands = CMD(TAIL) | CMD(REPLAY) | CMD(CHECK) | CMD(TOP),

@@ -23,7 +23,8 @@ from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency", "waits",
          "http2", "bulk", "grpc", "rust", "load", "postgres", "mysql", "redis", "memcached", "dns", "udp", "lives",
-         "churn", "namespaces", "resolved", "identity", "services", "filters", "api", "badinput", "rights", "captures", "traces",
+         "churn", "namespaces", "resolved", "identity", "services", "filters", "api", "badinput", "checks",
+         "rights", "captures", "traces",
          "causes", "propagate", "inflight", "host", "usage", "pressure", "disk", "tcp", "tls", "tlsh2",
          "otlp", "scrapes", "go")
 
@@ -33,6 +34,7 @@ TIERLESS = {
     "api": "asks for what became of transactions, whoever made them",
     "badinput": "ends before anything is captured, or asks what this kernel has",
     "captures": "replays packets: nothing is observed",
+    "checks": "asks what became of bytes, whoever saw them",
     "disk": "reads what block devices did",
     "host": "reads /proc and /sys",
     "otlp": "sends on what became of transactions, whoever made them",

@@ -16,8 +16,10 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define WATCH_NS (2 * NS_PER_S)
-#define ASKED_NS (2 * NS_PER_S) /* for an answer, beside the watch */
+/* Unless --duration says how long. Of one process most is known without any traffic. */
+#define WATCH_NS     (2 * NS_PER_S)
+#define WATCH_ONE_NS (150 * NS_PER_MS)
+#define ASKED_NS     (2 * NS_PER_S) /* for an answer, beside the watch */
 
 static void on_mapped(void *ctx, const struct tls_mapped *m)
 {
@@ -123,13 +125,19 @@ static void look(struct check_report *r, struct probe *probe, struct watch **wat
 	r->ring_size = probe_ring_size(probe);
 	r->propagate_memory = probe_propagate_memory(probe);
 	r->bpf_memory = probe_map_memory(probe) - r->propagate_memory;
-	*watch = watch_run(probe, WATCH_NS);
+	*watch = watch_run(probe, r->watched_ns);
 	if (!*watch)
 		log_warn("cannot observe for a moment: %s", strerror(errno));
 	else /* what was counted meanwhile, with --probe-stats on */
 		r->n_programs = probe_programs(probe, r->programs, CHECK_PROGRAMS_MAX);
 	r->watch = *watch;
-	r->watched_ns = WATCH_NS;
+}
+
+static uint64_t how_long(const struct config *c)
+{
+	if (c->duration_ns)
+		return c->duration_ns;
+	return c->pid ? WATCH_ONE_NS : WATCH_NS;
 }
 
 int cmd_check(const struct cmd_args *a)
@@ -151,6 +159,7 @@ int cmd_check(const struct cmd_args *a)
 		log_error("out of memory");
 		return EXIT_CANNOT;
 	}
+	r->watched_ns = how_long(c);
 	opts.propagate = rights_propagate(r->propagate_off, sizeof(r->propagate_off));
 	inquiry = inquiry_open(c);
 	uname(&r->kernel);

@@ -134,6 +134,8 @@ int check_json(const struct check_report *r, FILE *out)
 
 	if (!root)
 		return -ENOMEM;
+	if (r->watch)
+		json_object_set_new(root, "watched_ns", json_integer((json_int_t)r->watched_ns));
 	if (r->process.pid)
 		json_object_set_new(root, "process", process_json(r));
 	json_object_set_new(root, "asked", asked_json(r));

@@ -78,7 +78,7 @@ static void print_traffic(FILE *out, const struct check_report *r)
 		}
 		return;
 	}
-	fprintf(out, "  traffic    none on its sockets in %s\n",
+	fprintf(out, "  traffic    none on its sockets in %s (--duration says how long to look)\n",
 		human_duration(r->watched_ns).text);
 }
 
