@@ -23,7 +23,7 @@ from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency", "waits",
          "http2", "bulk", "grpc", "rust", "load", "postgres", "mysql", "redis", "memcached", "dns", "udp", "lives",
-         "churn", "namespaces", "resolved", "identity", "services", "filters", "api", "badinput", "checks",
+         "churn", "namespaces", "resolved", "identity", "services", "filters", "api", "fields", "badinput", "checks",
          "rights", "captures", "traces",
          "causes", "propagate", "inflight", "host", "usage", "pressure", "disk", "tcp", "tls", "tlsh2",
          "otlp", "scrapes", "go")

@@ -165,6 +165,23 @@ static void a_trace_is_told_by_its_id(void **state)
 	traces_free(s);
 }
 
+static void a_trace_of_many_spans_says_how_many_more(void **state)
+{
+	struct traces *s = traces_new(0);
+	char *text;
+	json_t *o;
+
+	for (int i = 0; i < 4096 + 3; i++)
+		take(s, 0xab, (uint8_t)i, 10);
+	text = traces_json(s, "000000000000000000000000000000ab", 0);
+	o = json_loads(text, 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(o, "spans")), 4096);
+	assert_int_equal(json_integer_value(json_object_get(o, "left_out")), 3);
+	json_decref(o);
+	free(text);
+	traces_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +189,7 @@ int main(void)
 		cmocka_unit_test(who_is_not_here_has_an_address),
 		cmocka_unit_test(edges_are_bounded),
 		cmocka_unit_test(a_trace_is_told_by_its_id),
+		cmocka_unit_test(a_trace_of_many_spans_says_how_many_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,7 +144,7 @@ static int by_start(const void *a, const void *b)
 
 enum { SHOWN_MAX = 4096 }; /* spans of one trace in an answer */
 
-static char *list_json(const char *hex, const struct span **found, size_t n,
+static char *list_json(const char *hex, const struct span **found, size_t n, size_t left_out,
 		       int64_t realtime_offset_ns)
 {
 	json_t *o = json_object(), *list = json_array();
@@ -155,6 +155,7 @@ static char *list_json(const char *hex, const struct span **found, size_t n,
 		json_array_append_new(list, span_json(found[i], realtime_offset_ns));
 	json_object_set_new(o, "trace_id", json_string(hex));
 	json_object_set_new(o, "spans", list);
+	json_object_set_new(o, "left_out", json_integer((json_int_t)left_out));
 	text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
 	return text;
@@ -164,17 +165,21 @@ char *traces_json(const struct traces *s, const char *hex, int64_t realtime_offs
 {
 	const struct span **found = calloc(SHOWN_MAX, sizeof(*found));
 	char id[33], *text = NULL;
-	size_t n = 0;
+	size_t n = 0, left_out = 0;
 
-	for (size_t i = 0; found && i < traces_held(s) && n < SHOWN_MAX; i++) {
+	for (size_t i = 0; found && i < traces_held(s); i++) {
 		const struct span *span = &s->ring[i];
 
 		context_hex(span->trace_id, sizeof(span->trace_id), id);
-		if (strcasecmp(id, hex) == 0)
+		if (strcasecmp(id, hex) != 0)
+			continue;
+		if (n < SHOWN_MAX)
 			found[n++] = span;
+		else
+			left_out++;
 	}
 	if (n)
-		text = list_json(hex, found, n, realtime_offset_ns);
+		text = list_json(hex, found, n, left_out, realtime_offset_ns);
 	free(found);
 	return text;
 }
