@@ -69,6 +69,36 @@ static void early_answer(struct sim *s)
 	sim_response(s, 1, "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
 }
 
+/* Who asks whether to send a body and is told no goes on with the next request, or sends it all the
+ * same (RFC 9110, 10.1.1). */
+static void refused(struct sim *s)
+{
+	static const char no[] = "HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n";
+
+	sim_request(s, 1, "PUT /r HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 64\r\n\r\n");
+	sim_response(s, 1, no);
+	sim_request(s, 1, POST);
+	sim_response(s, 1, CHUNKED);
+	sim_request(s, 1,
+		    "PUT /c HTTP/1.1\r\nExpect: 100-continue\r\n"
+		    "Transfer-Encoding: chunked\r\n\r\n");
+	sim_response(s, 1, no);
+	sim_request(s, 1, "PUT /s HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 6\r\n\r\n");
+	sim_response(s, 1, no);
+	sim_request(s, 1, "GET me");
+	one(s);
+}
+
+/* A server that reads a body only after its answer asks for it too late. */
+static void late_interim(struct sim *s)
+{
+	sim_request(s, 1, POST);
+	sim_response(s, 1, OK "HTTP/1.1 100 Continue\r\n\r\n");
+	sim_request(s, 1, "HEAD /h HTTP/1.1\r\n\r\n");
+	sim_response(s, 1, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+	one(s);
+}
+
 static void websocket(struct sim *s)
 {
 	sim_request(s, 1, "GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
@@ -104,6 +134,8 @@ static const struct scenario scenarios[] = {
 	{ "interim", interim, 2 },
 	{ "until close", until_close, 1 },
 	{ "early answer", early_answer, 1 },
+	{ "refused", refused, 5 },
+	{ "late interim", late_interim, 3 },
 	{ "websocket", websocket, 1 },
 	{ "events", events, 2 },
 	{ "ids", ids, 2 },

@@ -72,6 +72,13 @@ static void forget_request(struct http1 *st)
 	st->responses++;
 }
 
+static void take_back_missed(struct http1 *st)
+{
+	if (st->is_missed)
+		st->responses++;
+	st->is_missed = false;
+}
+
 static enum body request_body(const struct http1_head *h)
 {
 	switch (http1_last_coding(h->transfer_encoding)) {
@@ -106,8 +113,13 @@ static void frame(struct http1_side *s, enum body body, const struct http1_head 
 	case BODY_LENGTH:
 		out->flags |= MSG_END;
 		out->skip = out->body_bytes = h->content_length;
+		if (h->asks_first)
+			out->flags |= MSG_ASKS;
 		break;
-	case BODY_CHUNKED: s->phase = HTTP1_CHUNK; break;
+	case BODY_CHUNKED:
+		s->phase = HTTP1_CHUNK;
+		s->may_refrain = h->asks_first;
+		break;
 	case BODY_TO_CLOSE:
 		s->phase = HTTP1_TO_CLOSE;
 		out->flags |= MSG_LAST;
@@ -168,8 +180,9 @@ static void found_response(struct http1 *st, const struct http1_head *h, bool is
 	}
 	if (h->status >= 500 && h->status < 600)
 		out->flags |= MSG_ERROR;
-	if (is_interim) {
+	if (is_interim) { /* whose the next one is will be said anew */
 		out->flags |= MSG_INTERIM;
+		take_back_missed(st);
 	} else {
 		forget_request(st);
 		st->is_missed = false;
@@ -264,13 +277,26 @@ static ssize_t parse_head(struct http1 *st, enum proto_dir dir, struct slice in,
 	return (ssize_t)(end ? end : in.n);
 }
 
+/* Instead of the first chunk, of a request that has asked whether to send any (RFC 9110, 10.1.1),
+ * may be the next request: 1 it is, 0 not to be told yet, -1 it is not. */
+static int is_next_instead(struct http1_side *s, enum proto_dir dir, struct slice in)
+{
+	int is_next = s->phase == HTTP1_CHUNK && s->may_refrain ? http1_detect(in, dir) : -1;
+
+	if (is_next)
+		s->may_refrain = false;
+	if (is_next > 0)
+		*s = (struct http1_side){ .phase = HTTP1_HEAD };
+	return is_next;
+}
+
 static ssize_t http1_parse(void *state, enum proto_dir dir, struct slice in, struct msg *out)
 {
 	struct http1 *st = state;
 	struct http1_side *s = &st->side[dir];
 	ssize_t r;
 
-	if (in.n == 0)
+	if (in.n == 0 || is_next_instead(s, dir, in) == 0)
 		return 0;
 	switch ((enum http1_phase)s->phase) {
 	case HTTP1_CHUNK:
@@ -329,10 +355,8 @@ static size_t http1_resync(void *state, enum proto_dir dir, struct slice in)
 
 	if (at < in.n)
 		*s = (struct http1_side){ .phase = HTTP1_HEAD };
-	if (at < in.n && dir == PROTO_RESPONSE && st->is_missed) {
-		st->is_missed = false;
-		st->responses++;
-	}
+	if (at < in.n && dir == PROTO_RESPONSE)
+		take_back_missed(st);
 	return at;
 }
 

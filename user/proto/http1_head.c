@@ -236,6 +236,7 @@ static void set_field(struct http1_head *h, enum http_field field, uint8_t rank,
 		h->is_event_stream = http_type_is(value, SLICE("text/event-stream"));
 		h->is_grpc_web = grpc_is_web_type(value);
 		break;
+	case HTTP_FIELD_EXPECT: h->asks_first = slice_ieq(value, SLICE("100-continue")); break;
 	case HTTP_FIELD_GRPC_STATUS: set_text(&h->grpc_status, value); break;
 	case HTTP_FIELD_CONTENT_LENGTH: set_length(h, value); break;
 	case HTTP_FIELD_TRANSFER_ENCODING: h->transfer_encoding = value; break;

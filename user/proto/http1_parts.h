@@ -40,6 +40,7 @@ struct http1_side {
 	bool is_line_checked; /* the start line is complete and right */
 	bool is_behind_hole;  /* HTTP1_ADRIFT: nothing was looked at since the hole */
 	uint8_t crlf_seen;    /* HTTP1_CHUNK_DATA: bytes of the CRLF that went by in a hole */
+	bool may_refrain;     /* HTTP1_CHUNK: the first one, which may not come */
 };
 
 /* What a head says. Slices point into it. */
@@ -54,6 +55,7 @@ struct http1_head {
 	uint8_t request_id_rank;
 	bool has_length, is_length_bad;
 	bool is_upgrade, is_websocket, is_h2c, is_grpc_web, is_event_stream, has_two_parents;
+	bool asks_first; /* whether to send its body */
 };
 
 /* start */

@@ -26,7 +26,7 @@ static const struct field *const fields[] = {
 	OF_LENGTH(2, FIELD("b3", B3, 0)),
 	OF_LENGTH(4, FIELD("host", HOST, 0)),
 	OF_LENGTH(5, FIELD(":path", PATH, 0)),
-	OF_LENGTH(6, FIELD("cf-ray", REQUEST_ID, 1)),
+	OF_LENGTH(6, FIELD("cf-ray", REQUEST_ID, 1), FIELD("expect", EXPECT, 0)),
 	OF_LENGTH(7, FIELD(":method", METHOD, 0), FIELD(":status", STATUS, 0),
 		  FIELD("upgrade", UPGRADE, 0)),
 	OF_LENGTH(9, FIELD(":protocol", PROTOCOL, 0)),

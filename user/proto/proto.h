@@ -63,6 +63,8 @@ enum {
 	MSG_TLS = 1 << 15,	  /* TLS, from its handshake on */
 	MSG_ENCRYPTED = 1 << 16,  /* encrypted in another way */
 	MSG_COMPRESSED = 1 << 17, /* compressed */
+	MSG_ASKS = 1 << 18, /* a request that asks whether to send its body, which is `skip`: where
+			       it was answered first, the next request may be there instead */
 	MSG_HIDES = MSG_TLS | MSG_ENCRYPTED | MSG_COMPRESSED,
 };
 

@@ -107,6 +107,29 @@ static int detect(struct conns *cs, struct conn *c, enum sonde_dir d, struct win
 	return found;
 }
 
+/*
+ * The open message had asked whether to send its rest, and something was answered. What comes is
+ * the rest, unless it begins a message of its own. False: not to be told yet.
+ */
+static bool hear_asking(struct conns *cs, struct conn *c, enum sonde_dir d, const struct window *w)
+{
+	struct stream *s = &c->s[d];
+	struct request *r = c->match.req_open;
+	int is_next = -1;
+
+	if (w->ops[0].other_pos > s->asked_pos)
+		is_next = c->proto->detect((struct slice){ w->p, w->n }, conn_proto_dir(c, d));
+	if (is_next == 0 && w->n < s->skip && !c->is_impatient)
+		return false;
+	s->is_asking = false;
+	if (is_next <= 0)
+		return true;
+	if (r)
+		r->body_bytes -= s->skip < r->body_bytes ? s->skip : r->body_bytes;
+	flow_message_end(cs, c, d, w->pos, s->last_end_ns, 0);
+	return true;
+}
+
 /* Takes from the front of the window all that can be understood. */
 static enum stop run(struct conns *cs, struct conn *c, enum sonde_dir d, struct window *w)
 {
@@ -117,6 +140,9 @@ static enum stop run(struct conns *cs, struct conn *c, enum sonde_dir d, struct 
 			int found = detect(cs, c, d, w);
 
 			if (found == 0)
+				return STOP_MORE;
+		} else if (s->skip && s->is_asking) {
+			if (!hear_asking(cs, c, d, w))
 				return STOP_MORE;
 		} else if (s->skip) {
 			skip_bytes(cs, c, d, w);

@@ -11,6 +11,7 @@ static uint64_t skip_hole(struct conns *cs, struct conn *c, enum sonde_dir d, ui
 
 	if (n == 0)
 		return 0;
+	s->is_asking = false;
 	flow_take_skip(cs, c, d, n);
 	s->next += n;
 	if (s->skip || !s->ends_after_skip)

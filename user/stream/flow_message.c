@@ -8,7 +8,7 @@ void flow_message_end(struct conns *cs, struct conn *c, enum sonde_dir d, uint64
 	struct stream *s = &c->s[d];
 	bool is_upgrade = s->is_upgrade;
 
-	s->is_open = s->is_cut = s->is_upgrade = s->ends_after_skip = false;
+	s->is_open = s->is_cut = s->is_upgrade = s->ends_after_skip = s->is_asking = false;
 	s->skip = 0;
 	if (conn_proto_dir(c, d) == PROTO_REQUEST) {
 		match_request_end(cs, c, pos, end_ns);
@@ -52,7 +52,7 @@ void flow_lose(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t pos,
 	struct stream *s = &c->s[d];
 	bool was_resync = s->is_resync;
 
-	s->is_open = s->is_cut = s->is_upgrade = s->ends_after_skip = false;
+	s->is_open = s->is_cut = s->is_upgrade = s->ends_after_skip = s->is_asking = false;
 	s->is_resync = true;
 	s->skip = 0;
 	if (conn_proto_dir(c, d) == PROTO_REQUEST)
@@ -78,6 +78,8 @@ static void message_begin(struct conns *cs, struct conn *c, enum sonde_dir d,
 				 begin->pos < w->pos ? begin->end_ns : s->last_end_ns, 0);
 	if (msg->flags & MSG_INTERIM) /* the next response is asked about anew */
 		c->match.is_missed = false;
+	if (msg->status == 100) /* RFC 9110, 15.2.1: it is to send its body */
+		c->s[!d].is_asking = false;
 	if (c->is_raw || (msg->flags & MSG_INTERIM))
 		return;
 	if (conn_proto_dir(c, d) == PROTO_REQUEST) {
@@ -111,6 +113,8 @@ static void message_part(struct conns *cs, struct conn *c, enum sonde_dir d, str
 	s->is_open = !conn_is_multiplexed(c) || msg->skip;
 	s->is_cut = msg->flags & MSG_CUT;
 	s->ends_after_skip = msg->flags & MSG_END;
+	s->is_asking = (msg->flags & MSG_ASKS) && msg->skip;
+	s->asked_pos = end->other_pos;
 	if (conn_proto_dir(c, d) == PROTO_REQUEST && m->req_open) {
 		m->req_open->body_bytes += body;
 		m->req_open->bytes += n + msg->skip;

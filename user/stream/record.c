@@ -63,7 +63,7 @@ static bool is_early(const struct conn *c, const struct stream *s, uint64_t pos,
 		return false;
 	if (ev->h.flags & SONDE_F_EOF) /* nothing may come behind it */
 		return !is_fin(s, pos, ev);
-	return s->skip <= pos - s->next && !crosses_verdict(s, pos);
+	return (s->is_asking || s->skip <= pos - s->next) && !crosses_verdict(s, pos);
 }
 
 static void take_gap(struct conns *cs, struct conn *c, uint64_t pos, const struct op *op,

@@ -18,7 +18,7 @@ static uint64_t want_until(const struct conn *c, const struct stream *s)
 	uint64_t ahead = s->skip < SKIP_AHEAD ? s->skip : SKIP_AHEAD;
 	bool in_force = s->until > s->next;
 
-	if (!s->is_known || s->is_ended || c->hello)
+	if (!s->is_known || s->is_ended || s->is_asking || c->hello)
 		return 0;
 	if (c->is_raw)
 		return in_force ? s->until : s->next + RAW_AHEAD;

@@ -45,6 +45,7 @@ struct stream {
 	uint64_t until; /* the verdict in force: position, 0 none */
 	uint64_t injected_pos; /* of the last line that is ours and not the program's; 0 none */
 	uint64_t failed_pos;   /* where parsing failed last: resync must get past it */
+	uint64_t asked_pos;    /* is_asking: where the other direction was then */
 	uint64_t last_end_ns;  /* end of the last operation seen */
 	struct held *held;     /* NULL when no bytes wait */
 	struct parked *parked; /* NULL when none waits */
@@ -56,6 +57,7 @@ struct stream {
 	bool is_open;	      /* a message has begun and not ended */
 	bool is_cut;	      /* the open message ends where the next one begins */
 	bool is_upgrade;      /* after the open message both directions are something else */
+	bool is_asking;	      /* whether skip will come at all (MSG_ASKS); nothing of it has yet */
 	bool ends_after_skip; /* the open message ends when skip is used up */
 };
 

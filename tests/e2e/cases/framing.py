@@ -5,7 +5,7 @@ import time
 from collections import Counter
 
 from harness.case import case
-from harness.env import quiet
+from harness.env import quiet, tool
 from harness.expect import Expect
 from harness.proc import Failure
 from harness.raw import Raw
@@ -143,6 +143,26 @@ def expect_100_continue(e):
     quiet()
     return [Expect(port, {("POST", "/echo", 200): 5}, "echo", "run"),
             Expect(raw, {("POST", "/early", 200): 1}, "raw", "run")]
+
+
+@case()
+def expectation_refused(e):
+    """Told 417, curl sends no body but, on the same connection, its request again without asking."""
+    port, body = e.python("raw.py", "refuse"), e.write("body", b"u" * 2_000_000)
+    url = f"http://127.0.0.1:{port}/up"
+    p = e.procs.run([tool("curl"), "-sS", "-w", "%{http_code} %{num_connects}\\n", "-o", "/dev/null",
+                     "--data-binary", "@" + body, url, "--next", "-sS", "-w",
+                     "%{http_code} %{num_connects}\\n", "-o", "/dev/null", url])
+    if p.stdout() != "200 1\n200 0\n":
+        raise Failure(f"curl: {p.stdout()}")
+    quiet()
+
+    def sizes(seen):
+        found = {(t["status"], t["request_bytes"]) for t in seen if t["method"] == "POST"}
+        whole = {status for status, n in found if n > 2_000_000}
+        return [] if len(found) == 2 and whole == {200} else [f"sizes {found}"]
+    return Expect(port, {("POST", "/up", 417): 1, ("POST", "/up", 200): 1, ("GET", "/up", 200): 1},
+                  "raw", "curl", check=sizes)
 
 
 @case()

@@ -122,6 +122,19 @@ def mode_continue(p):
     p.send(b"HTTP/1.1 103 Early Hints\r\nLink: </s.css>\r\n\r\n", ok())
 
 
+def mode_refuse(p):
+    """417 to who asks whether to send a body, which is not read then."""
+    while True:
+        target, headers = p.head()
+        if target is None:
+            return
+        if b"expect" in headers:
+            p.send(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n")
+        else:
+            p.file.read(int(headers.get(b"content-length", 0)))
+            p.send(ok())
+
+
 def mode_early413(p):
     """Answers an upload before it was read, then reads it to its end."""
     _, headers = p.head()
