@@ -96,6 +96,9 @@ class Terminal:
             time.sleep(0.1)
         verdict(what, False, rows)
 
+    def is_coloured(self):
+        return re.search(r"\x1b\[(\d+;)*[34][0-8][;m]", tmux("capture-pane", "-p", "-e", "-t", "0")) is not None
+
     def press(self, *keys):
         tmux("send-keys", "-t", "0", *keys)
 
@@ -146,8 +149,8 @@ def readme_head():
 def keys(folder, port):
     """Every key once, at 120 columns."""
     t = Terminal((120, 30), folder, "--port", port)
-    t.until("services", "SERVICE", "top", "server", "client", "socket tier", "0 lost", "Enter zoom",
-            seconds=15)
+    t.until("services", "SERVICE", "top", "server", "client", "Enter zoom", seconds=15)
+    t.until("the footer", "events/s", "0 lost", "0 unknown", "0 encrypted", "% cpu", "socket tier")
     t.until("errors are a quarter", "25.")
     t.press("s")
     t.until("s sorts by the next column", "sorted by ERR%")
@@ -347,7 +350,8 @@ def sizes(folder, port):
         t.resize(*size)
         words = ["SERVICE", "events/s"]
         if size[0] == 250:
-            words += ["LAST MINUTE", "PROTOCOL", "RTT", "RETRANS", "CONNS"]
+            words += ["REQ/S", "ERR%", "P50", "P95", "P99", "MAX", "NOW", "OLDEST", " IN", " OUT", "CPU%",
+                      "MEMORY", "WAITS", "LAST MINUTE", "PROTOCOL", "RTT", "RETRANS", "CONNS"]
         t.until("%dx%d" % size, *words)
         lines = painted(t, size)
         verdict("%dx%d: as high" % size, len(lines) == size[1], len(lines))
@@ -363,9 +367,12 @@ def plain(folder, port):
     """No colours where nobody wants them, and a table where nothing can be painted."""
     t = Terminal((100, 24), folder, "--port", port, env="NO_COLOR=1")
     t.until("NO_COLOR: bars are letters", "SERVICE", "c cpu")
-    coloured = tmux("capture-pane", "-p", "-e", "-t", "0")
-    verdict("NO_COLOR: no colour", not re.search(r"\x1b\[(\d+;)*[34][0-8][;m]", coloured),
-            repr(coloured[:300]))
+    verdict("NO_COLOR: no colour", not t.is_coloured())
+    t.press("q")
+    t.close()
+    t = Terminal((100, 24), folder, "--port", port)
+    t.until("otherwise they are blocks", "SERVICE", "█ blocked")
+    verdict("of colours", t.is_coloured())
     t.press("q")
     t.close()
     t = Terminal((100, 24), folder, "--port", port, "--duration", "2s", env="TERM=dumb")

@@ -3,8 +3,8 @@
 """
 test_stack.py SONDE: the pieces of deploy/ together and real: sonde observes a small shop, Prometheus
 scrapes it and evaluates the rules, Alertmanager routes to a webhook. Every query of every dashboard
-returns data; an injected fault arrives at the webhook as an alert, and later as resolved; no scrape
-failed. The rules' windows are shortened so that minutes become seconds; nothing else is changed.
+returns data, and so does every rule for others' dashboards; an injected fault arrives at the webhook as
+an alert, and later as resolved; no scrape failed, in any format. The rules' windows are shortened so that minutes become seconds; nothing else is changed.
 """
 import glob
 import http.server
@@ -23,6 +23,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 DEPLOY = os.path.join(HERE, "..", "..", "deploy")
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 
+import yaml  # noqa: E402
+
+from cases.scrapes import FORMS, Prometheus as Scraper  # noqa: E402
 from harness.env import place, tool  # noqa: E402
 from harness.proc import Failure, free_port, until  # noqa: E402
 from harness.sonde import Sonde  # noqa: E402
@@ -121,7 +124,7 @@ class Prometheus:
         self.port = free_port()
         folder = e.path("prometheus")
         os.mkdir(folder)
-        for name in ("recording", "alerts", "slo"):
+        for name in ("recording", "alerts", "slo", "obi-compat"):
             with open(os.path.join(DEPLOY, "prometheus", name + ".yaml"), encoding="utf-8") as f:
                 text = f.read()
             for long, short in SHORTER.items():
@@ -130,7 +133,7 @@ class Prometheus:
         with open(os.path.join(DEPLOY, "prometheus", "prometheus.yaml"), encoding="utf-8") as f:
             text = f.read()
         text = text.replace("15s", "1s").replace("127.0.0.1:9464", targets)
-        text = text.replace("127.0.0.1:9093", alertmanager)
+        text = text.replace("127.0.0.1:9093", alertmanager).replace("# - obi-compat", "- obi-compat")
         config = e.write("prometheus/prometheus.yaml", text)
         self.proc = e.serve([tool("prometheus"), f"--config.file={config}",
                              f"--storage.tsdb.path={folder}/data",
@@ -197,6 +200,16 @@ def empty_panels(prom, services):
     return out
 
 
+def empty_compat(prom):
+    """Names of others without data, of what this shop has: HTTP, Redis, and what they use up."""
+    with open(os.path.join(DEPLOY, "prometheus", "obi-compat.yaml"), encoding="utf-8") as f:
+        records = {r["record"] for g in yaml.safe_load(f)["groups"] for r in g["rules"]}
+    ours = {r for r in records if re.match(r"traces_|container_(http|redis|resources_(cpu_usage|memory))_?", r)}
+    if len(ours) < 18:
+        return f"only {sorted(ours)} are to have data"
+    return ", ".join(sorted(r for r in ours if not prom.query(r)))
+
+
 def say(name, problem):
     print(f"FAIL {name}: {problem}" if problem else f"ok {name}", flush=True)
     return 1 if problem else 0
@@ -229,6 +242,20 @@ def failed_scrapes(prom):
     return prom.ask("targets")["activeTargets"][0]["lastError"] or None
 
 
+def failed_forms(scrapers):
+    """Over a minute, one in five seconds, in each format that a Prometheus can ask for."""
+    for form, p in scrapers.items():
+        until(lambda: p.values('count_over_time(up{job="sonde"}[10m]) >= 12'), 60, f"minute of {form}")
+        down = p.values('count_over_time((up{job="sonde"} == 0)[10m:5s])')
+        types = p.types()
+        if down or len(types) != 1 or not all(t.startswith("200 ") and form in t for t in types):
+            return f"{form}: {down} failed, answered {types}"
+        error = p.ask("targets")["activeTargets"][0]["lastError"]
+        if error:
+            return f"{form}: {error}"
+    return None
+
+
 def run(e):
     fault = e.path("fault")
     shop_port, redis_port, crowd_port = free_port(), free_port(), free_port()
@@ -240,6 +267,7 @@ def run(e):
     e.procs.start([sys.executable, e.write("visitors.py", VISITORS), shop_port, redis_port])
     hook = Webhook()
     prom = Prometheus(e, f"127.0.0.1:{s.port}", alertmanager(e, hook))
+    scrapers = {form: Scraper(e, s, form, "5s") for form in FORMS}
     page = ("/pager", "firing", "HighErrorRatio", "shop")
     failed = 0
 
@@ -253,9 +281,12 @@ def run(e):
                       lambda: until(lambda: not empty_panels(prom, ("shop", "visitors")), 20, "data") and None)
     for name in empty_panels(prom, ("shop", "visitors")) if failed else ():
         print("empty:", name)
+    failed += attempt("rules for others' dashboards return data",
+                      lambda: until(lambda: not empty_compat(prom), 20, empty_compat(prom)) and None)
     os.unlink(fault)
     failed += attempt("and is resolved there", hook.wait, ("/pager", "resolved", *page[2:]), 60)
     failed += attempt("no scrape failed", failed_scrapes, prom)
+    failed += attempt("no scrape failed in any format", failed_forms, scrapers)
     s.end()
     return failed
 

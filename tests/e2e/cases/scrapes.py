@@ -12,7 +12,7 @@ from harness.proc import Failure, free_port, until
 from .otlp import END_S, LIMIT_S, Collector, drive, exporter
 
 PROMETHEUS = """
-global: {{ scrape_interval: 1s, scrape_timeout: 1s }}
+global: {{ scrape_interval: {every}, scrape_timeout: {every} }}
 scrape_configs:
   - job_name: sonde
     static_configs: [ {{ targets: [ "127.0.0.1:{port}" ] }} ]
@@ -27,7 +27,7 @@ FORMS = {"text/plain": "", "openmetrics": "exemplar-storage", "protobuf": "nativ
 class Prometheus:
     """A real one, that scrapes sonde by way of nginx."""
 
-    def __init__(self, e, s, form):
+    def __init__(self, e, s, form, every="1s"):
         self.port = free_port()
         accept = 'proxy_set_header Accept "text/plain;version=0.0.4";' if form == "text/plain" else ""
         self.front = e.nginx(f"""location /metrics {{
@@ -35,7 +35,7 @@ class Prometheus:
             types; }}""", "log_format types '$status $sent_http_content_type';")
         self.log = f"{e.tmp}/scrapes-{self.port}"
         config = f"prometheus-{self.port}.yml"
-        e.write(config, PROMETHEUS.format(port=self.front.port).encode())
+        e.write(config, PROMETHEUS.format(port=self.front.port, every=every).encode())
         features = ["--enable-feature", FORMS[form]] if FORMS[form] else []
         e.serve([tool("prometheus"), "--config.file", e.path(config), "--storage.tsdb.path",
                  e.path(f"tsdb-{self.port}"), "--web.listen-address", f"127.0.0.1:{self.port}",
