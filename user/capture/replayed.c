@@ -13,7 +13,7 @@
 #include "capture/recording_format.h"
 
 /* A read at a time; also more than any record, so that one always fits after compaction. */
-enum { WINDOW = 1 << 20 };
+enum { WINDOW = 1 << 18 };
 
 struct replayed {
 	struct source source; /* first: see source.h */
