@@ -258,18 +258,31 @@ bool otlp_is_ascii(struct slice s)
 	return !(all & high);
 }
 
+static void put_text(struct otlp_out *o, struct slice s)
+{
+	uint8_t *at = otlp_reserve(o, s.n * QUOTE_BYTE_MAX + 2);
+	struct line l = { .p = (char *)at, .end = (char *)o->p + o->cap };
+
+	if (!at)
+		return;
+	if (s.n && quote_plain(s) == s.n) {
+		*at++ = '"';
+		at = mempcpy(at, s.p, s.n);
+		*at++ = '"';
+	} else {
+		quote_json(&l, s);
+		at = (uint8_t *)l.p;
+	}
+	o->n = (size_t)(at - o->p);
+}
+
 void otlp_string(struct otlp_out *o, struct otlp_field f, struct slice s)
 {
-	struct line l;
 	size_t at;
 
 	if (o->form == OTLP_JSON) {
 		key(o, f);
-		if (!room(o, s.n * QUOTE_BYTE_MAX + 2))
-			return;
-		l = (struct line){ .p = (char *)o->p + o->n, .end = (char *)o->p + o->cap };
-		quote_json(&l, s);
-		o->n = (size_t)((uint8_t *)l.p - o->p);
+		put_text(o, s);
 		return;
 	}
 	if (otlp_is_ascii(s)) {

@@ -35,10 +35,14 @@ static size_t quote_escape(struct line *l, struct slice s)
 	return used ? used : 1;
 }
 
+/* As octets_below() and octets_equal() tell it, but that a byte above 127 is not plain anyway. */
 static bool are_plain(uint64_t x)
 {
-	return !((x & OCTETS_HIGHS) | octets_below(x, 0x20) | octets_equal(x, 0x7f) |
-		 octets_equal(x, '"') | octets_equal(x, '\\'));
+	uint64_t controls = (x - OCTETS_ONES * 0x20) | (x + OCTETS_ONES); /* DEL with them */
+	uint64_t quotes =
+		((x ^ OCTETS_ONES * '"') - OCTETS_ONES) | ((x ^ OCTETS_ONES * '\\') - OCTETS_ONES);
+
+	return !((x | controls | quotes) & OCTETS_HIGHS);
 }
 
 size_t quote_plain(struct slice s)

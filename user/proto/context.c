@@ -122,6 +122,8 @@ bool context_b3(const struct context_b3 *in, struct context *out)
 {
 	struct context single = { .is_known = true }, multi = single;
 
+	if (!in->single.n && !in->trace_id.n)
+		return false;
 	if (in->single.n && b3_single(in->single, &single)) {
 		*out = single;
 		return true;

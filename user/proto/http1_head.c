@@ -269,6 +269,8 @@ static void read_field(struct http1_head *h, struct slice line)
 	struct slice name;
 	uint8_t rank;
 
+	if (!http_field_may_begin(line.p[0]))
+		return;
 	colon = memchr(line.p, ':', line.n);
 	if (!colon)
 		return;

@@ -34,6 +34,23 @@ enum http_field {
 	HTTP_FIELD_GRPC_TIMEOUT,
 };
 
+/* Does the name of any begin so? Most fields that are sent are told by that. */
+static inline bool http_field_may_begin(uint8_t first)
+{
+	switch (first | 0x20) {
+	case 'b':
+	case 'c':
+	case 'g':
+	case 'h':
+	case 'r':
+	case 't':
+	case 'u':
+	case 'x':
+	case ':': return true;
+	default: return false;
+	}
+}
+
 /* Which one a name is, whatever its case. *rank: of several request ids in one head the one of the
  * highest rank counts. */
 enum http_field http_field_find(struct slice name, uint8_t *rank);

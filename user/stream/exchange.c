@@ -100,10 +100,13 @@ static int store_texts(struct request *r, const struct slice texts[REQUEST_TEXTS
 	if (!text)
 		return -ENOMEM;
 	at = text;
+	r->n_texts = 0;
 	for (int i = 0; i < REQUEST_TEXTS; i++) {
 		r->text_len[i] = (uint16_t)texts[i].n;
-		if (texts[i].n)
-			at = mempcpy(at, texts[i].p, texts[i].n);
+		if (!texts[i].n)
+			continue;
+		at = mempcpy(at, texts[i].p, texts[i].n);
+		r->n_texts = (uint8_t)(i + 1);
 	}
 	if (r->text != r->room)
 		free(r->text);
@@ -192,12 +195,11 @@ void request_texts(const struct request *r, struct txn *t)
 {
 	const char *at = r->text;
 
-	for (int i = 0; i < REQUEST_TEXTS; i++) {
+	for (int i = 0; i < r->n_texts; i++) {
 		char *to = (char *)t + places[i].txn;
 
-		if (r->text_len[i])
-			to = mempcpy(to, at, r->text_len[i]);
-		*to = '\0';
+		memcpy(to, at, r->text_len[i]);
+		to[r->text_len[i]] = '\0';
 		at += r->text_len[i];
 	}
 }

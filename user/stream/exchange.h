@@ -44,7 +44,8 @@ struct request {
 	uint32_t tgid, tid;
 	uint16_t text_len[REQUEST_TEXTS]; /* in text, one behind the other */
 	uint16_t host_port;
-	uint8_t proto; /* enum proto_id; PROTO_UNKNOWN: the connection's */
+	uint8_t n_texts; /* behind the last of them that is not empty */
+	uint8_t proto;	 /* enum proto_id; PROTO_UNKNOWN: the connection's */
 	struct waits_open waits;
 	bool is_start_known;
 	bool is_complete;
@@ -93,7 +94,7 @@ struct pools {
 struct request *request_new(struct pools *p, const struct msg *msg); /* NULL: out of memory */
 /* Texts of `msg` that are not empty replace what the request had. 0 or -ENOMEM: it keeps it. */
 int request_describe(struct request *r, const struct msg *msg);
-void request_texts(const struct request *r, struct txn *t);
+void request_texts(const struct request *r, struct txn *t); /* whose texts are empty */
 struct slice request_text(const struct request *r, enum request_text which);
 
 struct response *response_new(struct pools *p, const struct msg *msg);

@@ -162,7 +162,8 @@ void waits_enter(struct waits *ws, struct waits_open *o, enum sonde_role role,
 	u = unit_get(ws, &m);
 	if (!u)
 		return;
-	advance(u, &m);
+	if (u->n_servers || u->n_clients) /* else it begins here */
+		advance(u, &m);
 	o->unit = u;
 	o->before = u->sum;
 	if (o->is_server) {
