@@ -401,7 +401,8 @@ int pipeline_record(struct pipeline *p, const void *rec, size_t size)
 		take_in_hand(p, process_get(p->procs, tgid, p->now_ns));
 	if (p->opts.recorder)
 		recorder_write(p->opts.recorder, rec, d.h->size);
-	trace_time(p->trace, p->now_ns);
+	if (d.h->kind != SONDE_EV_TICK) /* which tells it itself, as it did live */
+		trace_time(p->trace, p->now_ns);
 	dispatch(p, d);
 	if (is_life(d.h))
 		tell_life(p, d.h);
