@@ -179,6 +179,56 @@ static void test_too_deep_pipeline(void **state)
 	assert_int_equal(play.n_txns, 0);
 }
 
+/* Three exchanges; record `late` is in the ring `after_ns` behind the others, or behind the end. */
+static void play_late(enum sonde_role role, size_t late, uint64_t after_ns, bool is_closed)
+{
+	sim_open(&sim, 1, role);
+	for (int i = 0; i < 3; i++) {
+		sim_request(&sim, 1, GET);
+		sim_response(&sim, 1, OK);
+	}
+	if (is_closed)
+		sim_close(&sim, 1, SONDE_CLOSE_DONE, 0);
+	sim_wait(&sim, after_ns);
+	sim_append(&sim, sim.recs[late], sim.recs[late]->size);
+	sim_remove(&sim, late);
+	if (!is_closed)
+		sim_close(&sim, 1, SONDE_CLOSE_DONE, 0);
+	sim_wait(&sim, 2000000000);
+	sim_sweep(&sim, 1);
+	sim_play(&play, &sim, 0, sim.n);
+}
+
+/* Later than anything is waited for: each exchange is told or lost, and none is both. */
+static void test_far_too_late(void **state)
+{
+	for (int i = 0; i < 24; i++) {
+		enum sonde_role role = i & 1 ? SONDE_ROLE_CLIENT : SONDE_ROLE_SERVER;
+
+		teardown(state);
+		setup(state);
+		play_late(role, (size_t)i / 4 + 1, 5000000000, i & 2);
+		if (play.n_txns + loss(LOSS_STREAM_GAP) != 3 || play.n_txns < 2)
+			fail_msg("%d: %s", i, play.out);
+		assert_int_equal(all_losses(), loss(LOSS_STREAM_GAP));
+	}
+}
+
+/* A thread that had no CPU between its operation and the record of it, while time went on. */
+static void test_late_by_a_tick(void **state)
+{
+	for (int i = 0; i < 24; i++) {
+		enum sonde_role role = i & 1 ? SONDE_ROLE_CLIENT : SONDE_ROLE_SERVER;
+
+		teardown(state);
+		setup(state);
+		play_late(role, (size_t)i / 4 + 1, 500000000, i & 2);
+		if (play.n_txns != 3)
+			fail_msg("%d: %s", i, play.out);
+		assert_int_equal(all_losses(), 0);
+	}
+}
+
 /* Two connections at once do not mix. */
 static void test_interleaved(void **state)
 {
@@ -296,6 +346,8 @@ int main(void)
 		TEST(test_deep_pipeline),
 		TEST(test_too_deep_pipeline),
 		TEST(test_interleaved),
+		TEST(test_far_too_late),
+		TEST(test_late_by_a_tick),
 		TEST(test_mask),
 		TEST(test_host),
 	};

@@ -156,6 +156,21 @@ static void conn_free(struct conns *cs, struct conn *c)
 	free(c);
 }
 
+/* All that it was has been told or counted. */
+static void conn_end(struct conns *cs, struct conn *c)
+{
+	cs->ended[cs->n_ended++ % CONN_ENDED] = c->cookie;
+	conn_free(cs, c);
+}
+
+static bool has_ended(const struct conns *cs, uint64_t cookie)
+{
+	for (int i = 0; i < CONN_ENDED; i++)
+		if (cs->ended[i] == cookie)
+			return true;
+	return false;
+}
+
 static struct conn *conn_new(struct conns *cs, uint64_t cookie)
 {
 	struct conn *c;
@@ -296,8 +311,8 @@ void conns_data(struct conns *cs, const struct sonde_ev_data *ev)
 
 	cs->now_ns = ev->h.ts_ns;
 	if (!c) {
-		/* its opening was lost; or it has closed, and its end was read after that */
-		c = ev->len ? conn_new(cs, ev->cookie) : NULL;
+		/* its opening was lost; or it has closed, and this was read after that */
+		c = ev->len && !has_ended(cs, ev->cookie) ? conn_new(cs, ev->cookie) : NULL;
 		if (!c)
 			return;
 	}
@@ -308,7 +323,7 @@ void conns_data(struct conns *cs, const struct sonde_ev_data *ev)
 		return;
 	record_take(cs, c, ev);
 	if (settle_again(cs, c, false))
-		conn_free(cs, c);
+		conn_end(cs, c);
 	else
 		steer(cs, c);
 }
@@ -324,7 +339,7 @@ void conns_close(struct conns *cs, const struct sonde_ev_close *ev)
 	count_lost(cs, c, SONDE_TX, ev->lost_tx);
 	count_lost(cs, c, SONDE_RX, ev->lost_rx);
 	if (settle_close(cs, c, ev))
-		conn_free(cs, c);
+		conn_end(cs, c);
 }
 
 void conns_connect(struct conns *cs, const struct sonde_ev_connect *ev)
@@ -363,7 +378,7 @@ static void tick_conn(struct conns *cs, struct conn *c, uint64_t now_ns)
 		flow_hurry(cs, c, conn_dir(c, PROTO_RESPONSE));
 	match_tick(cs, c, now_ns);
 	if (settle_again(cs, c, true)) {
-		conn_free(cs, c);
+		conn_end(cs, c);
 		return;
 	}
 	if (!c->s[SONDE_TX].parked && !c->s[SONDE_RX].parked && !c->hold_since_ns &&

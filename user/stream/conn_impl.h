@@ -29,6 +29,7 @@ enum {
 	CONN_BUFFER_MAX = 128 * 1024,
 	CONN_DETECT_BYTES = 8192, /* undecided after as many: unknown */
 	CONN_DETECT_TRIES = 16,	  /* operations, where we joined in the middle */
+	CONN_ENDED = 64,	  /* connections that ended last: what comes late is theirs */
 };
 
 #define CONN_HOLD_NS (1000 * 1000 * 1000ULL) /* longest wait of a response for its request */
@@ -86,7 +87,9 @@ struct conns {
 	struct conns_opts opts;
 	struct map by_cookie;
 	struct conn *newest, *oldest;
-	struct conn *waiting; /* last in, first out */
+	struct conn *waiting;	    /* last in, first out */
+	uint64_t ended[CONN_ENDED]; /* cookies, a ring */
+	uint32_t n_ended;
 	struct datagrams datagrams;
 	struct pools pools;
 	struct waits waits;

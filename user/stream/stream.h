@@ -23,7 +23,9 @@ enum {
 	STREAM_OPS_MAX = 1024, /* operations the held bytes may come from */
 };
 
-#define STREAM_PARKED_NS (20 * 1000 * 1000ULL) /* longest wait for a record that is out of order */
+/* Longest wait for a record that is out of order: its thread may have lost the CPU between the
+ * operation and its record, and the ring may not be read as fast as it fills. */
+#define STREAM_PARKED_NS (1000 * 1000 * 1000ULL)
 
 struct held {
 	uint8_t *bytes;
