@@ -26,8 +26,12 @@ bare_mirror() {
 }
 
 bare_close() {
-	# the binds first: nothing of the host may be in the tree when it is removed
-	! mountpoint -q "$tree" || umount -R "$tree" || true
+	# the binds first: nothing of the host may be in the tree when it is removed. What ran there and has
+	# ended may be in the kernel's hands for a moment yet
+	for _ in $(seq 100); do
+		! mountpoint -q "$tree" || umount -R "$tree" 2>/dev/null || { sleep 0.1; continue; }
+		break
+	done
 	if mountpoint -q "$tree" || mountpoint -q "$tree/sys"; then
 		echo "bare tree: could not unmount $tree; left as it is" >&2
 	elif [ -n "${FRESH_DIR-}" ]; then

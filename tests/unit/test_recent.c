@@ -438,6 +438,17 @@ static void test_health_stuck_and_saturated(void **state)
 	assert_int_equal(overview_read(&o, r, NULL, 0, 132 * SECOND), 0);
 	assert_int_equal(overview_find(&o, "shop")->health.status, HEALTH_HEALTHY);
 	overview_free(&o);
+	t = a_request(SONDE_ROLE_SERVER, 126 * SECOND, 20 * MS);
+	t.waits.throttled_ns = 10 * MS;
+	add(r, &t, 1);
+	assert_int_equal(overview_read(&o, r, NULL, 0, 132 * SECOND), 0);
+	s = overview_find(&o, "shop");
+	assert_int_equal(s->health.status, HEALTH_DEGRADED);
+	assert_int_equal(s->health.n, 1);
+	assert_string_equal(
+		s->health.reasons[0],
+		"saturated: 25 % of the request time throttled by its CPU quota, over 10 %");
+	overview_free(&o);
 	recent_free(r);
 }
 
