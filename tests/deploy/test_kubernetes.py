@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 The manifests and the chart: each object follows the API's schema, the DaemonSet has the rights it
-needs and no more, and the two forms say the same.
+needs and no more, and the two forms say the same. kubectl makes the one, helm.go the other.
 """
 import json
 import os
@@ -29,24 +29,18 @@ def docs(text):
 
 
 def kustomized():
-    """What kustomize would apply: the resources, and the ConfigMap it makes."""
-    folder = os.path.join(DEPLOY, "kubernetes")
-    with open(os.path.join(folder, "kustomization.yaml"), encoding="utf-8") as f:
-        k = yaml.safe_load(f)
-    out = []
-    for name in k["resources"]:
-        with open(os.path.join(folder, name), encoding="utf-8") as f:
-            out += docs(f)
-    for d in out:
-        if d["kind"] not in ("Namespace", "ClusterRole", "ClusterRoleBinding"):
-            d["metadata"]["namespace"] = k["namespace"]
-    for g in k["configMapGenerator"]:
-        data = {}
-        for name in g["files"]:
-            with open(os.path.join(folder, name), encoding="utf-8") as f:
-                data[name] = f.read()
-        out.append({"apiVersion": "v1", "kind": "ConfigMap",
-                    "metadata": {"name": g["name"], "namespace": k["namespace"]}, "data": data})
+    """What `kubectl apply -k` would apply, but that the ConfigMap, named by what it holds, is called sonde."""
+    p = subprocess.run([tool("kubectl"), "kustomize", os.path.join(DEPLOY, "kubernetes")],
+                       capture_output=True, text=True, check=False, timeout=60)
+    if p.returncode:
+        raise Failure(p.stderr.strip()[-300:])
+    out = docs(p.stdout)
+    held = one(out, "ConfigMap")
+    volumes = one(out, "DaemonSet")["spec"]["template"]["spec"]["volumes"]
+    used = [v["configMap"] for v in volumes if "configMap" in v]
+    need(f"the pod has the configuration {held['metadata']['name']}",
+         [u["name"] for u in used] == [held["metadata"]["name"]])
+    held["metadata"]["name"] = used[0]["name"] = "sonde"
     return out
 
 
@@ -60,6 +54,11 @@ def helm(*values):
     if p.returncode:
         raise Failure(p.stderr.strip()[-300:])
     return docs(p.stdout)
+
+
+def need(what, is_so):
+    if not is_so:
+        raise Failure(what)
 
 
 def one(objects, kind):
@@ -89,11 +88,6 @@ def schema_is_checked(e):
     raise Failure("a wrong manifest passed")
 
 
-def need(what, is_so):
-    if not is_so:
-        raise Failure(what)
-
-
 def has_least_rights(e, objects):
     spec = one(objects, "DaemonSet")["spec"]["template"]["spec"]
     need("one container", len(spec["containers"]) == 1)
@@ -114,6 +108,17 @@ def has_least_rights(e, objects):
         need("verbs that read", set(rule["verbs"]) <= {"get", "list", "watch"})
         need("pods and Services alone", set(rule["resources"]) == {"pods", "services"})
         need("no secrets", not {"secrets", "configmaps", "*"} & set(rule["resources"]))
+
+
+def is_in_its_namespace(e, objects):
+    wide = ("Namespace", "ClusterRole", "ClusterRoleBinding")
+    for d in objects:
+        need(f"{d['kind']} in the namespace sonde", d["kind"] in wide or d["metadata"]["namespace"] == "sonde")
+    subjects = one(objects, "ClusterRoleBinding")["subjects"]
+    account = one(objects, "DaemonSet")["spec"]["template"]["spec"]["serviceAccountName"]
+    need("rights are the pod's", [(x["kind"], x["name"], x["namespace"]) for x in subjects] ==
+         [("ServiceAccount", account, "sonde")])
+    need("its account", one(objects, "ServiceAccount")["metadata"]["name"] == account)
 
 
 def is_probed_and_found(e, objects):
@@ -158,11 +163,19 @@ def values_arrive(e):
     need("configuration", yaml.safe_load(text) == {"listen": "0.0.0.0:9999", "comm": ["nginx"], "sizes": True})
     monitor = one(objects, "PodMonitor")
     need("labels", monitor["metadata"]["labels"]["a"] == "b")
-    endpoint = monitor["spec"]["podMetricsEndpoints"][0]
-    need("interval", endpoint["interval"] == "7s" and endpoint["port"] == "metrics")
-    selector = monitor["spec"]["selector"]["matchLabels"].items()
-    need("selects the pods",
-         selector <= one(objects, "DaemonSet")["spec"]["template"]["metadata"]["labels"].items())
+    need("interval", monitor["spec"]["podMetricsEndpoints"][0]["interval"] == "7s")
+    selects_the_pods(e, monitor, objects)
+
+
+def selects_the_pods(e, monitor, objects):
+    """The operator finds them, in their namespace, and the port by its name."""
+    pods = one(objects, "DaemonSet")
+    template = pods["spec"]["template"]
+    need("the namespace", monitor["metadata"]["namespace"] == pods["metadata"]["namespace"])
+    need("the labels", monitor["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items())
+    endpoint, = monitor["spec"]["podMetricsEndpoints"]
+    need("the port", endpoint["port"] in [p["name"] for p in template["spec"]["containers"][0]["ports"]])
+    need("where metrics are", endpoint.get("path", "/metrics") == "/metrics")
 
 
 def main():
@@ -183,10 +196,13 @@ def main():
         for name, objects in (("manifests", kustomized()), ("chart", helm())):
             attempt(e, f"{name} follow the API's schema", follows_schema, objects)
             attempt(e, f"{name} ask for the least rights", has_least_rights, objects)
+            attempt(e, f"{name} are in a namespace of their own", is_in_its_namespace, objects)
             attempt(e, f"{name} are probed and scraped", is_probed_and_found, objects)
             attempt(e, f"{name} configure what sonde takes", configuration_is_taken, sonde, objects)
         attempt(e, "chart and manifests say the same", say_the_same, kustomized(), helm())
         attempt(e, "values of the chart arrive", values_arrive)
+        with open(os.path.join(DEPLOY, "kubernetes", "podmonitor.yaml"), encoding="utf-8") as f:
+            attempt(e, "the operator finds the pods", selects_the_pods, one(docs(f), "PodMonitor"), kustomized())
     return 1 if failed else 0
 
 
