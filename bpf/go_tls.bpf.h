@@ -9,7 +9,7 @@
 #ifndef GO_TLS_BPF_H
 #define GO_TLS_BPF_H
 
-#include "tls.bpf.h"
+#include "tls_calls.bpf.h"
 
 struct go_call {
 	u64 goroutine, stack;

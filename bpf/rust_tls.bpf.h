@@ -17,7 +17,7 @@
 #ifndef RUST_TLS_BPF_H
 #define RUST_TLS_BPF_H
 
-#include "tls.bpf.h"
+#include "tls_calls.bpf.h"
 
 enum {
 	RUST_STATE_MAX = 1024,	  /* no part of a state is as far within it */
