@@ -7,7 +7,6 @@ from collections import Counter
 
 from harness import golang
 from harness.case import case
-from harness.env import tool
 from harness.expect import Expect
 from harness.holdings import held_objects
 from harness.proc import Failure, free_port, until
@@ -54,8 +53,10 @@ def marked(e, build, connections, requests, protocol="http/1.1"):
     told = dict(line.split() for line in p.stdout().splitlines())
     if p.code or len(told) < connections:  # net/http makes one more now and then
         raise Failure(f"the client: {len(told)} connections, exit {p.code}: {p.stderr()[-200:]}")
-    w.judge(Expect(port, {("GET", tls.ROUTE, 200): connections * requests}, name, name,
-                   check=tls.each_on_its_own(told)))
+    seen = w.judge(Expect(port, {("GET", tls.ROUTE, 200): connections * requests}, name, name,
+                          check=tls.each_on_its_own(told)))
+    e.figures.update(sent=connections * requests, connections=connections, lost={},
+                     counted=sum(t["role"] == "server" for t in seen))
     logged = sum(p.stdout().count("GET /marked/") for p in e.procs.all)
     if logged != connections * requests:
         raise Failure(f"the server's own log has {logged} requests")
@@ -68,12 +69,12 @@ def go_tls_10000_over_50(e):
 
 @case(group=None, limit=90)
 def go_tls_stripped(e):
-    marked(e, "stripped", 20, 50)
+    marked(e, "stripped", *e.amount((20, 50), (50, 200)))
 
 
 @case(group=None, limit=240)
 def go_tls_of_another_linker(e):
-    marked(e, "pie", 20, 50)
+    marked(e, "pie", *e.amount((20, 50), (50, 200)))
 
 
 @case(group=None, limit=90)
@@ -222,19 +223,7 @@ def go_tls_whose_call(e):
 
 @case(group=None, limit=90, soak_limit=900)
 def go_tls_sonde_comes_and_goes(e):
-    """Under load, again and again: no request of the program fails."""
-    port = serve(e, program(e, "plain"))
-    rounds = e.amount(6, 200)
-    load = e.procs.start([tool("wrk"), "-t1", "-c4", f"-d{rounds * 20}s", "--timeout", "20s",
-                          f"https://127.0.0.1:{port}/marked/1/x"])
-    for _ in range(rounds):
-        Sonde(e, "tail", "--json", "--port", port).wait_ready(20).end(limit=5)
-        if not load.is_running():
-            raise Failure(f"the load ended: {(load.stdout() + load.stderr())[-300:]}")
-    done, failed = tls.complete(load)
-    e.figures.update(rounds=rounds, sent=done, counted=0, failed=failed, lost={})
-    if done < 100 or failed:
-        raise Failure(f"of {done} requests failed {failed}")
+    tls.comes_and_goes(e, [serve(e, program(e, "plain"))], e.amount(6, 200))
 
 
 @case(group=None, limit=90)

@@ -160,9 +160,17 @@ def tls_nginx_of_both_versions(e):
 @case(group=None)
 def tls_nginx_10000_over_50(e):
     """10,000 requests over 50 connections; nginx and a client of threads."""
-    ng = nginx(e)
+    ng = nginx(e, "TLSv1.3")
     marked(e, ng.port, "nginx", "secureclient", python_client(e, ng.port, "thread", 50, 200), 50,
            200)
+
+
+@case(group=None, soak_limit=120)
+def tls_1_2_over_50(e):
+    """The same of a server that speaks TLS 1.2 alone."""
+    ng, requests = nginx(e, "TLSv1.2"), e.amount(40, 200)
+    marked(e, ng.port, "nginx", "secureclient",
+           python_client(e, ng.port, "thread", 50, requests), 50, requests)
 
 
 def one_mark_each(connections):
@@ -180,14 +188,16 @@ def one_mark_each(connections):
 
 
 def crowd(e, service, argv):
-    """A client for each connection, all at a time: argv(mark, its URLs)."""
-    connections, requests = e.amount((10, 30), (50, 200))
+    """A client for each connection, all at a time: argv(version, mark, its URLs). In the long form
+    50 of either version of TLS, which is the only one that its client speaks."""
+    connections, requests = e.amount((10, 30), (100, 200))
     ng = nginx(e)
     w = Watched(e, ng.port)
-    procs = [e.procs.start(argv(i, [f"https://127.0.0.1:{ng.port}/marked/{i}/x?n={n}"
-                                    for n in range(requests)])) for i in range(connections)]
+    procs = [e.procs.start(argv(("1.2", "1.3")[i % 2], i, [
+        f"https://127.0.0.1:{ng.port}/marked/{i}/x?n={n}" for n in range(requests)]))
+        for i in range(connections)]
     for p in procs:
-        if p.wait(40):
+        if p.wait(60):
             raise Failure(f"{service}: {p.stderr()[-200:]}")
     truth = {("GET", ROUTE, 200): connections * requests}
     e.figures.update(sent=connections * requests, connections=connections)
@@ -198,17 +208,19 @@ def crowd(e, service, argv):
 @case(group=None, soak_limit=120)
 def tls_crowd_of_curl(e):
     """OpenSSL: kept connections, each request with its connection's mark."""
-    def argv(i, urls):
+    def argv(version, i, urls):
         config = e.write(f"urls{i}", "".join(f'url = "{url}"\noutput = "/dev/null"\n' for url in urls))
-        return [tool("curl"), "-sSk", "--http1.1", "-K", config]
+        return [tool("curl"), "-sSk", "--http1.1", "--tls-max", version, "--tlsv" + version, "-K",
+                config]
     crowd(e, "curl", argv)
 
 
 @case(group=None, soak_limit=120)
 def tls_crowd_of_wget(e):
     """GnuTLS: the same."""
-    def argv(i, urls):
-        return [tool("wget"), "-q", "-O", "/dev/null", "--no-check-certificate", "-i",
+    def argv(version, i, urls):
+        return [tool("wget"), "-q", "-O", "/dev/null", "--no-check-certificate",
+                "--secure-protocol=TLSv" + version.replace(".", "_"), "-i",
                 e.write(f"urls{i}", "\n".join(urls))]
     crowd(e, "wget", argv)
 
@@ -474,37 +486,61 @@ def tls_one_image_in_containers(e):
     judge_of_both_ends(w, (*ports, later), 100, "secure", "secureclient")
 
 
+def millis(word):
+    """As wrk writes times."""
+    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", word).groups()
+    return float(number) * {"us": 1e-3, "ms": 1, "s": 1e3, "m": 6e4}[unit]
+
+
+def loaded(e, ports, seconds):
+    return [e.procs.start([tool("wrk"), "-t1", "-c2", f"-d{seconds}s", "--latency", "--timeout", "20s",
+                           f"https://127.0.0.1:{port}/marked/1/x"]) for port in ports]
+
+
 def complete(p):
-    """Ends a load: (requests done, failed), as it counted them."""
-    os.kill(p.pid, signal.SIGINT)
+    """Ends a load: (requests done, failed, the 99th percentile of their times in ms), as it says."""
+    if p.is_running():
+        os.kill(p.pid, signal.SIGINT)
     p.wait(5)
     done = re.search(r"(\d+) requests in", p.stdout())
-    if not done:
+    slow = re.search(r"^ +99% +(\S+)$", p.stdout(), re.M)
+    if not done or not slow:
         raise Failure(f"wrk: {(p.stdout() + p.stderr())[-300:]!r}")
     errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)",
                        p.stdout())
     other = re.search(r"Non-2xx or 3xx responses: (\d+)", p.stdout())
     bad = [n for m in (errors, other) if m for n in m.groups()]
-    return int(done[1]), sum(map(int, bad))
+    return int(done[1]), sum(map(int, bad)), millis(slow[1])
+
+
+def comes_and_goes(e, ports, rounds):
+    """Sonde again and again under the load of these servers: no request of theirs fails, none of
+    them ends. In the long form its times are set beside those of the same load alone."""
+    alone = []
+    if e.soak:
+        loads = loaded(e, ports, 10)
+        for p in loads:
+            p.wait(20)
+        alone = [complete(p)[2] for p in loads]
+    loads = loaded(e, ports, rounds * 20)
+    for _ in range(rounds):
+        Sonde(e, "tail", "--json", "--port", ports[0]).wait_ready(20).end(limit=5)
+        for p in loads:
+            if not p.is_running():
+                raise Failure(f"a load ended: {(p.stdout() + p.stderr())[-300:]}")
+    done, failed, slow = zip(*(complete(p) for p in loads))
+    e.figures.update(rounds=rounds, sent=sum(done), counted=0, failed=sum(failed), lost={},
+                     slow_ms=" / ".join(f"{ms:.1f}" for ms in slow),
+                     alone_ms=" / ".join(f"{ms:.1f}" for ms in alone))
+    if min(done) < 100 or sum(failed):
+        raise Failure(f"of {done} requests failed {failed}")
 
 
 @case(group=None, limit=90, soak_limit=900)
 def tls_sonde_comes_and_goes(e):
-    """Under load, again and again: no request of the programs fails, none of them ends."""
-    ng = nginx(e)
-    ports = [ng.port, node_server(e), python_server(e, "thread"), python_server(e, "asyncio")]
-    rounds = e.amount(10, 200)
-    loads = [e.procs.start([tool("wrk"), "-t1", "-c2", f"-d{rounds * 20}s", "--timeout", "20s",
-                            f"https://127.0.0.1:{port}/marked/1/x"]) for port in ports]
-    for _ in range(rounds):
-        Sonde(e, "tail", "--json", "--port", ng.port).wait_ready(20).end(limit=5)
-        for p in loads:
-            if not p.is_running():
-                raise Failure(f"a load ended: {(p.stdout() + p.stderr())[-300:]}")
-    done, failed = zip(*(complete(p) for p in loads))
-    e.figures.update(rounds=rounds, sent=sum(done), counted=0, failed=sum(failed), lost={})
-    if min(done) < 100 or sum(failed):
-        raise Failure(f"of {done} requests failed {failed}")
+    """nginx, Node, Python with sockets and with records in memory."""
+    comes_and_goes(e, [nginx(e).port, node_server(e), python_server(e, "thread"),
+                       python_server(e, "asyncio")], e.amount(10, 200))
 
 
 @case(group=None)
