@@ -49,8 +49,8 @@ def cost_go(opts):
 def traps_go(opts):
     """Traps that a request and its answer cost net/http within TLS."""
     with server() as (port, pid, env):
-        values = [tls.runs_per_request(opts, port, pid, env, "sonde_go_tls") for _ in range(3)]
-    return [Row("net/http within TLS, traps, a request and its answer", "", values)]
+        values = [tls.entered(opts, port, pid, env, "sonde_go_tls")[0] for _ in range(3)]
+    return [Row("net/http within TLS, traps, a request and its answer", "", values, 3)]
 
 
 MEASURES = [cost_go, traps_go]
