@@ -85,6 +85,24 @@ static void the_end_of_the_wire_ends_the_plaintext(void **state)
 	assert_non_null(strstr(play.out, "connection_reset"));
 }
 
+/* Both sides have shut down theirs before the answer is read, of which the wire's end knows
+ * nothing. */
+static void an_answer_is_read_behind_the_end_of_the_wire(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
+	sim_tx(&sim, 1, HELLO);
+	sim_rx(&sim, 1, HELLO);
+	plaintext_begins(SONDE_F_TLS_FRESH);
+	sim_tx(&sim, 1, GET);
+	sim_close(&sim, 1, SONDE_CLOSE_LOCAL, 0);
+	sim_close(&sim, 1, SONDE_CLOSE_DONE, 0);
+	sim_rx(&sim, 1, OK);
+	sim_play(&play, &sim, 0, sim.n);
+	assert_int_equal(play.n_txns, 1);
+	assert_non_null(strstr(play.out, "200"));
+	assert_int_equal(all_losses(), 0);
+}
+
 static void joined_in_the_middle_nothing_is_mistaken(void **state)
 {
 	handshake();
@@ -238,6 +256,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ciphertext_that_is_late_says_nothing, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(the_end_of_the_wire_ends_the_plaintext, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_answer_is_read_behind_the_end_of_the_wire, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(joined_in_the_middle_nothing_is_mistaken, setup,
 						teardown),

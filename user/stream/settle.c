@@ -122,6 +122,18 @@ static bool is_missing(const struct conn *c, enum sonde_dir d, uint32_t seq, uin
 	return is_behind(c, d, seq, lost) && s->skip < stream_pos(s->next, seq) - s->next;
 }
 
+/* May a client that waits for an answer still read it, though where its stream ends does not say
+ * so? What the peer sent before a reset; and plaintext, of which nobody knows how much is in the
+ * bytes that have yet to be read when both sides have shut down theirs. */
+static bool may_be_read(const struct conn *c, const struct sonde_ev_close *ev)
+{
+	if (c->role != SONDE_ROLE_CLIENT || c->s[SONDE_RX].is_ended)
+		return false;
+	if (ev->error ? c->local_ns != 0 : !c->is_tls || ev->how != SONDE_CLOSE_DONE)
+		return false;
+	return c->match.head || c->match.resp_open || c->match.others;
+}
+
 /*
  * A connection dies in the middle of operations: a send whose bytes the peer refuses is over, and
  * seen, after the reset that it brought about, even if none of it is needed: it would be taken for
@@ -138,8 +150,7 @@ static bool may_come(const struct conn *c, const struct sonde_ev_close *ev)
 		return false;
 	if (is_missing(c, SONDE_RX, ev->rx_seq, ev->lost_rx))
 		return true;
-	return ev->error && c->role == SONDE_ROLE_CLIENT && !c->local_ns &&
-	       !c->s[SONDE_RX].is_ended && (c->match.head || c->match.resp_open || c->match.others);
+	return may_be_read(c, ev);
 }
 
 static bool settle_now(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev)
