@@ -25,7 +25,7 @@ ORDER = ("plain", "framing", "connections", "processes", "operations", "failures
          "http2", "bulk", "grpc", "rust", "load", "postgres", "mysql", "redis", "memcached", "dns", "udp", "lives",
          "churn", "namespaces", "resolved", "identity", "services", "filters", "api", "fields", "badinput", "checks",
          "rights", "captures", "traces",
-         "causes", "propagate", "inflight", "host", "usage", "pressure", "disk", "tcp", "tls", "tlsh2",
+         "causes", "propagate", "inflight", "host", "usage", "pressure", "disk", "tcp", "tls", "tlsh2", "tlsfiles",
          "otlp", "scrapes", "go")
 
 
@@ -112,7 +112,7 @@ def build_beforehand(runner, modules):
 
 
 def execute(runner, dry):
-    chosen = [c for c in CASES if runner.wants(c.name)]
+    chosen = [c for c in CASES if runner.runs(c)]
     shared = [c for c in chosen if c.group == "shared"]
     if not shared and any(runner.wants(name) for name in CHECKS):
         shared = [c for c in CASES if c.group == "shared"]

@@ -46,6 +46,9 @@ TRIED = {
     "tls-node-both-ends": "Node within TLS at both ends, {connections} connections",
     "go-tls-10000-over-50": "Go within TLS at both ends, {connections} connections",
     "go-tls-stripped": "Go within TLS at both ends, stripped, {connections} connections",
+    "tls-openssl-1-1-1": "Node 16 within TLS at both ends (OpenSSL 1.1.1), {connections} connections",
+    "h2load-100000": "nghttpd and h2load, 100 streams on each of 4 connections",
+    "tls-h2load": "the same within TLS",
     "tls-redis": "Redis within TLS, {connections} connections",
     "tls-postgres": "PostgreSQL within TLS, {connections} connections",
     "tls-sonde-comes-and-goes": "sonde started and ended {rounds} times on nginx, Node and Python "

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Within TLS: the same counts as in the clear, each request on the connection that carried it."""
+import contextlib
 import json
 import os
 import pwd
@@ -367,18 +368,19 @@ def tls_client_older_than_sonde(e):
         raise Failure("; ".join(found))
 
 
+def held_by(s):
+    """What the kernel says of each descriptor of a sonde."""
+    for fd in os.listdir(f"/proc/{s.proc.pid}/fdinfo"):
+        with contextlib.suppress(FileNotFoundError), open(  # it was open for the moment
+                f"/proc/{s.proc.pid}/fdinfo/{fd}", encoding="ascii", errors="replace") as f:
+            yield f.read()
+
+
 def links_of(e, s):
     """How many links a sonde holds on files of the case: others on this host have theirs. None: the
     kernel does not say which files (before Linux 6.17), or has a link for each function (before 6.6)."""
-    held = []
-    for fd in os.listdir(f"/proc/{s.proc.pid}/fdinfo"):
-        try:
-            with open(f"/proc/{s.proc.pid}/fdinfo/{fd}", encoding="ascii", errors="replace") as f:
-                text = f.read()
-        except FileNotFoundError: # it was open for the moment
-            continue
-        if re.search(r"^link_type:\tuprobe_multi", text, re.M):
-            held.append(re.search(r"^path:\t(.*)$", text, re.M))
+    held = [re.search(r"^path:\t(.*)$", text, re.M) for text in held_by(s)
+            if re.search(r"^link_type:\tuprobe_multi", text, re.M)]
     if None in held or not held:
         return None
     return sum(m[1].startswith(e.tmp + "/") for m in held)

@@ -20,17 +20,18 @@ SOAK_LIMIT_S = 240
 
 
 class Case:
-    def __init__(self, fn, group, before, limit, soak_limit):
+    def __init__(self, fn, group, before, limit, soak_limit, is_long):
         self.fn, self.group, self.before = fn, group, before
-        self.limit, self.soak_limit = limit, soak_limit
+        self.limit, self.soak_limit, self.is_long = limit, soak_limit, is_long
         self.name = fn.__name__.replace("_", "-")
         self.env, self.expects, self.failed = None, [], None
 
 
-def case(group="shared", before=None, limit=LIMIT_S, soak_limit=SOAK_LIMIT_S):
-    """before(env) runs before sonde starts; the case itself afterwards."""
+def case(group="shared", before=None, limit=LIMIT_S, soak_limit=SOAK_LIMIT_S, is_long=False):
+    """before(env) runs before sonde starts; the case itself afterwards. is_long: not with all others,
+    but among the long forms and when it is asked for by name."""
     def add(fn):
-        CASES.append(Case(fn, group, before, limit, soak_limit))
+        CASES.append(Case(fn, group, before, limit, soak_limit, is_long))
         return fn
     return add
 
@@ -64,6 +65,9 @@ class Runner:
 
     def wants(self, name):
         return not self.globs or any(fnmatch.fnmatchcase(name, g) for g in self.globs)
+
+    def runs(self, c):
+        return self.wants(c.name) and (not c.is_long or self.soak or bool(self.globs))
 
     def env(self, name):
         env = Env(self.top, name, self.sonde, self.tier, self.programs, self.cgroup)
