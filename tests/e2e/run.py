@@ -22,7 +22,8 @@ from harness.cgroup import Cgroup  # noqa: E402
 from harness.shared import CHECKS, Shared  # noqa: E402
 
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency", "waits",
-         "http2", "bulk", "grpc", "rust", "load", "postgres", "mysql", "redis", "memcached", "dns", "udp", "lives",
+         "hindered", "http2", "bulk", "grpc", "rust", "load", "postgres", "mysql", "redis", "memcached", "dns",
+         "udp", "lives",
          "churn", "namespaces", "resolved", "identity", "services", "filters", "api", "fields", "badinput", "checks",
          "rights", "captures", "traces",
          "causes", "propagate", "inflight", "host", "usage", "pressure", "disk", "tcp", "tls", "tlsh2", "tlsfiles",
@@ -46,7 +47,7 @@ TIERLESS = {
 
 
 # what judges where time went, or how much of it, to the millisecond
-TIMES = ("waits", "usage", "pressure", "inflight", "disk")
+TIMES = ("waits", "hindered", "usage", "pressure", "inflight", "disk")
 
 
 def load_cases(tier, times=None):

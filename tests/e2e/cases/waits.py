@@ -7,12 +7,11 @@ import json
 import os
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from harness import golang
 from harness.case import case
-from harness.cgroup import V1
-from harness.disk import loop_disk
-from harness.env import PROGS, PYTHON, quiet, tool
+from harness.env import quiet
 from harness.proc import Failure, free_port, until
 from harness.raw import Raw
 from harness.sonde import Sonde
@@ -35,29 +34,41 @@ class Watched:
         self.tail.keeps_waits = True
         self.tail.wait_ready()
 
-    def ask(self, path, pause=0.0):
-        """[(truth, transaction)] of the server, in order. The first two warm it up."""
+    def requests(self, path, port):
+        """What the server measured of each, and when its client began to send it."""
         truths = []
-        with Raw(self.port) as c:
+        with Raw(port) as c:
             for _ in range(TIMES.get(self.e.tier, 200) + 2):
-                truths.append(json.loads(c.ask("GET", path).body))
-                time.sleep(pause)
+                sent = time.monotonic_ns()
+                truths.append({**json.loads(c.ask("GET", path).body), "sent": sent})
+        return truths
+
+    def ask_all(self, path, ports):
+        """Of each server, all at once: [(truth, transaction)], in order. The first two warm it up."""
+        with ThreadPoolExecutor(len(ports)) as pool:
+            all_truths = list(pool.map(lambda port: self.requests(path, port), ports))
         quiet()
         self.tail.settle()
-        seen = [t for t in self.tail.transactions if t["role"] == "server"
-                and t["protocol"] == "http" and t["target"] == path
-                and t["local"].endswith(f":{self.port}")]
-        if len(seen) != len(truths):
-            raise Failure(f"{len(seen)} transactions of {len(truths)} requests to {path}")
-        return list(zip(truths, seen))[2:]
+        out = []
+        for port, truths in zip(ports, all_truths):
+            seen = [t for t in self.tail.transactions if t["role"] == "server"
+                    and t["protocol"] == "http" and t["target"] == path
+                    and t["local"].endswith(f":{port}")]
+            if len(seen) != len(truths):
+                raise Failure(f"{len(seen)} transactions of {len(truths)} requests to {path}")
+            out.append(list(zip(truths, seen))[2:])
+        return out
+
+    def ask(self, path):
+        return self.ask_all(path, [self.port])[0]
 
 
 def check(pairs, name, told, truth):
     """
     told(waits, blocked_on) is truth(measured), in each request. A server cannot measure itself
     while it reads and sends: what passed then may be in any part. On a machine that is itself a
-    guest, moments are stolen that are in no account of its kernel: one request in a hundred may
-    be off.
+    guest, moments are stolen that are in no account of its kernel, or are taken for another's: two
+    requests in a hundred may be off.
     """
     off = []
     for measured, t in pairs:
@@ -66,7 +77,7 @@ def check(pairs, name, told, truth):
         near = max(0.05 * should, MS)
         if is_ is None or not should - near <= is_ <= should + near + beside:
             off.append(f"{is_} of {should} ns: {t['waits_ns']} {t['blocked_on']} {measured}")
-    if len(off) > len(pairs) // 100:
+    if len(off) > len(pairs) // 50:
         raise Failure(f"{name}: {len(off)} of {len(pairs)} are off: {off[0]}")
 
 
@@ -157,6 +168,9 @@ def waits_of_node(e):
     if not 19 * MS <= middle <= 21 * MS:
         raise Failure(f"half of them were blocked for {middle} ns or less")
     alone(pairs)
+    pairs = w.ask("/lock")
+    check(pairs, "on lock", lambda _, on: on["lock"], lambda m: m["stood"])
+    alone(pairs)
     pairs = w.ask("/call")
     check(pairs, "downstream and cpu", lambda w, _: w["downstream"] + w["cpu"],
           lambda m: m["wall"] - m["delay"])
@@ -205,7 +219,7 @@ def waits_of_go(e):
     w = Watched(e, go_server(e, redis.port), redis.port)
     ran = ("runqueue", "throttled", "cpu", "unknown")
     rested = ("runqueue", "cpu", "blocked", "unknown")
-    for path, parts in (("/burn", ran), ("/sleep", rested)):
+    for path, parts in (("/burn", ran), ("/sleep", rested), ("/lock", rested)):
         pairs = w.ask(path)
         check(pairs, path, lambda w, _: sum(w[p] or 0 for p in parts), lambda m: m["wall"])
         known = [t for _, t in pairs if t["waits_ns"]["cpu"] is not None]
@@ -214,90 +228,6 @@ def waits_of_go(e):
         e.figures[path] = f"{len(known)} of {len(pairs)} known"
     pairs = w.ask("/call")
     check(pairs, "downstream", lambda w, _: w["downstream"], lambda m: m["wall"])
-
-
-@case(group=None, limit=LIMIT)
-def waits_when_read_late(e):
-    """The request was there for 20 ms, and nobody read it."""
-    w = Watched(e, e.c("waits", "-", "-", 1))
-    pairs = w.ask("/plain", pause=0.001)
-    if e.tier == "syscall":  # nobody says there when bytes arrive
-        if any(t["waits_ns"]["receive_queue"] is not None for _, t in pairs):
-            raise Failure("a wait is told that cannot be known")
-        return
-    check(pairs, "receive queue", lambda w, _: w["receive_queue"],
-          lambda m: m["late"] + m["woken"])
-    sooner = [t for m, t in pairs if t["waits_ns"]["receive_queue"] < m["late"]]
-    if sooner:
-        raise Failure(f"{len(sooner)} were read sooner than they were: {sooner[0]}")
-
-
-@case(group=None, limit=LIMIT)
-def waits_beside_spinners(e):
-    """Two others on its CPU: it is ready, and waits for its turn."""
-    server = e.serve([tool("taskset"), "-c", "0", e.program("waits"), port := free_port(), "-", "-"],
-                     port)
-    for _ in range(2):
-        e.procs.start([tool("taskset"), "-c", "0", PYTHON, "-c", "while True: pass"])
-    w = Watched(e, port)
-    pairs = w.ask("/burn")
-    whole = accounted(pairs)
-    check(whole, "run queue", lambda w, _: w["runqueue"], lambda m: m["delay"])
-    check(whole, "cpu", lambda w, _: w["cpu"], lambda m: m["cpu"])
-    waited = sum(t["waits_ns"]["runqueue"] for _, t in pairs)
-    if waited < len(pairs) * 20 * MS:
-        raise Failure(f"{server.argv} waited {waited} ns for its CPU, beside two that are busy")
-
-
-@case(group=None, limit=LIMIT)
-def waits_under_a_quota(e):
-    """Half a CPU: what its group's quota kept it from is told from what others did."""
-    group = V1("cpu", f"sonde-waits-{os.getpid()}", e)
-    group.write("cpu.shares", 262144)  # nobody but its quota keeps it from its CPU
-    group.write("cpu.cfs_period_us", 40000)
-    group.write("cpu.cfs_quota_us", 20000)
-    port = free_port()
-    server = e.serve([tool("taskset"), "-c", "1", e.program("waits"), port, "-", "-"], port)
-    group.write("cgroup.procs", server.pid)
-    w = Watched(e, port)
-    before = group.stat("cpu.stat")["throttled_time"]
-    pairs = w.ask("/burn")
-    throttled = group.stat("cpu.stat")["throttled_time"] - before
-    whole = accounted(pairs)
-    check(whole, "without a CPU", lambda w, _: w["runqueue"] + w["throttled"],
-          lambda m: m["delay"])
-    check(whole, "cpu", lambda w, _: w["cpu"], lambda m: m["cpu"])
-    told = sum(t["waits_ns"]["throttled"] for _, t in pairs)
-    if throttled < 200 * MS:
-        raise Failure(f"a quota that kept it from its CPU for {throttled / MS:.1f} ms shows nothing")
-    if abs(told - throttled) > 0.05 * throttled:
-        raise Failure(f"throttled for {told / MS:.1f} ms, by the group's own account for "
-                      f"{throttled / MS:.1f} ms")
-
-
-def slow_disk(e, group):
-    """A loop device that gives the group 64 KiB in 20 ms."""
-    device = loop_disk(e, 8 << 20)
-    number = os.stat(device).st_rdev
-    group.write("blkio.throttle.read_bps_device",
-                f"{os.major(number)}:{os.minor(number)} {64 * 1024 * 50}")
-    return device
-
-
-@case(group=None, limit=LIMIT)
-def waits_for_a_slow_disk(e):
-    group = V1("blkio", f"sonde-waits-{os.getpid()}", e)
-    device = slow_disk(e, group)
-    port = free_port()
-    server = e.serve([e.program("waits"), port, device, "-"], port)
-    group.write("cgroup.procs", server.pid)
-    w = Watched(e, port)
-    pairs = w.ask("/disk")
-    check(pairs, "on disk", lambda _, on: on["disk"], slept)
-    check(pairs, "blocked", lambda w, _: w["blocked"], slept)
-    waited = sum(t["blocked_on"]["disk"] for _, t in pairs)
-    if waited < len(pairs) * 15 * MS:
-        raise Failure(f"{waited / len(pairs) / MS:.1f} ms for each read of a slow disk")
 
 
 def parts_of(metrics, name, **labels):
@@ -376,5 +306,11 @@ def stuck_request_is_seen(e):
         active, oldest = figures()
         if active != 1 or not least - 0.2 <= oldest <= time.monotonic() - began:
             raise Failure(f"{active} in flight, the oldest for {oldest} s, after {least} s")
+        top = e.procs.run([e.sonde, "top", "--once", "--json", "--connect",
+                           f"http://127.0.0.1:{run.port}"])
+        rows = [(r["role"], r["in_flight"]) for r in json.loads(top.stdout())["services"]
+                if r["service"] == "waits"]
+        if rows != [("server", 1)]:
+            raise Failure(f"after {least} s top shows {rows}")
     server.stop()
     until(lambda: figures() == (0, 0), 5, "end of what was in flight")

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * waits PORT DEVICE REDIS LATE: an HTTP server that spends 20 ms on each request as its path says,
- * and answers what it measured itself, as JSON, in nanoseconds: wall, cpu, delay (ready without a
- * CPU, from schedstat), late, woken. LATE is 1: a request is read 20 ms after it is there.
+ * waits PORT DEVICE REDIS LATE: an HTTP server that spends 20 ms on each
+ * request as its path says, and answers what it measured itself, as JSON, in
+ * nanoseconds: wall, cpu, delay (ready without a CPU, from schedstat); from,
+ * till: when its request was read at the soonest, and at the latest. LATE is 1:
+ * a request is read 20 ms after it is there.
  */
+#include "net.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdint.h>
-#include <sys/resource.h>
+#include <sys/mman.h>
 #include <time.h>
-#include "net.h"
 
-enum { MS = 1000 * 1000, BLOCK = 64 * 1024, BLOCKS = 64 };
+enum { MS = 1000 * 1000, BLOCK = 64 * 1024, BLOCKS = 64, DISK = 256 * BLOCK };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static sem_t is_held;
@@ -101,6 +103,23 @@ static void read_disk(void)
 		perror(device);
 }
 
+/* As many bytes, a page at a time, from the end backwards: none twice. */
+static void fault(void)
+{
+	static volatile char *map, *at;
+	int fd;
+
+	if (!map) {
+		fd = open(device, O_RDONLY);
+		map = mmap(NULL, DISK, PROT_READ, MAP_SHARED, fd, 0);
+		if (map == MAP_FAILED || madvise((void *)map, DISK, MADV_RANDOM))
+			perror(device);
+		at = map + DISK - 4 * BLOCK;
+	}
+	for (int i = 0; i < BLOCK; i += 4096)
+		(void)*(at -= 4096);
+}
+
 static void call(void)
 {
 	static const char debug[] = "*3\r\n$5\r\nDEBUG\r\n$5\r\nSLEEP\r\n$4\r\n0.02\r\n";
@@ -127,25 +146,24 @@ static void spend(const char *head)
 		contend();
 	else if (strstr(head, " /disk "))
 		read_disk();
+	else if (strstr(head, " /fault "))
+		fault();
 	else if (strstr(head, " /call "))
 		call();
 	else if (strstr(head, " /stuck "))
 		sleep(60);
 }
 
-/* How late it is read, by intention: as long as the sleep took. `woken`: what went by before. */
-static uint64_t dally(int fd, uint64_t *woken)
+/* When it comes back to its socket. */
+static uint64_t dally(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	uint64_t began = delay();
 
-	if (!is_late)
-		return 0;
-	poll(&p, 1, -1);
-	*woken = delay() - began;
-	began = now(CLOCK_MONOTONIC);
-	doze();
-	return now(CLOCK_MONOTONIC) - began;
+	if (is_late) {
+		poll(&p, 1, -1);
+		doze();
+	}
+	return now(CLOCK_MONOTONIC);
 }
 
 static void *serve(void *arg)
@@ -155,8 +173,9 @@ static void *serve(void *arg)
 
 	delay();
 	for (;;) {
-		uint64_t woken = 0, late = dally(fd, &woken);
+		uint64_t from = dally(fd);
 		ssize_t n = recv(fd, head, sizeof(head) - 1, 0);
+		uint64_t till = now(CLOCK_MONOTONIC);
 		struct measure a = measure(), b;
 		int len;
 
@@ -167,8 +186,8 @@ static void *serve(void *arg)
 		b = measure();
 		len = snprintf(
 			body, sizeof(body),
-			"{\"wall\":%lu,\"cpu\":%lu,\"delay\":%lu,\"late\":%lu,\"woken\":%lu}\n",
-			b.wall - a.wall, b.cpu - a.cpu, b.delay - a.delay, late, woken);
+			"{\"wall\":%lu,\"cpu\":%lu,\"delay\":%lu,\"from\":%lu,\"till\":%lu}\n",
+			b.wall - a.wall, b.cpu - a.cpu, b.delay - a.delay, from, till);
 		n = snprintf(answer, sizeof(answer),
 			     "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len, body);
 		if (send(fd, answer, n, MSG_NOSIGNAL) < 0)

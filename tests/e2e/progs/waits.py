@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""waits.py PORT REDIS: as waits.c, a thread for each connection, in Python."""
+"""waits.py PORT REDIS [DEVICE]: as waits.c, a thread for each connection, in Python."""
 import json
+import os
 import socket
 import sys
 import threading
@@ -8,6 +9,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 DEBUG = b"*3\r\n$5\r\nDEBUG\r\n$5\r\nSLEEP\r\n$4\r\n0.02\r\n"
+BLOCK = 65536
 local = threading.local()
 
 
@@ -17,19 +19,33 @@ def burn():
         pass
 
 
+def doze():
+    time.sleep(0.02)
+
+
 def lock():
     held, mutex = threading.Event(), threading.Lock()
 
     def hold():
         with mutex:
             held.set()
-            time.sleep(0.02)
+            doze()
     holder = threading.Thread(target=hold)
     holder.start()
     held.wait()
     with mutex:
         pass
     holder.join()
+
+
+def disk():
+    """From the end backwards: nothing is read ahead, and nothing twice."""
+    if not hasattr(local, "disk"):
+        local.disk = os.open(sys.argv[3], os.O_RDONLY)
+        local.at = os.lseek(local.disk, 0, os.SEEK_END) - 4 * BLOCK
+    local.at -= BLOCK
+    if len(os.pread(local.disk, BLOCK, local.at)) != BLOCK:
+        raise EOFError(sys.argv[3])
 
 
 def call():
@@ -53,20 +69,29 @@ def measure():
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # one send for each response
+    dozed_ns = 0
 
     def log_message(self, *_):
         pass
 
     def do_GET(self):
+        till = time.monotonic_ns()
         before = measure()
-        {"/burn": burn, "/sleep": lambda: time.sleep(0.02), "/lock": lock,
-         "/call": call}[self.path]()
+        {"/burn": burn, "/sleep": doze, "/lock": lock, "/disk": disk, "/call": call,
+         "/late": lambda: None}[self.path]()
         names = ("wall", "cpu", "delay")
-        body = json.dumps(dict(zip(names, (b - a for a, b in zip(before, measure()))))).encode()
+        body = dict(zip(names, (b - a for a, b in zip(before, measure()))))
+        # when its request was read at the soonest, and at the latest
+        body.update({"from": self.dozed_ns, "till": till})
+        body = json.dumps(body).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.wfile.flush()
+        if self.path == "/late":
+            doze()
+            self.dozed_ns = time.monotonic_ns()
 
 
 ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
