@@ -522,6 +522,26 @@ static void a_server_joined_in_the_middle(void **state)
 	sim_free(&sim);
 }
 
+/* Packets are numbered modulo 256: what is found again may have more of them. */
+static void an_answer_of_many_packets(void **state)
+{
+	enum { N = 255, EACH = 5 };
+	const struct proto *proto = proto_get(PROTO_MYSQL);
+	struct guard guard = guard_new(N * EACH);
+	uint8_t *p = guard.end - N * EACH + 1; /* of the last one its header alone */
+	void *my = calloc(1, proto->state_size);
+
+	assert_non_null(my);
+	for (size_t i = 0; i < N; i++) {
+		const uint8_t packet[EACH] = { 1, 0, 0, (uint8_t)(i + 1), 1 };
+
+		memcpy(p + i * EACH, packet, i < N - 1 ? EACH : EACH - 1);
+	}
+	assert_int_equal(proto->resync(my, PROTO_RESPONSE, (struct slice){ p, N * EACH - 1 }), 0);
+	free(my);
+	guard_free(&guard);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -546,6 +566,7 @@ int main(void)
 		cmocka_unit_test(what_is_hidden_is_said),
 		cmocka_unit_test(a_server_at_a_unix_socket),
 		cmocka_unit_test(a_server_joined_in_the_middle),
+		cmocka_unit_test(an_answer_of_many_packets),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -334,17 +334,17 @@ ssize_t my_response(struct mysql *my, struct slice in, struct msg *out)
 
 bool my_is_response(struct slice in)
 {
-	uint8_t next = 1;
+	bool is_error = in.n > MY_HEADER && in.p[MY_HEADER] == 0xff;
 
 	if (in.n < MY_HEADER + 1 || in.p[3] != 1 || my_u24(in.p) == 0)
 		return false;
-	while (in.n >= MY_HEADER) {
+	for (size_t n = 1; in.n >= MY_HEADER; n++) {
 		size_t whole = MY_HEADER + my_u24(in.p);
 
-		if (in.p[3] != next++)
+		if (in.p[3] != (uint8_t)n)
 			return false;
 		if (whole > in.n)
-			return next > 2 || in.p[MY_HEADER] == 0xff;
+			return n > 1 || is_error;
 		in.p += whole;
 		in.n -= whole;
 	}
