@@ -66,8 +66,10 @@ static bool take_effect(struct redis *r, const struct redis_command *c)
 		r->db_plus_1 = redis_number(c->args[1], &db) && db >= 0 ? (int32_t)db + 1 : 0;
 	} else if (is_one_of(name, "monitor", "psync", "sync")) {
 		mark(r, REDIS_ENDS, 0);
+	} else if (slice_ieq(name, SLICE("hello"))) { /* what is pushed next tells which one */
+		r->is_resp3 = false;
 	} else if (slice_ieq(name, SLICE("reset"))) {
-		r->is_pubsub = false;
+		r->is_pubsub = r->is_resp3 = false;
 		r->db_plus_1 = 1;
 	}
 	r->requests++;

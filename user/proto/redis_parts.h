@@ -38,6 +38,7 @@ struct redis {
 	bool is_in_reply;
 	bool is_told;	   /* the first command was seen, or never will be: db_plus_1 is right */
 	bool is_pubsub;	   /* RESP2: arrays may be messages */
+	bool is_resp3;	   /* they are not: what is pushed has a type of its own */
 	bool is_muted;	   /* CLIENT REPLY OFF */
 	bool is_skip_next; /* CLIENT REPLY SKIP */
 	bool is_missed;	   /* the next answer is to a command never seen */

@@ -55,7 +55,7 @@ static enum first first_of(const struct redis *r, struct slice in)
 {
 	if (in.p[0] == '>')
 		return first_word(in, true);
-	if (in.p[0] == '*' && r->is_pubsub)
+	if (in.p[0] == '*' && r->is_pubsub && !r->is_resp3)
 		return first_word(in, false);
 	return FIRST_ANSWER;
 }
@@ -127,6 +127,7 @@ static void begin(struct redis *r, struct slice in, enum first first, struct msg
 	bool answers = first == FIRST_ANSWER || (first == FIRST_ACK && ack_answers(r));
 
 	out->flags |= MSG_BEGIN;
+	r->is_resp3 |= in.p[0] == '>';
 	r->is_in_reply = true;
 	r->depth = 0;
 	r->left[0] = 1;
