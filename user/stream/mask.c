@@ -87,10 +87,11 @@ static struct slice slice_from(struct slice s, size_t n)
 	return (struct slice){ s.p + n, s.n - n };
 }
 
-static void put_query(struct out *o, struct slice query)
+/* Keys and values, with what is between them. */
+static void put_params(struct out *o, struct slice query, const char *ends)
 {
 	while (query.n && o->n < o->max) {
-		struct slice param = slice_until(query, "&;#");
+		struct slice param = slice_until(query, ends);
 		struct slice key = slice_until(param, "=");
 
 		if (key.n < param.n && is_secret(key)) {
@@ -130,18 +131,15 @@ static struct slice put_userinfo(struct out *o, struct slice target)
 size_t mask_target(char *out, size_t size, struct slice target)
 {
 	struct out o = { .p = out, .max = size - 1 };
-	const uint8_t *query;
+	struct slice path;
 
 	target = put_userinfo(&o, target);
-	query = target.n ? memchr(target.p, '?', target.n) : NULL;
-	if (query) {
-		size_t n = (size_t)(query - target.p) + 1;
-
-		put(&o, (struct slice){ target.p, n });
-		put_query(&o, slice_from(target, n));
-	} else {
-		put(&o, target);
-	}
+	path = slice_until(target, ";?#");
+	put(&o, path);
+	target = slice_from(target, path.n);
+	path = slice_until(target, "?#"); /* ";jsessionid=...", RFC 3986, 3.3 */
+	put_params(&o, path, "/;");
+	put_params(&o, slice_from(target, path.n), "?&;#");
 	out[o.n] = '\0';
 	return o.n;
 }
