@@ -40,6 +40,7 @@ static inline bool http_field_may_begin(uint8_t first)
 	switch (first | 0x20) {
 	case 'b':
 	case 'c':
+	case 'e':
 	case 'g':
 	case 'h':
 	case 'r':
