@@ -14,6 +14,8 @@
 #define READ	 "_ZN54_$LT$rustls..conn..Reader$u20$as$u20$std..io..Read$GT$4read17h6308c7c8c4dc589bE"
 #define GIVE	 "_ZN6rustls4conn11CommonState19send_some_plaintext17h1f32a65c64644adeE"
 
+#define PIECES "_ZN6rustls12common_state11CommonState16buffer_plaintext17h5d1f0a3c9b7e2468E"
+
 #define V0(path) "_RNv" path
 #define RUSTLS	 "NtCsf1uEo7TpsJf_6rustls"
 
@@ -32,6 +34,7 @@ static void names_of_either_form(void **state)
 		  TLS_RUST_READ },
 		{ V0("Msa_" RUSTLS "4connNtB5_11CommonState19send_some_plaintext"), TLS_RUST_GIVE },
 		{ V0("MNt" RUSTLS "6vecbufNtB2_14ChunkVecBuffer8write_to"), TLS_RUST_SEND },
+		{ PIECES, TLS_RUST_PIECES },
 		{ V0("Msa_" RUSTLS "4connNtB5_11CommonState9write_tls"), TLS_RUST_WRITE_TLS },
 		{ "_ZN6rustls4conn11CommonState16current_io_state17ha1769eb86103f99dE",
 		  TLS_RUST_FNS },
@@ -62,6 +65,8 @@ static void what_is_not_whole_is_off(void **state)
 	tls_rust_take(&r, READ, 64);
 	tls_rust_take(&r, WRITE_TO, 128);
 	assert_non_null(strstr(tls_rust_read(&r, -1, &bits), "send_some_plaintext"));
+	tls_rust_take(&r, PIECES, 160);
+	assert_non_null(strstr(tls_rust_read(&r, -1, &bits), "0.23"));
 	tls_rust_take(&r, GIVE, 192);
 	assert_non_null(strstr(tls_rust_read(&r, -1, &bits), "sends"));
 	tls_rust_take(&r, GIVE, 256);

@@ -25,6 +25,7 @@ static const struct {
 	  { "$LT$rustls..conn..Reader$u20$as$u20$std..io..Read$GT$8read_buf17h" } },
 	{ TLS_RUST_READ_BUF, { "6rustls4conn", "6ReaderNt", "3std2io4Read8read_buf" } },
 	{ TLS_RUST_GIVE, { "6rustls", "11CommonState19send_some_plaintext" } },
+	{ TLS_RUST_PIECES, { "6rustls", "11CommonState16buffer_plaintext" } },
 	{ TLS_RUST_SEND, { "6rustls6vecbuf", "14ChunkVecBuffer8write_to" } },
 	{ TLS_RUST_WRITE_TLS, { "6rustls", "11CommonState9write_tls" } },
 };
@@ -95,6 +96,9 @@ const char *tls_rust_read(const struct tls_rust *r, int fd, uint32_t *bits)
 	}
 	if (r->has_several)
 		return "several versions of rustls are linked into it";
+	if (!r->at[TLS_RUST_GIVE] && r->at[TLS_RUST_PIECES])
+		return "its rustls is 0.23 or later, where plaintext is handed over in a form that "
+		       "Rust lays out as it likes: only 0.20 and 0.21 are known";
 	if (!r->at[TLS_RUST_GIVE])
 		return "its rustls has no function CommonState::send_some_plaintext: it is of "
 		       "another version than 0.20 and 0.21, or the compiler dissolved it";

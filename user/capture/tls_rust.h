@@ -17,6 +17,7 @@ enum tls_rust_fn {
 	TLS_RUST_SEND,	    /* ChunkVecBuffer::write_to: records leave */
 	TLS_RUST_WRITE_TLS, /* CommonState::write_tls, which calls that: not watched, but read */
 	TLS_RUST_READ_BUF,  /* a second way to read, of unstable Rust: not known */
+	TLS_RUST_PIECES,    /* CommonState::buffer_plaintext, of 0.23 and later: not known */
 	TLS_RUST_FNS,
 };
 
