@@ -82,3 +82,29 @@ def tls_library_let_go(e):
     for p in users:
         p.signal(signal.SIGKILL)
     until(lambda: tls.links_of(e, s) == 0, 20, "link let go")
+
+
+@case(group=None, limit=60, is_long=True)
+def tls_java_is_dark(e):
+    """JSSE is compiled while it runs: the connection is said to be encrypted, by what, and why; its
+    connect and its handshake are timed. It wants a JDK."""
+    ng = tls.nginx(e)
+    s = Sonde(e, "run", "--port", ng.port).wait_ready()
+    p = e.procs.start([tool("java"), os.path.join(PROGS, "secureclient.java"), ng.port])
+
+    def is_dark():
+        return any(labels["library"] == "java" and int(n) == 1
+                   for labels, n in s.metrics().of("sonde_dark_connections"))
+    until(is_dark, 20, "dark connection of Java")
+    until(lambda: p.stdout().count("answered") > 2, 10, "answers to Java")
+    m = s.metrics()
+    told = tls.told_of(e, p.pid)
+    p.signal(signal.SIGKILL)
+    s.end()
+    timed = {name: sum(int(n) for labels, n in m.of(name) if labels["service_name"] == "java")
+             for name in ("sonde_tcp_connect_duration_seconds_count",
+                          "sonde_tls_handshake_duration_seconds_count")}
+    if m.requests("client") or set(timed.values()) != {1}:
+        raise Failure(f"{m.requests('client')}, timed {timed}")
+    if told["tls"] != "java" or told["tls_read"] or not told["tls_why"]:
+        raise Failure(f"check: {told}")
