@@ -39,6 +39,7 @@ struct speaker {
 	u32 is_off; /* looked at no more */
 	u32 is_brief;
 	u32 has_asked;
+	u32 is_staying; /* off, and found no room among those that leave */
 };
 
 struct {
@@ -55,7 +56,8 @@ struct {
 	__type(value, u64);
 } speaking SEC(".maps");
 
-/* Cookies of those that are off: user space takes them out of the map. */
+/* Cookies of those that are off: user space takes them out of the map. Who finds no room is
+ * counted, passes everything, and asks again with each of its sends. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 4096);
@@ -199,11 +201,15 @@ int sonde_speaker(struct bpf_sock_ops *ops)
 static __always_inline void leave(struct speaker *sp)
 {
 	u64 cookie = sp->cookie;
+	bool was_staying = sp->is_staying;
 
 	sp->is_off = 1;
 	if (sp->is_brief) /* it goes with this send */
 		return;
-	bpf_map_push_elem(&leaving, &cookie, BPF_ANY);
+	/* BPF_ANY: nobody who waits there is put out for it */
+	sp->is_staying = bpf_map_push_elem(&leaving, &cookie, BPF_ANY) != 0;
+	if (sp->is_staying && !was_staying)
+		count(SONDE_CNT_NO_LEAVING);
 }
 
 static __always_inline void give_up(struct speaker *sp, enum sonde_passed why)
@@ -408,8 +414,13 @@ int sonde_request(struct sk_msg_md *msg)
 	if (!sk)
 		return SK_PASS;
 	sp = bpf_sk_storage_get(&speakers, sk, NULL, 0);
-	if (!sp || sp->is_off)
+	if (!sp)
 		return SK_PASS;
+	if (sp->is_off) {
+		if (sp->is_staying)
+			leave(sp);
+		return SK_PASS;
+	}
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return SK_PASS;

@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READY_MS = 120000 }; /* a busy host's guest */
+enum { READY_MS = 120000 /* a busy host's guest */, METRICS_PORT = 9464 };
 
 static FILE *out;
 
@@ -289,6 +289,86 @@ static void watch(const char *of, char *kind, char *flag, char *value)
 	watch_load(of, argv, load);
 }
 
+/* Connections in the map of those whose sends are looked at; -1: there is no such map. */
+static int looked_at(void)
+{
+	union bpf_attr next = { 0 };
+	int n = -1;
+
+	while (n < 0 && syscall(SYS_bpf, BPF_MAP_GET_NEXT_ID, &next, sizeof(next)) == 0) {
+		struct bpf_map_info info = { 0 };
+		union bpf_attr get = { .map_id = next.next_id }, ask = { 0 }, key = { 0 };
+		int fd = (int)syscall(SYS_bpf, BPF_MAP_GET_FD_BY_ID, &get, sizeof(get));
+		uint64_t at = 0;
+
+		ask.info.bpf_fd = (uint32_t)fd;
+		ask.info.info_len = sizeof(info);
+		ask.info.info = (uint64_t)(uintptr_t)&info;
+		key.map_fd = (uint32_t)fd;
+		key.next_key = (uint64_t)(uintptr_t)&at;
+		if (syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &ask, sizeof(ask)) == 0 &&
+		    strcmp(info.name, "speaking") == 0)
+			for (n = 0; syscall(SYS_bpf, BPF_MAP_GET_NEXT_KEY, &key, sizeof(key)) == 0;
+			     n++)
+				key.key = key.next_key;
+		close(fd);
+		next.start_id = next.next_id;
+	}
+	return n;
+}
+
+/* What sonde says of its tables that were full. */
+static void say_full(const char *name)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons(METRICS_PORT),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	static const char ask[] = "GET /metrics HTTP/1.0\r\n\r\n";
+	int s = socket(AF_INET, SOCK_STREAM, 0);
+	char line[4096];
+	FILE *f;
+
+	fprintf(out, "@@ %s\n", name);
+	if (connect(s, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+	    write(s, ask, sizeof(ask) - 1) > 0 && (f = fdopen(s, "r"))) {
+		while (fgets(line, sizeof(line), f))
+			if (strncmp(line, "sonde_table_full_total", 22) == 0)
+				fputs(line, out);
+		fclose(f);
+	}
+	fprintf(out, "@@= %s 0 0\n", name);
+}
+
+/* More connections that sonde is done with than it can take note of, as it stands still; the last
+ * one stays. */
+static void crowd(void)
+{
+	char *argv[] = { "/sonde",	"run",	"--listen", "127.0.0.1:9464", "--port", "8094",
+			 "--propagate", "http", NULL };
+	char *load[] = { "/crowd", "4296", NULL };
+	pid_t pid = observe("crowd", argv), speaker;
+	int before;
+
+	if (!pid)
+		return;
+	kill(pid, SIGSTOP);
+	waitpid(pid, NULL, WUNTRACED);
+	speaker = spawn(load, "/tmp/crowd", "/tmp/crowd.err");
+	for (int i = 0; i < READY_MS / 50 && !has_line("/tmp/crowd", "ready"); i++)
+		pause_ms(50);
+	before = looked_at();
+	kill(pid, SIGCONT);
+	for (int i = 0; i < READY_MS / 50 && looked_at() > 0; i++)
+		pause_ms(50);
+	say("crowd", "%d %d", before, looked_at());
+	say_full("full-crowd");
+	kill(speaker, SIGKILL);
+	waitpid(speaker, NULL, 0);
+	section("crowd.err", "/tmp/crowd.err", 0, 0);
+	kill(pid, SIGTERM);
+	waitpid(pid, NULL, 0);
+}
+
 /* With a line put into requests on connections that are kept. */
 static void propagate(void)
 {
@@ -297,9 +377,12 @@ static void propagate(void)
 	char *kept[] = { "/kept", NULL };
 
 	watch_load("kept", argv, kept);
+	if (!has_line("/tmp/tail.err", "sonde: only the first")) /* there nobody stays */
+		crowd();
 }
 
-/* The same for long; a quarter of it without sonde first. */
+/* The same for long; a quarter of it without sonde before, and again behind it: what the machine
+ * itself does to them changes from minute to minute. */
 static void propagate_long(char *requests)
 {
 	char *argv[] = { "/sonde", "run",	  "--listen", "off", "--port",

@@ -138,6 +138,7 @@ struct propagation *propagate_open(struct probe *p, char *why, size_t size)
 	if (!pr)
 		return NULL;
 	forget_passed(pr);
+	propagate_tick(pr); /* nor is who took part in it among those that leave */
 	probe_set_trial(p, 0, pr->is_brief);
 	return pr;
 }
