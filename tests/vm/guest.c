@@ -391,13 +391,14 @@ static void propagate_long(char *requests)
 	pid_t pid;
 
 	snprintf(fewer, sizeof(fewer), "%d", atoi(requests) / 4);
-	command("load-plain", plain);
+	command("load-before", plain);
 	pid = observe("long", argv);
 	if (!pid)
 		return;
 	command("load-long", kept);
 	kill(pid, SIGTERM);
 	waitpid(pid, NULL, 0);
+	command("load-after", plain);
 }
 
 /* Until somebody listens there. */

@@ -5,9 +5,10 @@
  * of its connection it was, how many lines said its trace, and what the one behind its first line
  * said ("- -": none is there). Ends with 1 where a request arrived as other bytes but for that
  * line, or where a socket does not say what it holds. kept N: so many requests over a few
- * connections at once, of all forms, and a line "GIVEN DUE ALL SMALL LARGE": how many were given a
- * line, how many were to be, how many there were, and how long the longest took, in us, of small
- * and of large ones.
+ * connections at once, of all forms, and a line "GIVEN DUE ALL SLOW SMALL LARGE PAUSE": how many
+ * were given a line, how many were to be, how many there were, how many small ones took over 200
+ * ms, and how long the longest took, in us, of small and of large ones, and of large ones the
+ * longest time in which none of their bytes could be sent.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,7 +34,7 @@ enum { PORT = 8091, CONNECTIONS = 2, REQUESTS = 40 };
 enum { BIG = 1000000, VAST = 10 << 20, ROOM = VAST + 4096 };
 enum { LATER = 40, PAUSE_US = 40000 }; /* longer than the observer takes to let a connection go */
 enum form { GET, POST, LARGE, APART, OWN_TRACE, FORMS, CHUNKED = FORMS, HUGE };
-enum { SPEAKERS = 4, PIPELINED = 5 };
+enum { SPEAKERS = 4, PIPELINED = 5, STALL_US = 200000 };
 
 #define OWN   "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
 #define BEGIN "traceparent: 00-"
@@ -157,21 +158,35 @@ static void serve(int family)
 	}
 }
 
-/* Without waiting in the kernel, as event loops do. */
-static void send_all(int fd, const char *bytes, size_t n, const char *target)
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Without waiting in the kernel, as event loops do. The longest time between two sends, in us. */
+static uint64_t send_all(int fd, const char *bytes, size_t n, const char *target)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	uint64_t last = now_us(), longest = 0;
 
 	for (size_t at = 0; at < n;) {
 		ssize_t sent = send(fd, bytes + at, n - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+		uint64_t now = now_us();
 
-		if (sent < 0 && errno == EAGAIN)
+		if (sent < 0 && errno == EAGAIN) {
 			poll(&p, 1, -1);
-		else if (sent <= 0)
+			continue;
+		}
+		if (sent <= 0)
 			fail("not sent", target);
-		else
-			at += (size_t)sent;
+		at += (size_t)sent;
+		longest = now - last > longest ? now - last : longest;
+		last = now;
 	}
+	return longest;
 }
 
 /* The answer, which comes in one piece: what is there is what the socket says is there. */
@@ -243,6 +258,7 @@ static size_t write_request(char *buf, enum form form, const char *target, size_
 struct answer {
 	char target[64], trace[33], span[17];
 	int lines;
+	uint64_t pause_us; /* the longest within the first send's bytes */
 };
 
 static void expect_heard(unsigned long long h, size_t heard, const char *sent, size_t n,
@@ -266,7 +282,7 @@ static void ask(int fd, const char *name, int nth, enum form form, bool is_last,
 
 	snprintf(target, sizeof(a->target), "/%s/%s/%d", is_last ? "last" : kinds[form], name, nth);
 	all = write_request(buf, form, target, &head);
-	send_all(fd, buf, head, target);
+	a->pause_us = send_all(fd, buf, head, target);
 	send_all(fd, buf + head, all - head, target);
 	(is_last ? receive_last : receive)(fd, answer, sizeof(answer), target);
 	body = strstr(answer, "\r\n\r\n");
@@ -349,19 +365,16 @@ static void use(int family)
 	close(fd);
 }
 
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* What some of the requests came to. */
 struct tally {
-	uint32_t all, due, given;
-	uint64_t small_us, large_us; /* the longest */
+	uint32_t all, due, given, slow;
+	uint64_t small_us, large_us, pause_us; /* the longest */
 };
+
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
 
 static void ask_timed(int fd, int n, enum form form, bool is_due, struct tally *t)
 {
@@ -372,10 +385,13 @@ static void ask_timed(int fd, int n, enum form form, bool is_due, struct tally *
 
 	ask(fd, "long", n, form, false, &a);
 	took = now_us() - began;
-	*longest = took > *longest ? took : *longest;
+	*longest = longer(took, *longest);
 	is_given = a.span[0] != '-';
 	if (a.lines != (is_given || form == OWN_TRACE) || (is_given && !is_due))
 		fail("lines that are not to be there", a.target);
+	if (is_large)
+		t->pause_us = longer(a.pause_us, t->pause_us);
+	t->slow += !is_large && took > STALL_US;
 	t->all++;
 	t->due += is_due;
 	t->given += is_given;
@@ -472,11 +488,14 @@ static int use_long(int requests)
 		sum.all += t.all;
 		sum.due += t.due;
 		sum.given += t.given;
-		sum.small_us = t.small_us > sum.small_us ? t.small_us : sum.small_us;
-		sum.large_us = t.large_us > sum.large_us ? t.large_us : sum.large_us;
+		sum.slow += t.slow;
+		sum.small_us = longer(t.small_us, sum.small_us);
+		sum.large_us = longer(t.large_us, sum.large_us);
+		sum.pause_us = longer(t.pause_us, sum.pause_us);
 	}
-	printf("%u %u %u %llu %llu\n", sum.given, sum.due, sum.all,
-	       (unsigned long long)sum.small_us, (unsigned long long)sum.large_us);
+	printf("%u %u %u %u %llu %llu %llu\n", sum.given, sum.due, sum.all, sum.slow,
+	       (unsigned long long)sum.small_us, (unsigned long long)sum.large_us,
+	       (unsigned long long)sum.pause_us);
 	return failed;
 }
 
