@@ -24,7 +24,7 @@ from harness.shared import CHECKS, Shared  # noqa: E402
 ORDER = ("plain", "framing", "connections", "processes", "operations", "failures", "latency", "waits",
          "hindered", "http2", "bulk", "grpc", "rust", "load", "postgres", "mysql", "redis", "memcached", "dns",
          "udp", "lives",
-         "churn", "namespaces", "resolved", "identity", "services", "filters", "api", "fields", "badinput", "checks",
+         "churn", "full", "namespaces", "resolved", "identity", "services", "filters", "api", "fields", "badinput", "checks",
          "rights", "captures", "traces",
          "causes", "propagate", "inflight", "host", "usage", "pressure", "disk", "tcp", "tls", "tlsh2", "tlsfiles",
          "otlp", "scrapes", "go")
@@ -37,6 +37,7 @@ TIERLESS = {
     "captures": "replays packets: nothing is observed",
     "checks": "asks what became of bytes, whoever saw them",
     "disk": "reads what block devices did",
+    "full": "fills tables of processes and threads, one program in both tiers",
     "host": "reads /proc and /sys",
     "otlp": "sends on what became of transactions, whoever made them",
     "scrapes": "asks for what became of transactions, whoever made them",

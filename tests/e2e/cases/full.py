@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Tables of the kernel that processes and threads fill in their thousands, filled from outside: what
+finds no room is counted, once each, and all else goes on.
+"""
+import signal
+import subprocess
+
+from harness.case import case
+from harness.env import PYTHON, tool
+from harness.holdings import held_objects, listed
+from harness.proc import Failure, until
+from harness.sonde import Sonde
+
+NOBODY = 5_000_000  # above the highest number a process or thread can have
+MANY = 20
+
+
+class Table:
+    """A hash of a running sonde by the numbers of processes or threads, which others fill."""
+
+    def __init__(self, e, s, name):
+        mine = held_objects(s.proc.pid)
+        found = next(m for m in listed("map") if ("map", m["id"]) in mine and m["name"] == name)
+        self.id, self.room = found["id"], found["max_entries"]
+        self.value = " 0x00" * found["bytes_value"]
+        self.file = e.path(f"{name}.batch")
+
+    def batch(self, verb, value):
+        with open(self.file, "w", encoding="ascii") as f:
+            for n in range(NOBODY, NOBODY + self.room):
+                key = " ".join(f"0x{b:02x}" for b in n.to_bytes(4, "little"))
+                f.write(f"map {verb} id {self.id} key {key}{value}\n")
+        return subprocess.run([tool("bpftool"), "batch", "file", self.file], capture_output=True,
+                              timeout=20, check=False).returncode == 0
+
+    def fill(self):
+        """With nobody's alone: those that are in it by right leave it as they end."""
+        until(lambda: self.batch("update", f" value{self.value}"), 20, "room for nobody's alone")
+
+    def clear(self):
+        if not self.batch("delete", ""):
+            raise Failure("not all of what was put in is there")
+
+
+def left_out(s, table):
+    return sum(v for labels, v in s.metrics().of("sonde_table_full_total")
+               if labels["table"] == table)
+
+
+def ends(s):
+    return sum(v for labels, v in s.metrics().of("sonde_process_exits_total")
+               if labels["service_name"] == "brief" and labels["reason"] == "exit")
+
+
+@case(group=None, limit=60)
+def full_of_processes_nobody_waits_for(e):
+    """Their ends are told all the same; what an end takes is not, and that is counted."""
+    ng = e.nginx("location = /brief { return 200; }")
+    s = Sonde(e, "run", "--comm", "brief").wait_ready()
+    table = Table(e, s, "parting")
+
+    def more(n):
+        before = ends(s)
+        for _ in range(n):
+            e.procs.run([e.program("brief"), ng.port])
+        until(lambda: ends(s) >= before + n, 10, f"{n} ends, beyond {before}")
+    more(MANY)
+    if left_out(s, "process_ends"):
+        raise Failure("counted where there was room")
+    table.fill()
+    more(MANY)
+    # of the host's others, not known yet, some may have ended as well
+    until(lambda: left_out(s, "process_ends") >= MANY, 10, "those without room")
+    table.clear()
+    s.settled_metrics()
+    counted = left_out(s, "process_ends")
+    more(MANY)
+    if left_out(s, "process_ends") >= counted + MANY:
+        raise Failure(f"counted where there is room again: {left_out(s, 'process_ends')}")
+    if ends(s) != 3 * MANY:
+        raise Failure(f"{ends(s)} ends of {3 * MANY}")
+    s.end()
+
+
+MAKER = """
+import http.client, signal, sys, threading
+port, n = map(int, sys.argv[1:])
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+conn = http.client.HTTPConnection("127.0.0.1", port)
+print("ready", flush=True)
+while True:
+    signal.sigwait([signal.SIGUSR1])
+    conn.request("GET", "/brief")
+    conn.getresponse().read()
+    for _ in range(n):
+        t = threading.Thread(target=lambda: None)
+        t.start()
+        t.join()
+    print("made", flush=True)
+"""
+
+
+@case(group=None, limit=60)
+def full_of_threads_that_were_made(e):
+    """Each thread that a request may have been handed to, and whose end cannot be told, counts."""
+    ng = e.nginx("location = /brief { return 200; }")
+    maker = e.procs.start([PYTHON, e.write("maker.py", MAKER), ng.port, MANY])
+    until(lambda: maker.stdout(), 10, "a program that makes threads")
+    s = Sonde(e, "run", "--pid", maker.pid).wait_ready()
+    table = Table(e, s, "made")
+
+    def more(rounds):
+        maker.signal(signal.SIGUSR1)
+        until(lambda: maker.stdout().count("made") == rounds, 10, "threads made")
+    more(1)
+    if left_out(s, "trace_threads_made"):
+        raise Failure("counted where there was room")
+    table.fill()
+    more(2)
+    until(lambda: left_out(s, "trace_threads_made") >= MANY, 10, "those without room")
+    table.clear()
+    more(3)
+    s.settled_metrics()
+    if left_out(s, "trace_threads_made") != MANY:
+        raise Failure(f"{left_out(s, 'trace_threads_made')} of {MANY} counted")
+    s.end()
