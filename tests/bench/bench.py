@@ -25,8 +25,9 @@ import own
 import pressure
 import propagate
 import tls
+import waits
 
-ROOMS = (cost, databases, tls, go, kernel, pressure, propagate, own, live, otlp)
+ROOMS = (cost, databases, waits, tls, go, kernel, pressure, propagate, own, live, otlp)
 MEASURES = {f.__name__: f for room in ROOMS for f in room.MEASURES}
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 DOC = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "performance.md")

@@ -44,8 +44,9 @@ class Pairs:
         return f"{self.dropped} pairs dropped: the machine was busy" if self.dropped else ""
 
 
-def interleaved(opts, pid, args, measure, cpus=host.OTHER_CPUS):
-    """Pairs of measure(sonde or None, watch), in the order ABBA; pid is the observed server."""
+def interleaved(opts, pid, args, measure, cpus=host.OTHER_CPUS, observer=observer):
+    """Pairs of measure(sonde or None, watch), in the order ABBA; pid is the observed server. Other
+    pairs than untraced and traced are made by another `observer`."""
     out = Pairs()
     while len(out.kept) < opts.rounds:
         both, is_quiet = {}, True

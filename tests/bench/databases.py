@@ -54,25 +54,32 @@ def redis_benchmark(port, depth, commands, cpus=host.OTHER_CPUS):
     raise host.Failed("redis-benchmark gave no rate")
 
 
-def redis_at_rate(opts, depth, target):
-    """Half its capacity, in sends of `depth` commands."""
-    with redis() as (port, pid), tempfile.NamedTemporaryFile() as f:
+@contextlib.contextmanager
+def at_rate(opts, port, pid, depth):
+    """A round at half its capacity, in sends of `depth` commands: the us of CPU of each, and how
+    many there are a second."""
+    rate = int(redis_benchmark(port, depth, 60000 * depth) / depth * 0.5)
+    with tempfile.NamedTemporaryFile() as f:
         f.write(SET * depth)
         f.flush()
-        rate = int(redis_benchmark(port, depth, 60000 * depth) / depth * 0.5)
         more = ["-x", f.name, "-a", str(OK * depth)]
 
-        def measure(_, __):
+        def measure():
             before = host.cpu_ns(pid)
             got = host.pace_result(host.pace(opts.pace, port, rate, opts.seconds, more=more))
             if got["failed"]:
                 raise host.Failed(f"the client lost requests: {got}")
             return (host.cpu_ns(pid) - before) / got["done"] / depth / 1e3
+        yield measure, rate * depth
 
-        measure(None, None)  # warm
-        got = cost.interleaved(opts, pid, cost.only(pid), measure)
+
+def redis_at_rate(opts, depth, target):
+    """Half its capacity, in sends of `depth` commands."""
+    with redis() as (port, pid), at_rate(opts, port, pid, depth) as (measure, rate):
+        measure()  # warm
+        got = cost.interleaved(opts, pid, cost.only(pid), lambda *_: measure())
     more = [t - u for u, t in got.kept]
-    return [Row(f"Redis CPU per command, untraced, -P {depth}, {rate * depth} commands/s", "µs",
+    return [Row(f"Redis CPU per command, untraced, -P {depth}, {rate} commands/s", "µs",
                 [u for u, _ in got.kept]),
             Row(f"Redis CPU per command, added, -P {depth}", "µs", more, target,
                 cost.notes(host.interval(more), got))]

@@ -17,6 +17,7 @@ from host import Row
 STATS = "/proc/sys/kernel/bpf_stats_enabled"
 DATA = ("sonde_send", "sonde_recv")
 SWITCH = ("sonde_switch",)
+ARRIVAL = ("sonde_arrival", "sonde_arrival_again")
 
 
 @contextlib.contextmanager
@@ -101,6 +102,8 @@ def kernel_heads(opts):
         Row("kernel, a captured head, sent", "ns", need(per_run(r, DATA[:1]) for r in got), digits=0),
         Row("kernel, a switch of threads, most of them observed", "ns",
             need(per_run(r, SWITCH) for r in got), digits=0),
+        Row("kernel, bytes that arrive at an observed socket", "ns",
+            need(per_run(r, ARRIVAL) for r in got), digits=0),
         Row("kernel, a request and its response at one end, all programs", "ns", total, None,
             breakdown(got[-1], 2 * rate * opts.seconds), digits=0),
     ]

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What TCP's and the disks' figures cost: ns of each hook a time, and of the walk for a socket."""
+"""What the figures of TCP, disks, memory and processes cost: ns of each hook a time, and of the walk
+for a socket."""
 
+import contextlib
 import os
 import resource
 import socket
 import struct
 import tempfile
+import threading
 import time
 
 import host
@@ -14,6 +17,7 @@ from kernel import measured, need, per_run, statistics_on
 
 CONNECTIONS = 5000
 HELD = 2000
+PROCESSES = 500
 WALK_S = 5.5  # one walk at least
 
 
@@ -86,12 +90,90 @@ def kernel_pressure(opts):
             need(per_first(g[1], "sonde_reset_in") for g in got), digits=0),
         Row("kernel, a reset of a connection, sent", "ns",
             need(per_first(g[1], "sonde_reset_out") for g in got), digits=0),
-        Row("kernel, a request of a disk, its beginning and its end", "ns",
-            need(per(g[2], ("sonde_disk_start", "sonde_disk"), g[2].get("sonde_disk", (0, 0))[0])
-                 for g in got), digits=0),
+        Row("kernel, a request of a disk, its beginning", "ns",
+            need(per_run(g[2], ("sonde_disk_start",)) for g in got), digits=0),
+        Row("kernel, a request of a disk, its end", "ns",
+            need(per_run(g[2], ("sonde_disk",)) for g in got), digits=0),
         Row(f"kernel, a walk past a descriptor, {2 * HELD} of them connections", "ns",
             need(per_run(w, ("sonde_tcp_walk",)) for w in walks), note="every 5 s", digits=0),
     ]
 
 
-MEASURES = [kernel_pressure]
+def live_and_end(n):
+    for _ in range(n):
+        os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
+
+
+def thread_and_end(n):
+    for _ in range(n):
+        thread = threading.Thread(target=lambda: None)
+        thread.start()
+        thread.join()
+
+
+def kernel_lives(opts):
+    """A process from its beginning to its very end, a thread's end; observed, or left out."""
+    rows = []
+    for what, args in (("observed", ["--comm", "true", "--comm", "python3*"]),
+                       ("filtered out", ["--comm", "no-such-name"])):
+        got = []
+        with statistics_on(), host.Sonde(opts.sonde, args) as s:
+            live_and_end(10)
+            for _ in range(opts.rounds):
+                got.append([measured(s.pid, lambda: live_and_end(PROCESSES)),
+                            measured(s.pid, lambda: thread_and_end(PROCESSES))])
+        rows += [
+            Row(f"kernel, a process made and its program begun, {what}", "ns",
+                [per(g[0], ("sonde_fork", "sonde_exec"), PROCESSES) for g in got], digits=0),
+            Row(f"kernel, the end of a process, {what}", "ns",
+                [per(g[0], ("sonde_exit", "sonde_rest"), PROCESSES) for g in got], digits=0),
+            Row(f"kernel, the end of a thread, {what}", "ns",
+                need(per_run(g[1], ("sonde_exit",)) for g in got), digits=0),
+        ]
+    return rows
+
+
+@contextlib.contextmanager
+def little_memory(limit):
+    """The list of processes of a control group with so much memory."""
+    for root, name in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+                       ("/sys/fs/cgroup", "memory.max")):
+        folder = f"{root}/sonde-bench-{os.getpid()}"
+        if os.path.exists(f"{root}/cgroup.procs"):
+            break
+    os.mkdir(folder)
+    try:
+        with open(f"{folder}/{name}", "w", encoding="ascii") as f:
+            f.write(str(limit))
+        yield f"{folder}/cgroup.procs"
+    finally:
+        os.rmdir(folder)
+
+
+READER = """
+import sys
+open(sys.argv[1], "w").write("0")
+with open(sys.argv[2], "rb", buffering=0) as f:
+    while True:
+        f.seek(0)
+        while f.read(1 << 20): pass
+"""
+
+
+def kernel_reclaim(opts):
+    """A stall of a process that has to make room in its control group's memory, both its ends."""
+    hooks = ("sonde_reclaim_group", "sonde_reclaim_group_end")
+    with tempfile.NamedTemporaryFile(dir="/var/tmp") as big, little_memory(32 << 20) as procs:
+        big.truncate(1 << 30)
+        with statistics_on(), host.Sonde(opts.sonde, ["--comm", "python3*"]) as s:
+            reader = host.spawn(["/usr/bin/python3", "-c", READER, procs, big.name], host.SERVER_CPU)
+            try:
+                time.sleep(1)  # until its group is full
+                got = [measured(s.pid, lambda: time.sleep(opts.seconds)) for _ in range(opts.rounds)]
+            finally:
+                host.stop(reader)
+    return [Row("kernel, a stall for want of memory, its beginning and its end", "ns",
+                need(per(r, hooks, r.get(hooks[0], (0, 0))[0]) for r in got), digits=0)]
+
+
+MEASURES = [kernel_pressure, kernel_lives, kernel_reclaim]
