@@ -5,11 +5,15 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include "guard.h"
 #include "holes.h"
 #include "proto/dns.h"
 #include "sim.h"
+#include "util/clock.h"
 
 static const struct proto_case cases[] = {
 #include "dns_cases.def"
@@ -338,6 +342,54 @@ static void answers_that_are_cut(void **state)
 	}
 }
 
+/* Of this thread, the least of several times. */
+static uint64_t resync_ns(struct slice in, enum proto_dir dir)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (int i = 0; i < 5; i++) {
+		const struct proto *dns = proto_get(PROTO_DNS);
+		struct feed *f = feed_new(dns);
+		uint64_t began, ns;
+
+		dns->gap(f->state, dir, 1);
+		began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		assert_int_equal(dns->resync(f->state, dir, in), in.n);
+		ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - began;
+		least = ns < least ? ns : least;
+		feed_free(f);
+	}
+	return least;
+}
+
+/* Messages one behind the other that break off at their end: each might begin the rest. Eight times
+ * as many must not cost 64 times as much. */
+static void chains_that_break(void **state)
+{
+	static const uint8_t message[] = {
+		0, 17, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1
+	};
+	enum { N = 8 * 512 * sizeof(message) };
+	uint8_t *p = malloc(N);
+
+	assert_non_null(p);
+	for (int dir = PROTO_REQUEST; dir <= PROTO_RESPONSE; dir++) {
+		uint64_t few, many;
+
+		for (size_t i = 0; i < N; i++)
+			p[i] = message[i % sizeof(message)];
+		for (size_t i = 4; i < N; i += sizeof(message))
+			p[i] = dir == PROTO_RESPONSE ? 0x81 : 1;
+		memset(p + N - 300, 0xff, 300);
+		few = resync_ns((struct slice){ p + N - N / 8, N / 8 }, dir);
+		many = resync_ns((struct slice){ p, N }, dir);
+		if (many > 24 * few)
+			fail_msg("%d: %" PRIu64 " ns, eight times as many %" PRIu64, dir, few,
+				 many);
+	}
+	free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +405,7 @@ int main(void)
 		cmocka_unit_test(answers_tell_addresses),
 		cmocka_unit_test(what_tells_no_addresses),
 		cmocka_unit_test(answers_that_are_cut),
+		cmocka_unit_test(chains_that_break),
 	};
 
 	return cmocka_run_group_tests_name("dns", tests, setup, teardown);

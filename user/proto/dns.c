@@ -8,7 +8,7 @@
 
 #include "proto/dns_parts.h"
 
-enum { PREFIX = 2, WORD_ROOM = 16, ASKED_MAX = 4096 };
+enum { PREFIX = 2, WORD_ROOM = 16, ASKED_MAX = 4096, CHAINED_MAX = 4096 };
 
 enum { CLASS_IN = 1, CLASS_CHAOS = 3, CLASS_HESIOD = 4, CLASS_NONE = 254, CLASS_ANY = 255 };
 
@@ -176,8 +176,9 @@ static int dns_gap(void *state, enum proto_dir dir, uint64_t len)
 	return -EBADMSG;
 }
 
-/* A message, and nothing but messages behind it as far as the bytes go. */
-static bool is_chain(struct slice in, enum proto_dir dir)
+/* A message, and nothing but messages behind it as far as the bytes go. *left: how many may still
+ * be looked at. */
+static bool is_chain(struct slice in, enum proto_dir dir, unsigned *left)
 {
 	bool is_first = true;
 
@@ -189,6 +190,8 @@ static bool is_chain(struct slice in, enum proto_dir dir)
 			return false;
 		if (rc == 0)
 			return true;
+		if (--*left == 0)
+			return false;
 		n = PREFIX + ((size_t)in.p[0] << 8 | in.p[1]);
 		if (n >= in.n)
 			return true;
@@ -202,9 +205,10 @@ static bool is_chain(struct slice in, enum proto_dir dir)
 static size_t dns_resync(void *state, enum proto_dir dir, struct slice in)
 {
 	struct dns_side *s = &((struct dns *)state)->side[dir];
+	unsigned left = CHAINED_MAX; /* chains that break at their ends would cost their square */
 
-	for (size_t at = s->is_failed; at < in.n; at++) {
-		if (!is_chain((struct slice){ in.p + at, in.n - at }, dir))
+	for (size_t at = s->is_failed; at < in.n && left; at++) {
+		if (!is_chain((struct slice){ in.p + at, in.n - at }, dir, &left))
 			continue;
 		*s = (struct dns_side){ 0 };
 		return at;

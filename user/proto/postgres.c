@@ -3,7 +3,7 @@
 
 #include "proto/postgres_parts.h"
 
-enum { DETECT_MESSAGES = 64, DETECT_LEN_MAX = 1 << 24 };
+enum { DETECT_MESSAGES = 64, DETECT_LEN_MAX = 1 << 24, RESYNC_TRIES = 256 };
 
 /* 53.7 */
 bool pg_is_type(enum proto_dir dir, uint8_t type)
@@ -183,9 +183,12 @@ static size_t resync_response(struct postgres *pg, struct slice in)
 /* Nothing but whole messages up to the end of what is here is believed. */
 static size_t resync_request(struct postgres *pg, struct slice in)
 {
-	for (size_t at = 0; at < in.n; at++) {
+	unsigned left = RESYNC_TRIES;
+
+	for (size_t at = 0; at < in.n && left; at++) {
 		if (in.p[at] != 'Q' && in.p[at] != 'P' && in.p[at] != 'B')
 			continue;
+		left -= in.n - at > 1 && !in.p[at + 1]; /* others cost nothing */
 		if (detect_messages((struct slice){ in.p + at, in.n - at }, PROTO_REQUEST) != 1)
 			continue;
 		pg->is_requesting = pg->is_bound = pg->is_deaf = false;
