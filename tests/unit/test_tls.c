@@ -85,9 +85,9 @@ static void the_end_of_the_wire_ends_the_plaintext(void **state)
 	assert_non_null(strstr(play.out, "connection_reset"));
 }
 
-/* Both sides have shut down theirs before the answer is read, of which the wire's end knows
- * nothing. */
-static void an_answer_is_read_behind_the_end_of_the_wire(void **state)
+/* A client's request, and then both sides have shut down theirs: of what is left to be read the
+ * wire's end knows nothing. */
+static void both_have_shut_down(void)
 {
 	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
 	sim_tx(&sim, 1, HELLO);
@@ -96,10 +96,28 @@ static void an_answer_is_read_behind_the_end_of_the_wire(void **state)
 	sim_tx(&sim, 1, GET);
 	sim_close(&sim, 1, SONDE_CLOSE_LOCAL, 0);
 	sim_close(&sim, 1, SONDE_CLOSE_DONE, 0);
+}
+
+static void an_answer_is_read_behind_the_end_of_the_wire(void **state)
+{
+	both_have_shut_down();
+	sim_wait(&sim, 300 * 1000 * 1000);
 	sim_rx(&sim, 1, OK);
 	sim_play(&play, &sim, 0, sim.n);
 	assert_int_equal(play.n_txns, 1);
 	assert_non_null(strstr(play.out, "200"));
+	assert_int_equal(all_losses(), 0);
+}
+
+static void an_answer_is_not_read_behind_the_end_of_the_wire(void **state)
+{
+	both_have_shut_down();
+	sim_play(&play, &sim, 0, sim.n);
+	assert_int_equal(play.n_txns, 0);
+	sim_sweep(&sim, 1); /* the socket has gone */
+	sim_play(&play, &sim, sim.n - 1, sim.n);
+	assert_int_equal(play.n_txns, 1);
+	assert_null(strstr(play.out, "200"));
 	assert_int_equal(all_losses(), 0);
 }
 
@@ -259,6 +277,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(an_answer_is_read_behind_the_end_of_the_wire, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(an_answer_is_not_read_behind_the_end_of_the_wire,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(joined_in_the_middle_nothing_is_mistaken, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(verdicts_speak_of_the_plaintext, setup, teardown),

@@ -38,8 +38,10 @@ def tls_boringssl(e):
     tls.mapping(e, ["sleep", 300], ["/usr/lib/x86_64-linux-gnu/" + library])
     w = tls.Watched(e, ng.port)
     for version in ("tls1.2", "tls1.3"):
-        p = e.procs.start(["sh", "-c", f"exec {tool('bssl-tool')} client -connect 127.0.0.1:{ng.port} "
-                                       f"-min-version {version} -max-version {version} < {asking}"])
+        # it would shut down its side at the end of what it is to send
+        p = e.procs.start(["sh", "-c", f"{{ cat {asking}; sleep 300; }} | {tool('bssl-tool')} client "
+                                       f"-connect 127.0.0.1:{ng.port} -min-version {version} "
+                                       f"-max-version {version}"])
         until(lambda: p.stdout().count("200 OK") == 20, 10, "answers to BoringSSL")
         p.signal(signal.SIGKILL)
     w.judge(Expect(ng.port, {("GET", tls.ROUTE, 200): 40}, "nginx", "bssl-tool"))
