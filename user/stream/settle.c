@@ -5,8 +5,6 @@
 
 #include "stream/conn_impl.h"
 
-#define UNREAD_NS (1000 * 1000 * 1000ULL) /* longest wait for a client to read its answer */
-
 /* Why the requests outstanding will never be answered, and since when. */
 struct verdict {
 	const char *error_type;
@@ -136,13 +134,6 @@ static bool may_be_read(const struct conn *c, const struct sonde_ev_close *ev)
 	return c->match.head || c->match.resp_open || c->match.others;
 }
 
-/* How long the end is put off for what may come: records overtake each other by milliseconds, but a
- * client reads when it gets round to it. */
-static uint64_t patience_ns(const struct conn *c, const struct sonde_ev_close *ev)
-{
-	return !ev->error && may_be_read(c, ev) ? UNREAD_NS : STREAM_PARKED_NS;
-}
-
 /*
  * A connection dies in the middle of operations: a send whose bytes the peer refuses is over, and
  * seen, after the reset that it brought about, even if none of it is needed: it would be taken for
@@ -236,7 +227,7 @@ bool settle_again(struct conns *cs, struct conn *c, bool is_tick)
 	if (!c->leaving)
 		return false;
 	ev = *c->leaving;
-	if (may_come(c, &ev) && (!is_tick || ev.h.ts_ns + patience_ns(c, &ev) > cs->now_ns))
+	if (may_come(c, &ev) && (!is_tick || ev.h.ts_ns + STREAM_PARKED_NS > cs->now_ns))
 		return false;
 	free(c->leaving);
 	c->leaving = NULL;
