@@ -117,7 +117,7 @@ fuzz-parts:
 	$(Q)$(MAKE) --no-print-directory O=build-fuzz CC=$(CLANG) CFLAGS='-g -O1' \
 		SAN=fuzzer-no-link,address,undefined $(FUZZ_PARTS)
 
-build-fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/feed.* include/*.h user/*.[ch] user/*/*) | fuzz-parts
+build-fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/feed.* tests/unit/parts.h include/*.h user/*.[ch] user/*/*) | fuzz-parts
 	$(call msg,FUZZ)
 	$(Q)$(CLANG) -std=gnu11 $(WARN) -g -O1 -D_GNU_SOURCE -Iinclude -Iuser -Itests/unit $(PC_CFLAGS) \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $< $(FUZZ_PARTS) $(LIBS) -o $@

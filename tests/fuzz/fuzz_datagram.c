@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "parts.h"
 #include "proto/dns.h"
 #include "stream/conn.h"
 
@@ -24,7 +25,7 @@ static void on_txn(void *ctx, struct txn *t)
 
 	assert(t->proto == PROTO_DNS && t->role != SONDE_ROLE_UNKNOWN);
 	assert(memchr(t->target, 0, sizeof(t->target)) && memchr(t->method, 0, sizeof(t->method)));
-	assert(t->error_type[0] || t->status_text[0]);
+	assert((t->error_type[0] || t->status_text[0]) && parts_add_up(t));
 	s->txns++;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 #include "export/json.h"
+#include "parts.h"
 #include "pipeline.h"
 
 #define must(claim)                                                                    \
@@ -42,6 +43,7 @@ static inline void fuzz_on_txn(void *self, const struct txn *t)
 	static char out[TXN_JSON_MAX];
 	size_t n = txn_json(t, 0, out, sizeof(out));
 
+	must(parts_add_up(t));
 	must(n > 0 && n < sizeof(out) && out[0] == '{' && out[n - 1] == '}');
 	must(txn_text(t, 0, out, sizeof(out)) > 0);
 	++*(size_t *)self;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "parts.h"
 
 #define SIM_STEP_NS 100000ULL /* between operations */
 
@@ -347,6 +348,8 @@ static void on_txn(void *ctx, struct txn *t)
 	char line[2048];
 	int n;
 
+	if (!parts_add_up(t))
+		abort();
 	n = snprintf(
 		line, sizeof(line),
 		"%llu %s %s %s %s%s%s %d %llu/%llu %llu/%llu %llu+%llu first %llu%s%s%s%s%s\n",

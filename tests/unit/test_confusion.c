@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "capture/pcapfile.h"
+#include "parts.h"
 #include "proto/proto.h"
 #include "sim.h"
 
@@ -69,7 +70,7 @@ static void on_txn(void *ctx, struct txn *t)
 	struct all_found *all = ctx;
 	struct found *f = &all->v[all->n++];
 
-	assert_true(all->n <= FOUND_MAX);
+	assert_true(all->n <= FOUND_MAX && parts_add_up(t));
 	*f = (struct found){
 		t->proto, t->request_seq, t->response_seq, t->request_bytes, t->status, "", ""
 	};

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "parts.h"
 #include "stream/conn.h"
 #include "stream/datagram.h"
 #include "util/clock.h"
@@ -29,6 +30,7 @@ static void on_txn(void *ctx, struct txn *t)
 {
 	size_t n = strlen(w.log);
 
+	assert_true(parts_add_up(t));
 	snprintf(w.log + n, sizeof(w.log) - n, "%s%c%s.%s=%s@%u/%llu%s%s", n ? " " : "",
 		 t->role == SONDE_ROLE_SERVER ? 's' : 'c', t->target, t->method, t->status_text,
 		 t->peer.port, (unsigned long long)(txn_duration_ns(t) / NS_PER_MS),

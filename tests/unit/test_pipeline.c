@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "capture/recording.h"
 #include "export/json.h"
+#include "parts.h"
 #include "pipeline.h"
 #include "sim.h"
 
@@ -61,6 +62,7 @@ static void kept_txn(void *self, const struct txn *t)
 {
 	struct kept *k = self;
 
+	assert_true(parts_add_up(t));
 	k->text = realloc(k->text, k->n + TXN_JSON_MAX + 2);
 	k->n += txn_json(t, 0, k->text + k->n, TXN_JSON_MAX);
 	k->text[k->n++] = '\n';
