@@ -58,11 +58,10 @@ static __always_inline bool go_is_inside(const struct tls_thread *th, struct pt_
 
 	if (STACK_OF(regs) >= at)
 		return false;
-	if (HAS_RETURN_ON_STACK) {
-		bpf_probe_read_user(&returns_to, sizeof(returns_to), (void *)at);
-		if (returns_to != th->returns_to)
-			return false;
-	}
+	if (HAS_RETURN_ON_STACK && th->returns_to &&
+	    !bpf_probe_read_user(&returns_to, sizeof(returns_to), (void *)at) &&
+	    returns_to != th->returns_to)
+		return false;
 	return go_may_be_of(th->ssl, CALL_ARG1(regs));
 }
 

@@ -51,6 +51,8 @@ static __always_inline void go_enter(const struct go_call *g, struct task_struct
 		return; /* within the first write */
 	if (is_writing && (th->ssl != ssl || th->buf != buf || th->num != num))
 		tls_unbound(task);
+	tls_leave_off(th);
+	th->is_again = 0; /* it is not tried again: its goroutine waits within */
 	th->ssl = ssl;
 	th->buf = buf;
 	th->num = num;

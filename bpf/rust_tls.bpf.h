@@ -111,7 +111,8 @@ static __always_inline void rust_took(const struct tls_thread *th, struct task_s
 	struct tls_text x = { .base = th->buf, .dir = SONDE_RX };
 
 	if (cookie & SONDE_TLS_RUST_MEMORY) {
-		bpf_probe_read_user(put, sizeof(put), (void *)th->length_at);
+		if (bpf_probe_read_user(put, sizeof(put), (void *)th->length_at))
+			count(SONDE_CNT_FAULT);
 		result = put[0];
 		n = put[1];
 	}

@@ -20,12 +20,14 @@ struct tls_session {
 	u64 cipher_rx;	/* in memory: bytes received that can be in what was read */
 	u32 tx_left;	/* of a record that was sent in part */
 	u32 tx_done;	/* bytes told of the write that could not go on */
+	u32 tx_next;	/* TCP's position behind the ciphertext that was seen leaving */
 	u32 expansion;	/* what protection adds to a record, 0 not known */
 	u8 is_blocked;	/* a write is to be tried again */
 	u8 is_memory;	/* no operation nests in its calls */
 	u8 is_over;	/* its connection is gone */
 	u8 is_freed;	/* its object is gone */
 	u8 is_shaking;	/* arrival_ns is of the handshake */
+	u8 is_placed;	/* tx_next is known */
 	u8 is_apart;	/* its library sends and receives in other calls than plaintext passes in */
 };
 

@@ -27,14 +27,7 @@
 #include "tls_bond.bpf.h"
 #include "tls_tell.bpf.h"
 
-/* RFC 8446, 5.1 and 5.2; RFC 5246, 6.2 */
 enum {
-	TLS_HEAD = 5,
-	TLS_CHANGE_CIPHER_SPEC = 0x14,
-	TLS_APPLICATION_DATA = 0x17,
-	TLS_CHUNK_MAX = 16384,	 /* plaintext of a record */
-	TLS_EXPANSION_LEAST = 8, /* what protection adds to it */
-	TLS_EXPANSION_MAX = 2048,
 	TLS_TRIES = 16, /* operations of a connection that may come before its first record */
 };
 
@@ -163,6 +156,12 @@ static __always_inline bool tls_received(struct tls_thread *th, struct conn *c, 
 	u64 arrival = 0;
 	u32 tgid = task->tgid;
 
+	if (c->tls_ssl && is_alone(task)) {
+		t = tls_session_at(c);
+		if (t)
+			tls_make_up_before(th, t, op->other_seq);
+		t = NULL;
+	}
 	if (c->flags & CONN_TLS && !is_syscall_tier)
 		arrival = rx_arrival(c, NULL, op->seq, op->seq + op->len);
 	if (th->call == TLS_READ) {
@@ -242,7 +241,8 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 	struct tls_thread *th;
 	struct tls_text *x;
 	struct scratch *s;
-	u32 dir, at;
+	u32 dir, at, is_begun;
+	bool is_inside;
 
 	if (!op || !c)
 		return TLS_LEAVES;
@@ -281,13 +281,20 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 	if (dir == SONDE_RX)
 		return tls_received(th, c, op, task, regs, head) ? TLS_TAKES : TLS_LEAVES;
 	tls_learn(th, c);
-	if (th->call == TLS_HANDSHAKE && !c->tls_ssl && tls_is_inside(th, regs))
+	is_inside = th->call && tls_is_inside(th, regs);
+	if (th->call == TLS_HANDSHAKE && !c->tls_ssl && is_inside)
 		tls_bound(th, c, task->tgid);
-	if (th->call == TLS_SENDS && tls_is_inside(th, regs))
+	if (th->call == TLS_SENDS && is_inside)
 		tls_apart(th, c, task->tgid);
-	if (th->call == TLS_WRITE && tls_is_inside(th, regs))
+	t = tls_session_at(c);
+	is_begun = tls_record_len(head);
+	if (t)
+		is_begun = tls_make_up(th, t, op->seq, is_inside, is_begun);
+	if (th->call == TLS_WRITE && is_inside)
 		tls_sent(th, c, op, head, x);
 	t = tls_session_at(c);
+	if (t && is_begun)
+		tls_placed(t, op->seq + op->len);
 	if (t && x->len) {
 		tls_send_times(x, op);
 		tls_tell(s, t, x);

@@ -4,7 +4,7 @@
 #define TLS_BOND_BPF_H
 
 #include "go_conn.bpf.h"
-#include "tls_thread.bpf.h"
+#include "tls_unseen.bpf.h"
 
 /* Never written: what a connection's plaintext begins as. */
 struct {
@@ -48,6 +48,7 @@ static __noinline struct tls_session *tls_bind(const struct tls_bond *b, u32 tgi
 	if (!t)
 		return NULL;
 	t->c.cookie = b->cookie;
+	t->c.tls_ssl = b->ssl;
 	t->c.slot = b->slot;
 	t->c.role = b->role;
 	t->c.family = b->family;
@@ -89,7 +90,8 @@ static __noinline struct tls_session *tls_bound(const struct tls_thread *th, str
 	return t;
 }
 
-/* Is the operation at hand part of the call? Of reads the return is watched. */
+/* Is the operation at hand part of the call? Of reads the return is watched. Memory that cannot be
+ * read at the moment (the kernel moves a page) says nothing against it. */
 static __always_inline bool tls_is_inside(const struct tls_thread *th, struct pt_regs *regs)
 {
 	u64 returns_to = 0, page;
@@ -102,8 +104,9 @@ static __always_inline bool tls_is_inside(const struct tls_thread *th, struct pt
 		return false;
 	if (!HAS_RETURN_ON_STACK)
 		return true;
-	bpf_probe_read_user(&returns_to, sizeof(returns_to), (void *)th->stack);
-	if (returns_to == th->returns_to)
+	if (!th->returns_to ||
+	    bpf_probe_read_user(&returns_to, sizeof(returns_to), (void *)th->stack) ||
+	    returns_to == th->returns_to)
 		return true;
 	/* its return is watched, by whomever: then it leads to the kernel's own page */
 	page = BPF_CORE_READ(bpf_get_current_task_btf(), mm, uprobes_state.xol_area, vaddr);

@@ -83,6 +83,8 @@ static __noinline bool tls_enter(const struct tls_args *a, u64 cookie)
 	if (th->call == TLS_WRITE && !th->is_nested && !th->is_shared &&
 	    (th->ssl != a->ssl || th->buf != a->buf || th->num != num))
 		tls_unbound(task);
+	tls_leave_off(th);
+	th->is_again = th->left && th->ssl == a->ssl && th->buf == a->buf && th->num == num;
 	th->ssl = a->ssl;
 	th->buf = a->buf;
 	th->num = num > __INT_MAX__ ? __INT_MAX__ : num;
@@ -101,7 +103,7 @@ static __noinline bool tls_enter(const struct tls_args *a, u64 cookie)
 	return call == TLS_READ || (call == TLS_WRITE && !th->is_shared);
 }
 
-/* How much the call that returns has moved. */
+/* How much the call that returns has moved; more than it was asked to: that cannot be read. */
 static __always_inline u64 tls_moved(const struct tls_thread *th, s64 ret)
 {
 	u64 n = 0;
@@ -109,10 +111,10 @@ static __always_inline u64 tls_moved(const struct tls_thread *th, s64 ret)
 	if (ret <= 0)
 		return 0;
 	if (!th->length_at)
-		n = ret;
-	else
-		bpf_probe_read_user(&n, sizeof(n), (void *)th->length_at);
-	return n > th->num ? th->num : n;
+		return ret;
+	if (bpf_probe_read_user(&n, sizeof(n), (void *)th->length_at))
+		return ~0ULL;
+	return n;
 }
 
 /* No operation nested in the call: it took what the thread received before. */
@@ -154,10 +156,16 @@ static __always_inline struct tls_session *tls_by_memory(struct tls_thread *th,
 static __always_inline int tls_read_ends(struct tls_thread *th, s64 ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	u32 n = tls_moved(th, ret), tgid = task->tgid;
+	u64 moved = tls_moved(th, ret);
+	u32 n = moved, tgid = task->tgid;
 	struct tls_session *t = tls_session_of(th->ssl, tgid);
-	struct tls_text x = { .base = th->buf, .len = n, .dir = SONDE_RX };
+	struct tls_text x = { .base = th->buf, .dir = SONDE_RX };
 
+	if (moved > th->num) { /* of bytes that are not there, which is counted */
+		n = th->num < TLS_CHUNK_MAX ? th->num : TLS_CHUNK_MAX;
+		x.base = 0;
+	}
+	x.len = n;
 	if (t && t->is_freed && (t->is_memory || th->is_shared))
 		t = NULL; /* of an object that was at this address before */
 	if (!th->is_nested && !th->is_shared)
@@ -181,7 +189,8 @@ static __always_inline int tls_read_ends(struct tls_thread *th, s64 ret)
 static __always_inline int tls_write_ends(struct tls_thread *th, s64 ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	u32 n = tls_moved(th, ret);
+	u64 moved = tls_moved(th, ret);
+	u32 n = moved < th->num ? moved : th->num;
 	struct tls_session *t;
 	struct tls_text x = { .base = th->buf + th->done, .dir = SONDE_TX };
 
@@ -196,10 +205,13 @@ static __always_inline int tls_write_ends(struct tls_thread *th, s64 ret)
 	x.len = n;
 	x.start_ns = th->since_ns;
 	x.sent_ns = bpf_ktime_get_ns();
-	if (!t)
+	th->done = th->num;
+	if (!t) {
 		tls_unbound(task);
-	else
-		tls_tell_here(t, &x);
+		return 0;
+	}
+	t->is_placed = 0; /* its records were not seen, and are no hole */
+	tls_tell_here(t, &x);
 	return 0;
 }
 
@@ -215,6 +227,7 @@ static __noinline int tls_leave(s64 ret, u64 cookie)
 		tls_read_ends(th, ret);
 	else
 		tls_write_ends(th, ret);
+	tls_leave_off(th);
 	th->call = TLS_NONE;
 	return 0;
 }

@@ -44,7 +44,10 @@ struct tls_thread {
 	u64 rx_claim;  /* the object of the first call that followed it */
 	u64 bound_ssl; /* bound by such a receive: the connection learns it at its next operation */
 	u64 bound_cookie;
-	u64 rx_ssl; /* of the connection that it received on last; 0: not known */
+	u64 rx_ssl;   /* of the connection that it received on last; 0: not known */
+	u64 left_ssl; /* a write before this call did not seem to end: whose, and how much was left */
+	u32 left;
+	u32 is_again; /* and this call is the same once more */
 };
 
 struct {

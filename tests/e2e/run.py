@@ -26,7 +26,7 @@ ORDER = ("plain", "framing", "connections", "processes", "operations", "failures
          "udp", "lives",
          "churn", "full", "namespaces", "resolved", "identity", "services", "filters", "api", "fields", "badinput", "checks",
          "rights", "captures", "traces",
-         "causes", "propagate", "inflight", "host", "usage", "pressure", "disk", "tcp", "tls", "tlsh2", "tlsfiles",
+         "causes", "propagate", "inflight", "host", "usage", "pressure", "disk", "tcp", "tls", "unseen", "tlsh2", "tlsfiles",
          "otlp", "scrapes", "go")
 
 
@@ -77,7 +77,8 @@ def build(top):
         out = os.path.join(top, stem)
         # what is to start and end a thousand times a second has no libraries to load
         libs = {"uring": ["-luring"], "brief": ["-static"],
-                "ownssl": ["-l:libssl.a", "-l:libcrypto.a"]}.get(stem, [])
+                "ownssl": ["-l:libssl.a", "-l:libcrypto.a"],
+                "unseen": ["-lssl", "-lcrypto"]}.get(stem, [])
         command = ["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra",
                    os.path.join(folder, name), "-o", out, "-pthread", *libs]
         if subprocess.run(command, timeout=60, check=False).returncode == 0:

@@ -78,13 +78,15 @@ class Watched:
     def judge_operations(self, expect):
         return self._judge(expect, lambda m, role: expect.counts(role))
 
+    def told(self):
+        os.chmod(self.file, 0o644)
+        return [json.loads(line) for line in replay(self.e, self.file).stdout().splitlines()]
+
     def _judge(self, expect, counted):
         m = self.metrics = self.sonde.settled_metrics()
         self.sonde.end()
         lost = {k: v for k, v in m.lost().items() if v}
-        os.chmod(self.file, 0o644)
-        p = replay(self.e, self.file)
-        seen = [json.loads(line) for line in p.stdout().splitlines()]
+        seen = self.told()
         found = expect.problems(seen)
         for role, service in expect.services.items():
             if service is not None:
@@ -356,8 +358,7 @@ def tls_client_older_than_sonde(e):
         raise Failure(f"the client: {p.stderr()[-200:]}")
     m = w.sonde.settled_metrics()
     w.sonde.end()
-    os.chmod(w.file, 0o644)
-    seen = [json.loads(line) for line in replay(e, w.file).stdout().splitlines()]
+    seen = w.told()
     told = dict(line.split() for line in p.stdout().splitlines())
     found = each_on_its_own(told)(seen)
     for role, service in (("server", "nginx"), ("client", "secureclient")):
