@@ -396,6 +396,7 @@ static void propagate_long(char *requests)
 	if (!pid)
 		return;
 	command("load-long", kept);
+	say_missed("missed-long");
 	kill(pid, SIGTERM);
 	waitpid(pid, NULL, 0);
 	command("load-after", plain);

@@ -156,6 +156,20 @@ def boot(qemu, folder, kernel, common, machine=USUAL, task="", limit_s=BOOT_S):
     return found, time.monotonic() - started
 
 
+def left_out(section, *programs):
+    """Runs of these programs that the kernel left out."""
+    words = section.text.split()
+    runs = collections.Counter()
+    for name, n in zip(words[::2], words[1::2]):
+        runs[name] += int(n)
+    return sum(runs[name] for name in programs)
+
+
+def unseen_at_most(section):
+    """Connections whose beginning was left out, so that their sends are not looked at."""
+    return left_out(section, "sonde_state")
+
+
 class Judge:
     """What one kernel did, against what it should have done."""
 
@@ -252,15 +266,21 @@ class Judge:
             return f"{said.strip()}; it did before"
         if kept.code or not kept.text:
             return f"exit {kept.code}: {self.found['load-kept.err'].text}"
-        given = {}
+        given, unseen = {}, set()
         for nth, target, lines, *ours in (line.split() for line in kept.text.splitlines()):
+            connection = target.split("/")[2]
+            if nth == "0" and ours == ["-", "-"]:
+                unseen.add(connection)
             own = target.startswith("/own/")
             is_let_go = re.search(r"gone|waits", target)
-            is_due = nth == "0" or (self.lines_in == "all" and not own and not is_let_go)
+            is_due = connection not in unseen and (
+                nth == "0" or (self.lines_in == "all" and not own and not is_let_go))
             if (int(lines), ours != ["-", "-"]) != (int(own or is_due), is_due):
                 return f"{target}, request {nth}: {lines} lines, ours {ours}"
             if is_due:
                 given[target] = ours
+        if len(unseen) > unseen_at_most(self.found["missed-kept"]):
+            return f"nothing was given on {unseen}; {self.found['missed-kept'].text.split()}"
         self.lines_in += f": {len(given)} of {len(kept.text.splitlines())}"
         spans = [json.loads(line) for line in self.found["tail-kept"].text.splitlines()]
         told = {t["target"]: [t["trace_id"], t["span_id"]] for t in spans if t["role"] == "client"}
@@ -366,9 +386,7 @@ class Judge:
 
     def missed(self, tier):
         """Runs of the capturing programs that the kernel left out."""
-        words = self.found[f"missed-{tier}"].text.split()
-        runs = dict(zip(words[::2], map(int, words[1::2])))
-        return sum(runs.get(name, 0) for name in ("sonde_send", "sonde_recv", "sonde_syscall"))
+        return left_out(self.found[f"missed-{tier}"], "sonde_send", "sonde_recv", "sonde_syscall")
 
     def verifier(self):
         """program -> instructions walked, or the reason it is not for this kernel."""
@@ -460,7 +478,7 @@ def verify(qemu, folder, kernels, initrd, args):
 
 
 # what kept.c says of many requests; times are us
-Long = collections.namedtuple("Long", "given due all slow small large pause")
+Long = collections.namedtuple("Long", "given due all unseen slow small large pause")
 
 
 def judge_long(found):
@@ -469,19 +487,22 @@ def judge_long(found):
     if any(not load or load.code for load in loads):
         return "", str({name: section.text[-500:] for name, section in found.items()})
     before, given, after = (Long(*map(int, load.text.split())) for load in loads)
-    plain = Long(*map(sum, zip(before[:4], after[:4])), *map(max, zip(before[4:], after[4:])))
+    plain = Long(*map(sum, zip(before[:5], after[:5])), *map(max, zip(before[5:], after[5:])))
 
     def both(what):
         return f"{getattr(given, what) / 1e3:.1f} ms, without {getattr(plain, what) / 1e3:.1f}"
-    said = (f"{given.given} of {given.due} given a line, {given.all} requests in "
-            f"{loads[1].ms / 1e3:.0f} s, {given.slow} took over {STALL_US / 1e3:.0f} ms, without "
+    unseen = unseen_at_most(found["missed-long"])
+    said = (f"{given.given} of {given.due} given a line, {given.unseen} connections of which the "
+            f"kernel left out the beginning, {given.all} requests in {loads[1].ms / 1e3:.0f} s, "
+            f"{given.slow} took over {STALL_US / 1e3:.0f} ms, without "
             f"{plain.slow} of {plain.all}; the longest {both('small')}; of the large the longest "
             f"{both('large')}, nothing was sent for {both('pause')}")
     # how long a large one takes is the machine's; that its bytes go on is not
     stalls = [what for what in ("small", "pause")
               if getattr(given, what) > max(STALL_US, SLOWER * getattr(plain, what))]
     wrong = f"a stall: {stalls}" if stalls else \
-        None if (plain.given, given.given) == (0, given.due) else "not each that was due"
+        None if (plain.given, given.given) == (0, given.due) and given.given and \
+        given.unseen <= unseen else f"not each that was due; {unseen} runs left out"
     return said, wrong
 
 
