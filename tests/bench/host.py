@@ -141,6 +141,18 @@ http {{
 """
 
 
+def worker_of(pid, timeout=5):
+    """The first child of a server that listens before it has one."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+            children = f.read().split()
+        if children:
+            return int(children[0])
+        time.sleep(0.01)
+    raise Failed(f"{pid} has no worker")
+
+
 @contextlib.contextmanager
 def nginx(listen="", server=""):
     """(port, pid of the one worker) of an nginx that answers 200; what else its server says."""
@@ -155,8 +167,7 @@ def nginx(listen="", server=""):
         master = spawn([binary, "-c", conf, "-e", folder + "/error.log"], SERVER_CPU)
         try:
             wait_port(port, master)
-            with open(f"/proc/{master.pid}/task/{master.pid}/children", encoding="ascii") as f:
-                yield port, int(f.read().split()[0])
+            yield port, worker_of(master.pid)
         finally:
             stop(master, signal.SIGTERM)
 

@@ -169,7 +169,7 @@ def entered(opts, port, pid, env, name):
             seen.append((done, sum(after.values()) - sum(before.values()), returned() - returns))
     few, many = seen
     done, ran, returns = (m - f for f, m in zip(few, many))
-    return (ran - returns) / done, returns / done
+    return round((ran - returns) / done, 2), round(returns / done, 2)
 
 
 def aside(pid, sonde_pid):
