@@ -82,6 +82,46 @@ static void test_the_signal_s_own_wins(void **state)
 	assert_string_equal(c.of[OTLP_METRICS].certificate, "");
 }
 
+#define METRICS "OTEL_EXPORTER_OTLP_METRICS_"
+
+/* Whatever there is of a signal is so of metrics too, and of them alone. */
+static void test_metrics_have_their_own(void **state)
+{
+	const struct otlp_endpoint *m = &c.of[OTLP_METRICS], *t = &c.of[OTLP_TRACES];
+
+	CONFIG(NULL, GENERAL "http://h", METRICS "ENDPOINT=m:1", METRICS "PROTOCOL=grpc",
+	       METRICS "INSECURE=true", METRICS "COMPRESSION=gzip", METRICS "TIMEOUT=0",
+	       METRICS "HEADERS=a=b", METRICS "CERTIFICATE=/m.pem",
+	       METRICS "CLIENT_CERTIFICATE=/own.pem", METRICS "CLIENT_KEY=/own.key");
+	URL_IS(METRICS,
+	       "http://m:1/opentelemetry.proto.collector.metrics.v1.MetricsService/Export");
+	URL_IS(TRACES, "http://h/v1/traces");
+	assert_true(m->protocol == OTLP_GRPC && t->protocol == OTLP_HTTP_PROTOBUF);
+	assert_true(m->is_gzip && !t->is_gzip);
+	assert_true(m->timeout_ns > 24 * 3600 * NS_PER_S); /* 0: no limit */
+	assert_int_equal(t->timeout_ns, 10 * NS_PER_S);
+	assert_true(m->headers.n == 1 && t->headers.n == 0);
+	assert_string_equal(m->certificate, "/m.pem");
+	assert_string_equal(m->client_certificate, "/own.pem");
+	assert_string_equal(m->client_key, "/own.key");
+	assert_true(!t->certificate[0] && !t->client_certificate[0] && !t->client_key[0]);
+	CONFIG("http://h", "OTEL_METRICS_EXPORTER=none");
+	assert_true(!m->is_on && t->is_on);
+}
+
+static void test_how_often_and_how_many(void **state)
+{
+	CONFIG("http://h", "OTEL_BSP_SCHEDULE_DELAY=70", "OTEL_METRIC_EXPORT_INTERVAL=900",
+	       "OTEL_BSP_MAX_QUEUE_SIZE=2048", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=512");
+	assert_int_equal(c.traces_every_ns, 70 * NS_PER_MS);
+	assert_int_equal(c.metrics_every_ns, 900 * NS_PER_MS);
+	assert_int_equal(c.queue_spans, 2048);
+	assert_int_equal(c.batch_spans, 512);
+	CONFIG("http://h", "OTEL_BSP_SCHEDULE_DELAY=0", "OTEL_METRIC_EXPORT_INTERVAL=0");
+	assert_int_equal(c.traces_every_ns, 10 * NS_PER_MS);
+	assert_int_equal(c.metrics_every_ns, 100 * NS_PER_MS);
+}
+
 static void test_wrong_values_are_the_default(void **state)
 {
 	CONFIG("http://h", "OTEL_EXPORTER_OTLP_PROTOCOL=http", "OTEL_EXPORTER_OTLP_COMPRESSION=zip",
@@ -134,6 +174,8 @@ int main(void)
 		cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_grpc_endpoints),
 		cmocka_unit_test(test_the_signal_s_own_wins),
+		cmocka_unit_test(test_metrics_have_their_own),
+		cmocka_unit_test(test_how_often_and_how_many),
 		cmocka_unit_test(test_wrong_values_are_the_default),
 		cmocka_unit_test(test_resource),
 		cmocka_unit_test(test_urls),
