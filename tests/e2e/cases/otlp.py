@@ -13,6 +13,9 @@ from harness.node import modules
 from harness.proc import Failure, free_port, until
 from harness.sonde import Sonde
 
+from .postgres import Server
+from .traces import Chain, load, traceparent
+
 HERE = os.path.join(PROGS, "otel")
 REQUESTS = 60
 FAST = {"OTEL_METRIC_EXPORT_INTERVAL": "400", "OTEL_BSP_SCHEDULE_DELAY": "100"}
@@ -28,14 +31,17 @@ def build(e):
 class Collector:
     def __init__(self, e, behaviours="ok", *args, port=None):
         self.port = port or free_port()
+        self.read, self.end = [], 0  # what it printed so far
         env = {**os.environ, "NODE_PATH": modules(e, HERE)}
         self.proc = e.serve([tool("node"), os.path.join(PROGS, "collector.js"), self.port,
                              behaviours, *args], self.port, env=env)
 
     def lines(self, kind=None):
         text = self.proc.stdout()
-        lines = [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
-        return [x for x in lines if kind in (None, x["kind"])]
+        end = text.rfind("\n") + 1
+        self.read += [json.loads(line) for line in text[self.end:end].splitlines()]
+        self.end = end
+        return [x for x in self.read if kind in (None, x["kind"])]
 
     def requests(self, kind):
         return [x for x in self.lines(kind) if "request" in x]
@@ -57,7 +63,8 @@ class Collector:
                         body = next(m[k] for k in ("histogram", "exponentialHistogram", "sum",
                                                    "gauge") if k in m)
                         for p in body["dataPoints"]:
-                            key = json.dumps(attributes(p), sort_keys=True)
+                            who = attributes(r["resource"])["service.instance.id"]
+                            key = json.dumps([who, attributes(p)], sort_keys=True)
                             out[service_of(r)][key] = p
         return out
 
@@ -130,23 +137,67 @@ def ns(span):
     return int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"])
 
 
-def agree(c, name, kind, route):
-    """Spans and histogram of each service and route: as many, and as long."""
+# of which spans each histogram is: their kind, an attribute that only they have, and by which ones
+# of spans and of points a route is told
+HISTOGRAMS = {
+    "http.server.request.duration": (SERVER, "http.request.method", "http.route", "http.route"),
+    "http.client.request.duration": (CLIENT, "http.request.method", "url.template", "http.route"),
+    "db.client.operation.duration": (CLIENT, "db.system.name", "db.query.summary", "db.query.summary"),
+    "sonde.db.server.operation.duration": (SERVER, "db.system.name", "db.query.summary",
+                                           "db.query.summary"),
+}
+
+
+def agree(c, name):
+    """Spans and histogram of each service and route: as many, and as long. How many, and the first
+    difference."""
+    kind, has, route, point_route = HISTOGRAMS[name]
     spans = defaultdict(list)
     for service, span in c.spans():
-        if span["kind"] == kind:
-            spans[service, attributes(span).get(route)].append(ns(span) / 1e9)
+        a = attributes(span)
+        if span["kind"] == kind and has in a:
+            spans[service, a.get(route)].append(ns(span) / 1e9)
     points = defaultdict(lambda: [0, 0.0])
     for service, found in c.points(name).items():
         for p in found.values():
-            at = points[service, attributes(p).get("http.route")]
+            at = points[service, attributes(p).get(point_route)]
             at[0] += int(p["count"])
             at[1] += p["sum"]
     for key in {*spans, *points}:
         n, total = points[key]
         if len(spans[key]) != n or abs(sum(spans[key]) - total) > 1e-3 * total:
-            raise Failure(f"{key}: {len(spans[key])} spans of {sum(spans[key])} s, "
-                          f"{n} counted of {total} s")
+            return 0, (f"{name}, {key}: {len(spans[key])} spans of {sum(spans[key])} s, "
+                       f"{n} counted of {total} s")
+    return sum(n for n, _ in points.values()), None
+
+
+def all_agree(c, wanted):
+    """Every histogram there is, as soon as so many have come."""
+    want = {name: (wanted.get(name, 0), None) for name in HISTOGRAMS}
+    found, size = None, 0
+
+    def is_there():
+        nonlocal found, size
+        before, size = size, len(c.proc.stdout())
+        if size != before:  # another request has come
+            found = {name: agree(c, name) for name in HISTOGRAMS}
+        return found == want
+    try:
+        until(is_there, 15, "agreement")
+    except Failure:
+        raise Failure(f"spans and histograms: {found}, not {want}") from None
+    exemplars(c)
+
+
+def exemplars(c):
+    """Each is of a span that was exported, and as long as that."""
+    spans = {(s["traceId"], s["spanId"]): ns(s) / 1e9 for _, s in c.spans()}
+    found = [x for name in HISTOGRAMS for of in c.points(name).values() for p in of.values()
+             for x in p.get("exemplars", ())]
+    wrong = [x for x in found
+             if abs(spans.get((x["traceId"], x["spanId"]), -1) - x["asDouble"]) > 1e-9]
+    if wrong or not found:
+        raise Failure(f"{len(wrong)} of {len(found)} exemplars are of no such span: {wrong[:1]}")
 
 
 def deliver(e, protocol, compression, histogram):
@@ -158,15 +209,13 @@ def deliver(e, protocol, compression, histogram):
                  OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=test",
                  OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=histogram)
     drive(e, port)
-    until(lambda: len(c.spans()) >= 2 * REQUESTS, 8, "all spans")
+    all_agree(c, {"http.server.request.duration": REQUESTS, "http.client.request.duration": REQUESTS})
     s.end(limit=END_S)
     seen = Counter((service, span["kind"]) for service, span in c.spans())
     if seen != {("nginx", SERVER): REQUESTS, ("curl", CLIENT): REQUESTS}:
         raise Failure(f"saw {dict(seen)}")
     for _, span in c.spans():
         check_span(span)
-    agree(c, "http.server.request.duration", SERVER, "http.route")
-    agree(c, "http.client.request.duration", CLIENT, "url.template")
     for x in c.lines():
         if x["headers"].get("x-tenant") != "a b":
             raise Failure(f"headers are {x['headers']}")
@@ -193,6 +242,32 @@ def otlp_json_delivers_compressed(e):
 @case(group=None, limit=LIMIT_S)
 def otlp_grpc_delivers_compressed(e):
     deliver(e, "grpc", "gzip", EXPONENTIAL)
+
+
+@case(group=None, limit=LIMIT_S)
+def otlp_agrees_for_every_service(e):
+    """Three services and their database, of each kind of span: as many and as long as is counted;
+    and what a caller says of its trace goes along with it."""
+    database, c, batch, n = Server(e), Collector(e), 16, 30
+    chain = Chain(e, "python", database)
+    s = exporter(e, ",".join(map(str, chain.hops)), f"http://127.0.0.1:{c.port}",
+                 OTEL_BSP_MAX_EXPORT_BATCH_SIZE=str(batch))
+    sent = load(chain.ports[0], "s", 4, lambda i: {**traceparent(i), "tracestate": f"a=1,b={i}"}, n)
+    all_agree(c, {"http.server.request.duration": 3 * n, "http.client.request.duration": 3 * n,
+                  "db.client.operation.duration": n, "sonde.db.server.operation.duration": n})
+    s.end(limit=END_S)
+    of = defaultdict(list)
+    for _, span in c.spans():
+        if span.get("traceState"):
+            of[span["traceId"], span["traceState"]].append(span["kind"])
+    wanted = {(h["traceparent"].split("-")[1], h["tracestate"]): [SERVER, CLIENT]
+              for h in sent.values()}
+    if {key: sorted(kinds) for key, kinds in of.items()} != wanted:
+        raise Failure(f"states of traces are {dict(of)}, not {wanted}")
+    largest = max(sum(len(g["spans"]) for r in x["request"]["resourceSpans"] for g in r["scopeSpans"])
+                  for x in c.requests("traces"))
+    if largest > batch:
+        raise Failure(f"{largest} spans in one request, not {batch}")
 
 
 @case(group=None, limit=LIMIT_S)
