@@ -68,16 +68,20 @@ static void prepare(void)
 	close(s);
 }
 
+static void become(char *const argv[], const char *to, const char *err)
+{
+	dup2(open(to, O_WRONLY | O_CREAT | O_TRUNC, 0644), 1);
+	dup2(open(err, O_WRONLY | O_CREAT | O_TRUNC, 0644), 2);
+	execv(argv[0], argv);
+	_exit(127);
+}
+
 static pid_t spawn(char *const argv[], const char *to, const char *err)
 {
 	pid_t pid = fork();
 
-	if (pid == 0) {
-		dup2(open(to, O_WRONLY | O_CREAT | O_TRUNC, 0644), 1);
-		dup2(open(err, O_WRONLY | O_CREAT | O_TRUNC, 0644), 2);
-		execv(argv[0], argv);
-		_exit(127);
-	}
+	if (pid == 0)
+		become(argv, to, err);
 	return pid;
 }
 
@@ -495,6 +499,31 @@ static void enter_cgroup(const char *name)
 	put(procs, "0");
 }
 
+/* A program whose pages are written back for it, in a cgroup of its own. */
+static void disk(void)
+{
+	char *argv[] = { "/sonde", "run", "--listen", "127.0.0.1:9090", NULL };
+	char *load[] = { "/disk", "nvme0n1", "8", "9090", NULL };
+	pid_t pid = observe("disk", argv), writer;
+	int status = 0;
+
+	if (!pid)
+		return;
+	put("/proc/sys/vm/dirty_expire_centisecs", "10");
+	put("/proc/sys/vm/dirty_writeback_centisecs", "10");
+	put("/sys/fs/cgroup/cgroup.subtree_control", "+io");
+	writer = fork();
+	if (writer == 0) {
+		enter_cgroup("disk"); /* nobody else is ever in it */
+		become(load, "/tmp/out", "/tmp/err");
+	}
+	waitpid(writer, &status, 0);
+	section("disk", "/tmp/out", status, 0);
+	section("disk.err", "/tmp/err", status, 0);
+	kill(pid, SIGTERM);
+	waitpid(pid, NULL, 0);
+}
+
 static void finish(void)
 {
 	say("end", "end");
@@ -511,6 +540,8 @@ static void do_task(const char *task)
 
 	if (!strcmp(task, "verifier"))
 		command("verifier", verifier);
+	else if (!strcmp(task, "disk"))
+		disk();
 	else if (!strcmp(task, "propagate"))
 		propagate();
 	else if (!strcmp(task, "long"))
@@ -552,6 +583,8 @@ int main(void)
 	if (getenv("bare"))
 		bare();
 	propagate();
+	if (access("/sys/block/nvme0n1", F_OK) == 0)
+		disk();
 	netem();
 	kill(pid, SIGTERM);
 	if (access(verifier[0], X_OK) == 0)
