@@ -257,6 +257,34 @@ static void test_one_unseen(void **state)
 	}
 }
 
+/* An answer that is read before the requests, the one before it being lost: it is not the first's. */
+static void test_hole_before_requests(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		enum sonde_role role = i ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
+		struct sim_play p = { 0 };
+		struct sim s;
+
+		sim_init(&s);
+		sim_open(&s, 1, role);
+		for (int k = 0; k < 3; k++)
+			exchange(&s, 1, k);
+		sim_remove(&s, 4);
+		sim_swap(&s, 4);
+		sim_swap(&s, 3);
+		sim_play_init(&p);
+		sim_play(&p, &s, 0, 4);
+		for (int k = 1; k <= 3; k++)
+			conns_tick(p.conns, s.recs[3]->ts_ns + k * 1100000000ULL);
+		sim_play(&p, &s, 4, s.n);
+		assert_pairs(p.out);
+		assert_int_equal(p.n_txns, 2);
+		assert_int_equal(loss(&p, LOSS_STREAM_GAP), 1);
+		sim_play_free(&p);
+		sim_free(&s);
+	}
+}
+
 /* With several requests under way, a hole leaves nobody able to tell whose the answers are. */
 static void test_pipelined_hole(void **state)
 {
@@ -529,13 +557,21 @@ static void test_buffer_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ring_full),	cmocka_unit_test(test_ring_full_for_long),
-		cmocka_unit_test(test_unseen),		cmocka_unit_test(test_unseen_of_one_thread),
-		cmocka_unit_test(test_one_unseen),	cmocka_unit_test(test_pipelined_hole),
-		cmocka_unit_test(test_hole_in_body),	cmocka_unit_test(test_lost_end_of_body),
-		cmocka_unit_test(test_sendfile),	cmocka_unit_test(test_no_bytes),
-		cmocka_unit_test(test_truncated_head),	cmocka_unit_test(test_truncated_request),
-		cmocka_unit_test(test_chunked_in_part), cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_ring_full),
+		cmocka_unit_test(test_ring_full_for_long),
+		cmocka_unit_test(test_unseen),
+		cmocka_unit_test(test_unseen_of_one_thread),
+		cmocka_unit_test(test_one_unseen),
+		cmocka_unit_test(test_hole_before_requests),
+		cmocka_unit_test(test_pipelined_hole),
+		cmocka_unit_test(test_hole_in_body),
+		cmocka_unit_test(test_lost_end_of_body),
+		cmocka_unit_test(test_sendfile),
+		cmocka_unit_test(test_no_bytes),
+		cmocka_unit_test(test_truncated_head),
+		cmocka_unit_test(test_truncated_request),
+		cmocka_unit_test(test_chunked_in_part),
+		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_buffer_full),
 	};
 

@@ -143,7 +143,6 @@ void handshake_drop(struct conn *c);
 
 /* record.c: one data record into bytes, holes and ends */
 void record_take(struct conns *cs, struct conn *c, const struct sonde_ev_data *ev);
-void record_flush(struct conns *cs, struct conn *c, enum sonde_dir d); /* what is parked, at once */
 void record_expire(struct conns *cs, struct conn *c, uint64_t now_ns); /* what waited too long */
 
 /* detect.c */

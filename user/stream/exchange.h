@@ -69,6 +69,7 @@ struct response {
 	uint64_t end_ns;
 	struct waits_mark mark; /* who moved its last byte */
 	uint64_t other_pos;	/* where the request stream was at the last operation */
+	uint64_t hole_end;	/* of the last hole before it; 0: none */
 	uint64_t body_bytes;
 	int status;
 	uint32_t messages; /* RPC */

@@ -255,6 +255,7 @@ int match_response(struct conns *cs, struct conn *c, const struct msg *msg, uint
 		return -ENOMEM;
 	resp->begin_pos = begin_pos;
 	resp->other_pos = begin->other_pos;
+	resp->hole_end = m->hole_end;
 	resp->is_unmatched = m->is_missed;
 	resp->is_first = !m->has_response;
 	m->is_missed = false;

@@ -23,13 +23,11 @@ void match_response_lost(struct conns *cs, struct conn *c, enum loss why)
 	match_response_done(cs, c, resp);
 }
 
-uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum loss why)
+uint32_t match_lose(struct conns *cs, struct conn *c, uint64_t end_pos, enum loss why)
 {
 	struct match *m = &c->match;
 	uint32_t n = 0;
 
-	m->hole_end = end_pos;
-	m->hole_why = why;
 	while (m->head && m->head->after_pos < end_pos) {
 		match_request_done(cs, c, match_pop(m));
 		n++;
@@ -37,6 +35,13 @@ uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum los
 	conn_loss(cs, why, n);
 	match_forget_requests(c, n);
 	return n;
+}
+
+uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum loss why)
+{
+	c->match.hole_end = end_pos;
+	c->match.hole_why = why;
+	return match_lose(cs, c, end_pos, why);
 }
 
 /* A deadline is kept by a clock that was started before the request was sent, the earlier the busier

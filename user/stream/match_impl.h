@@ -21,6 +21,9 @@ struct request *match_pop(struct match *m);
 struct request *match_take_asked(struct conn *c, const struct response *resp);
 /* The protocol need not remember the n oldest any longer. */
 void match_forget_requests(struct conn *c, uint32_t n);
+/* Requests that the response stream was still before `end_pos` for, and their answers, are lost.
+ * Returns how many. */
+uint32_t match_lose(struct conns *cs, struct conn *c, uint64_t end_pos, enum loss why);
 /* Free what is over, which is in no list; a response with its request. */
 void match_request_done(struct conns *cs, struct conn *c, struct request *r);
 void match_response_done(struct conns *cs, struct conn *c, struct response *resp);

@@ -2,6 +2,18 @@
 /* Responses that were parsed before their requests: their records entered the ring first. */
 #include "stream/match_impl.h"
 
+/* Requests whose answers were in a hole before that response. False: several were under way, and
+ * nobody can tell any more which answer is whose. */
+static bool lose_behind(struct conns *cs, struct conn *c, const struct response *resp)
+{
+	struct match *m = &c->match;
+
+	if (!match_lose(cs, c, resp->hole_end, m->hole_why) || !m->is_pipelined)
+		return true;
+	conn_give_up(cs, c, CONN_UNKNOWN, m->hole_why);
+	return false;
+}
+
 /* Gives the oldest request to a response that was parsed before it; false: cannot be its answer. */
 static bool bind_late(struct conn *c, struct response *resp)
 {
@@ -47,6 +59,8 @@ static void meet_responses(struct conns *cs, struct conn *c)
 	while (m->head && m->finished) {
 		struct response *resp = m->finished;
 
+		if (!lose_behind(cs, c, resp) || !m->head)
+			return;
 		m->finished = resp->next;
 		m->n_finished--;
 		if (bind_late(c, resp))
@@ -56,6 +70,8 @@ static void meet_responses(struct conns *cs, struct conn *c)
 		match_response_done(cs, c, resp);
 	}
 	if (m->head && m->resp_open && !m->resp_open->req && !m->resp_open->is_unmatched) {
+		if (!lose_behind(cs, c, m->resp_open) || !m->head)
+			return;
 		if (bind_late(c, m->resp_open))
 			match_advance(cs, c, m->resp_open);
 		else

@@ -178,35 +178,39 @@ static void take_one(struct conns *cs, struct conn *c, enum sonde_dir d)
 	free(p);
 }
 
-static void take_parked(struct conns *cs, struct conn *c, enum sonde_dir d, bool at_once)
+/* What no longer waits for anything. */
+static void take_parked(struct conns *cs, struct conn *c, enum sonde_dir d)
 {
 	struct stream *s = &c->s[d];
 
-	while (s->parked && (at_once || !is_early(c, s, s->parked->pos, s->parked->ev)))
+	while (s->parked && !is_early(c, s, s->parked->pos, s->parked->ev))
 		take_one(cs, c, d);
 }
 
-void record_flush(struct conns *cs, struct conn *c, enum sonde_dir d)
+/* Of both directions, as their operations were: an answer taken before its request, with a hole
+ * before it, could be the answer to another. */
+static void take_earliest(struct conns *cs, struct conn *c)
 {
-	take_parked(cs, c, d, true);
+	const struct parked *tx = c->s[SONDE_TX].parked, *rx = c->s[SONDE_RX].parked;
+	bool is_tx = !rx || (tx && tx->ev->h.ts_ns <= rx->ev->h.ts_ns);
+
+	take_one(cs, c, is_tx ? SONDE_TX : SONDE_RX);
+	take_parked(cs, c, SONDE_TX);
+	take_parked(cs, c, SONDE_RX);
 }
 
-/* In the order in which both directions' operations were. */
+/* As many wait in that direction as can. */
+static void make_room(struct conns *cs, struct conn *c, enum sonde_dir d)
+{
+	while (c->s[d].parked)
+		take_earliest(cs, c);
+}
+
 void record_expire(struct conns *cs, struct conn *c, uint64_t now_ns)
 {
-	struct parked *tx, *rx;
-
 	while (stream_park_expired(&c->s[SONDE_TX], now_ns) ||
-	       stream_park_expired(&c->s[SONDE_RX], now_ns)) {
-		tx = c->s[SONDE_TX].parked;
-		rx = c->s[SONDE_RX].parked;
-		if (!rx || (tx && tx->ev->h.ts_ns <= rx->ev->h.ts_ns))
-			take_one(cs, c, SONDE_TX);
-		else
-			take_one(cs, c, SONDE_RX);
-		take_parked(cs, c, SONDE_TX, false);
-		take_parked(cs, c, SONDE_RX, false);
-	}
+	       stream_park_expired(&c->s[SONDE_RX], now_ns))
+		take_earliest(cs, c);
 }
 
 void record_take(struct conns *cs, struct conn *c, const struct sonde_ev_data *ev)
@@ -229,8 +233,8 @@ void record_take(struct conns *cs, struct conn *c, const struct sonde_ev_data *e
 			conn_wait(cs, c);
 			return;
 		}
-		record_flush(cs, c, ev->dir);
+		make_room(cs, c, ev->dir);
 	}
 	take(cs, c, pos, ev);
-	take_parked(cs, c, ev->dir, false);
+	take_parked(cs, c, ev->dir);
 }
