@@ -296,6 +296,8 @@ static void test_mask(void **state)
 	memset(longer, 'x', sizeof(longer));
 	memcpy(longer, "/?token=", 8);
 	longer[sizeof(longer) - 1] = '\0';
+	assert_int_equal(mask_target(out, sizeof(out), (struct slice){ 0 }), 0);
+	assert_string_equal(out, "");
 	assert_int_equal(mask_target(out, sizeof(out), slice_str(longer)), 11);
 	longer[1] = 'y';
 	assert_int_equal(mask_target(out, sizeof(out), slice_str(longer)), 1024);

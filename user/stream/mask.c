@@ -84,7 +84,7 @@ static struct slice slice_until(struct slice s, const char *any)
 
 static struct slice slice_from(struct slice s, size_t n)
 {
-	return (struct slice){ s.p + n, s.n - n };
+	return n ? (struct slice){ s.p + n, s.n - n } : s; /* nothing may be nowhere */
 }
 
 /* Keys and values, with what is between them. */
