@@ -52,7 +52,6 @@ static __always_inline void go_enter(const struct go_call *g, struct task_struct
 	if (is_writing && (th->ssl != ssl || th->buf != buf || th->num != num))
 		tls_unbound(task);
 	tls_leave_off(th);
-	th->is_again = 0; /* it is not tried again: its goroutine waits within */
 	th->ssl = ssl;
 	th->buf = buf;
 	th->num = num;

@@ -84,7 +84,6 @@ static __noinline bool tls_enter(const struct tls_args *a, u64 cookie)
 	    (th->ssl != a->ssl || th->buf != a->buf || th->num != num))
 		tls_unbound(task);
 	tls_leave_off(th);
-	th->is_again = th->left && th->ssl == a->ssl && th->buf == a->buf && th->num == num;
 	th->ssl = a->ssl;
 	th->buf = a->buf;
 	th->num = num > __INT_MAX__ ? __INT_MAX__ : num;

@@ -47,7 +47,6 @@ struct tls_thread {
 	u64 rx_ssl;   /* of the connection that it received on last; 0: not known */
 	u64 left_ssl; /* a write before this call did not seem to end: whose, and how much was left */
 	u32 left;
-	u32 is_again; /* and this call is the same once more */
 };
 
 struct {

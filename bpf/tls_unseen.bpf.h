@@ -79,18 +79,6 @@ static __always_inline void tls_hole(struct tls_thread *th, struct tls_session *
 	tls_placed(t, at);
 }
 
-/* Nothing was missed. What a write before seemed to leave was not sent then: if this is that write,
- * it goes on there. */
-static __always_inline void tls_none_unseen(struct tls_thread *th, const struct tls_session *t,
-					    bool is_inside)
-{
-	if (th->left && th->is_again && is_inside && th->call == TLS_WRITE && !th->done) {
-		th->done = th->num - th->left;
-		th->is_nested = 1;
-	}
-	tls_forget_left(th, t);
-}
-
 /* In a write under way, how much of what it was given has the hole taken? */
 static __always_inline u32 tls_own_part(struct tls_thread *th, const struct tls_session *t,
 					u32 unseen, u32 text)
@@ -126,7 +114,7 @@ __noinline int tls_make_up(struct tls_thread *th, struct tls_session *t, u32 at,
 	t->tx_next += rest;
 	unseen -= rest;
 	if (!unseen) {
-		tls_none_unseen(th, t, is_inside);
+		tls_forget_left(th, t); /* it was not sent: another call will try again */
 		return is_begun || t->tx_left;
 	}
 	if (!is_begun)
