@@ -58,6 +58,7 @@ static __always_inline u64 cookie_of(struct task_struct *task, u64 fd)
 	return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 }
 
+/* Does not hold the CPU (hold.bpf.h), and need not: below 64 bytes its stack is its thread's own. */
 SEC("?uprobe")
 int sonde_go_round_trip(struct pt_regs *ctx)
 {

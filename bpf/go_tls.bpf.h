@@ -126,27 +126,35 @@ static __always_inline void go_reads(const struct go_call *g, struct task_struct
 		go_read(g, task, kept[0], kept[1], g->arguments[0]);
 }
 
-/* At the beginnings of Write, clientHandshake and serverHandshake, and where Read has something. */
-SEC("?uprobe")
-int sonde_go_tls(struct pt_regs *ctx)
+static __always_inline void go_tls(struct pt_regs *ctx, struct task_struct *task)
 {
 	struct go_call g = {
 		.goroutine = GO_G(ctx),
 		.stack = PT_REGS_SP(ctx),
 		.arguments = { GO_ARG1(ctx), GO_ARG2(ctx), GO_ARG3(ctx) },
 	};
-	struct task_struct *task = bpf_get_current_task_btf();
 	u32 fn;
 
 	g.cookie = bpf_get_attach_cookie(ctx);
 	fn = g.cookie & SONDE_TLS_FN_BITS;
 	if (tls_is_left_out(task->tgid))
-		return 0;
+		return;
 	go_is_seen(task->tgid);
 	if (fn == SONDE_TLS_READ || fn == SONDE_TLS_READ_EX)
 		go_reads(&g, task, fn);
 	else
 		go_enter(&g, task, tls_call_of(fn));
+}
+
+/* At the beginnings of Write, clientHandshake and serverHandshake, and where Read has something. */
+SEC("?uprobe")
+int sonde_go_tls(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	bool is_held = cpu_hold(task);
+
+	go_tls(ctx, task);
+	cpu_release(is_held);
 	return 0;
 }
 

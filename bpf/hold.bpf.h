@@ -2,7 +2,10 @@
 /*
  * Holding the CPU. Since Linux 7.0 a program at a tracepoint can lose it to another thread; until
  * it is given back the kernel leaves out every run of that program there, and the operations of
- * those threads are not seen. Older kernels never let that happen and are asked for nothing.
+ * those threads are not seen. Older kernels never let that happen and are asked for nothing. A
+ * program at a function of a process can lose it anywhere, and another thread run the same program
+ * on that CPU at once: where the kernel gives it one stack per CPU (6.13, from 64 bytes on) each
+ * would write over the other's.
  */
 #ifndef HOLD_BPF_H
 #define HOLD_BPF_H

@@ -13,16 +13,19 @@
  * gnutls_deinit; PR_Read, PR_Recv, PR_Write, PR_Send, PR_Close of NSPR, for NSS; those of rustls
  * that rust_tls.bpf.h names.
  */
+static __always_inline bool tls_begin(const struct tls_args *args, u64 cookie)
+{
+	return cookie & SONDE_TLS_RUST ? rust_enter(args, cookie) : tls_enter(args, cookie);
+}
+
 SEC("?uprobe")
 int sonde_tls_entry(struct pt_regs *ctx)
 {
+	bool is_held = cpu_hold(bpf_get_current_task_btf());
 	struct tls_args args = tls_args_of(ctx);
-	u64 cookie = bpf_get_attach_cookie(ctx);
 
-	if (cookie & SONDE_TLS_RUST)
-		rust_enter(&args, cookie);
-	else
-		tls_enter(&args, cookie);
+	tls_begin(&args, bpf_get_attach_cookie(ctx));
+	cpu_release(is_held);
 	return 0;
 }
 
@@ -39,9 +42,12 @@ static __always_inline int tls_end(u64 first, u64 second, u64 cookie)
 SEC("?uretprobe")
 int sonde_tls_end(struct pt_regs *ctx)
 {
+	bool is_held = cpu_hold(bpf_get_current_task_btf());
 	u64 first = PT_REGS_RC(ctx), second = PT_REGS_PARM3(ctx);
 
-	return tls_end(first, second, bpf_get_attach_cookie(ctx));
+	tls_end(first, second, bpf_get_attach_cookie(ctx));
+	cpu_release(is_held);
+	return 0;
 }
 
 /* The records of this object are sent within its calls. */
@@ -52,12 +58,8 @@ static __always_inline bool tls_is_nested(u64 ssl)
 	return t && !t->is_memory && !t->is_freed;
 }
 
-/* Both in one, where the kernel asks at each entry whether the return is to be watched (Linux
- * 6.13); 1: it is left alone. At a return the thread is not at the function any more; the kernel's
- * own word for it has other arguments since 7.0, and a program that names it in either form is
- * refused by the other. */
-SEC("?uprobe")
-int sonde_tls_both(struct pt_regs *ctx)
+/* An entry or a return; 1, at an entry: its return is left alone. */
+static __always_inline int tls_either(struct pt_regs *ctx)
 {
 	struct tls_args args = tls_args_of(ctx);
 	u64 first = PT_REGS_RC(ctx), ip = PT_REGS_IP(ctx), cookie;
@@ -65,11 +67,23 @@ int sonde_tls_both(struct pt_regs *ctx)
 	cookie = bpf_get_attach_cookie(ctx);
 	if (ip != bpf_get_func_ip(ctx))
 		return tls_end(first, args.num, cookie);
-	if (cookie & SONDE_TLS_RUST)
-		return !rust_enter(&args, cookie);
-	if (!tls_enter(&args, cookie))
+	if (!tls_begin(&args, cookie))
 		return 1;
-	return tls_call_of(cookie & SONDE_TLS_FN_BITS) == TLS_WRITE && tls_is_nested(args.ssl);
+	return !(cookie & SONDE_TLS_RUST) && tls_call_of(cookie & SONDE_TLS_FN_BITS) == TLS_WRITE &&
+	       tls_is_nested(args.ssl);
+}
+
+/* Both in one, where the kernel asks at each entry whether the return is to be watched (Linux
+ * 6.13). At a return the thread is not at the function any more; the kernel's own word for it has
+ * other arguments since 7.0, and a program that names it in either form is refused by the other. */
+SEC("?uprobe")
+int sonde_tls_both(struct pt_regs *ctx)
+{
+	bool is_held = cpu_hold(bpf_get_current_task_btf());
+	int rc = tls_either(ctx);
+
+	cpu_release(is_held);
+	return rc;
 }
 
 #endif

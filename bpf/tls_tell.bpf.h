@@ -5,7 +5,8 @@
 
 #include "capture.bpf.h"
 
-/* For uprobes, which may lose their CPU to another thread that runs one: who takes it owns it. */
+/* For uprobes, which may lose their CPU to another thread that runs one, where it cannot be held
+ * (hold.bpf.h): who takes it owns it. */
 enum { TLS_SCRATCH_TRIES = 4 };
 
 struct tls_scratch {
@@ -77,7 +78,6 @@ __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_tex
 
 static __noinline void tls_tell_here(struct tls_session *t, struct tls_text *x)
 {
-	bool is_held = cpu_hold(bpf_get_current_task_btf());
 	u32 cpu = bpf_get_smp_processor_id();
 
 	for (u32 i = 0; i < TLS_SCRATCH_TRIES; i++) {
@@ -88,10 +88,8 @@ static __noinline void tls_tell_here(struct tls_session *t, struct tls_text *x)
 			continue;
 		tls_tell(&s->s, t, x);
 		__sync_lock_test_and_set(&s->is_taken, 0);
-		cpu_release(is_held);
 		return;
 	}
-	cpu_release(is_held);
 	count(SONDE_CNT_TLS_UNBOUND);
 }
 

@@ -403,11 +403,10 @@ class Judge:
     def closes(self, tier, truth, seen, missed):
         """
         Nothing wrong, and what is missing is known to be lost: one request for each hole, or those
-        that one operation held. Unix sockets, whose bytes nobody numbers, are left
-        out, and the plaintext within TLS, which is numbered as it is told.
+        that one operation held. Unix sockets, whose bytes nobody numbers, are left out.
         """
         def tcp(counts):
-            return sum(n for key, n in counts.items() if key[1] == "tcp")
+            return sum(n for key, n in counts.items() if key[1] in ("tcp", "tls"))
         lost = sum(int(n) for n in re.findall(r"^sonde_events_lost_total\{.*\} (\d+)$",
                                               self.found[f"replay-{tier}"].text, re.MULTILINE))
         short = tcp(truth - seen)
