@@ -331,7 +331,10 @@ static void dispatch(struct pipeline *p, union decoded d)
 				slice_str(d.resolved->name), d.h->ts_ns, d.resolved->until_ns);
 		break;
 	case SONDE_EV_TICK: turn(p, d.h->ts_ns); break;
-	case SONDE_EV_END: trace_flush(p->trace); break;
+	case SONDE_EV_END:
+		conns_finish(p->conns);
+		trace_flush(p->trace);
+		break;
 	default: break;
 	}
 }

@@ -204,6 +204,45 @@ static void test_nothing_after_reset(void **state)
 	assert_int_equal(loss(LOSS_STREAM_GAP), 1);
 }
 
+/* Nor does it when sonde ends: what a connection waits for is told of as it stands. */
+static void test_end_of_the_run(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, OK);
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, OK);
+	sim_close(&sim, 1, SONDE_CLOSE_RESET, EPIPE);
+	sim_remove(&sim, 4); /* the second response */
+	sim_open(&sim, 2, SONDE_ROLE_SERVER);
+	sim_request(&sim, 2, GET); /* in flight */
+	run_all();
+	assert_int_equal(play.n_txns, 1);
+	assert_int_equal(conns_stats(play.conns)->open, 2);
+	conns_finish(play.conns);
+	assert_int_equal(play.n_txns, 1);
+	assert_int_equal(loss(LOSS_STREAM_GAP), 1);
+	assert_int_equal(conns_stats(play.conns)->open, 1);
+}
+
+/* And a record that came too early is told of behind its hole. */
+static void test_early_at_the_end_of_the_run(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, OK);
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, OK);
+	sim_request(&sim, 1, GET);
+	sim_response(&sim, 1, OK);
+	sim_remove(&sim, 3);
+	run_all();
+	assert_int_equal(play.n_txns, 1);
+	conns_finish(play.conns);
+	assert_int_equal(play.n_txns, 2);
+	assert_true(all_losses() > 0);
+}
+
 static void test_client_gives_up(void **state)
 {
 	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
@@ -688,6 +727,8 @@ int main(void)
 		TEST(test_reset_within_a_body),
 		TEST(test_read_after_reset),
 		TEST(test_nothing_after_reset),
+		TEST(test_end_of_the_run),
+		TEST(test_early_at_the_end_of_the_run),
 		TEST(test_client_gives_up),
 		TEST(test_client_aborts),
 		TEST(test_half_a_request_is_nothing),

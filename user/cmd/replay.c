@@ -13,14 +13,17 @@
 
 enum { BUDGET = 4096 };
 
-/* Everything up to the end, or until nobody reads what comes out. */
-static int read_all(struct pipeline *p, const struct out *out)
+/* Everything up to the end, which a recording tells by itself, or until nobody reads what comes
+ * out. */
+static int read_all(const struct replay_file *f, struct pipeline *p, const struct out *out)
 {
 	int n;
 
 	do
 		n = pipeline_read(p, BUDGET);
 	while (n > 0 && !(out && out->is_closed));
+	if (f->is_capture)
+		pipeline_end(p);
 	return n;
 }
 
@@ -36,7 +39,7 @@ static int replay_transactions(const struct config *c, const struct replay_file 
 	print.realtime_offset_ns = p->opts.source->realtime_offset_ns;
 	print_exporter(&print, &e);
 	pipeline_add(p, &e);
-	err = read_all(p, &print.out);
+	err = read_all(f, p, &print.out);
 	print_free(&print);
 	replay_file_say_end(f, p, err);
 	return err < 0 && err != -ENODATA ? EXIT_CANNOT : EXIT_DONE;
@@ -65,7 +68,7 @@ static int replay_metrics(const struct config *c, const struct replay_file *f, s
 
 	out_init(&out, STDOUT_FILENO);
 	if (stats_open(&stats, p, NULL, c, 0) == 0) {
-		err = read_all(p, NULL);
+		err = read_all(f, p, NULL);
 		res = print_metrics(&stats, &out, p->now_ns);
 		replay_file_say_end(f, p, err);
 		if (err < 0 && err != -ENODATA)
@@ -86,7 +89,7 @@ static int replay_spans(const struct config *c, const struct replay_file *f, str
 		return err;
 	spans_exporter(&spans, &e);
 	pipeline_add(p, &e);
-	err = read_all(p, &spans.out);
+	err = read_all(f, p, &spans.out);
 	spans_free(&spans);
 	replay_file_say_end(f, p, err);
 	return err < 0 && err != -ENODATA ? EXIT_CANNOT : EXIT_DONE;

@@ -322,7 +322,7 @@ void conns_data(struct conns *cs, const struct sonde_ev_data *ev)
 	if (!is_of_streams(cs, c, ev))
 		return;
 	record_take(cs, c, ev);
-	if (settle_again(cs, c, false))
+	if (settle_again(cs, c, 0))
 		conn_end(cs, c);
 	else
 		steer(cs, c);
@@ -377,7 +377,7 @@ static void tick_conn(struct conns *cs, struct conn *c, uint64_t now_ns)
 	if (c->hold_since_ns && c->hold_since_ns + CONN_HOLD_NS <= now_ns)
 		flow_hurry(cs, c, conn_dir(c, PROTO_RESPONSE));
 	match_tick(cs, c, now_ns);
-	if (settle_again(cs, c, true)) {
+	if (settle_again(cs, c, now_ns)) {
 		conn_end(cs, c);
 		return;
 	}
@@ -387,16 +387,26 @@ static void tick_conn(struct conns *cs, struct conn *c, uint64_t now_ns)
 	steer(cs, c);
 }
 
-void conns_tick(struct conns *cs, uint64_t now_ns)
+static void tick_waiting(struct conns *cs, uint64_t now_ns)
 {
 	struct conn *c, *next;
 
-	cs->now_ns = now_ns;
 	for (c = cs->waiting; c; c = next) {
 		next = c->wait_next;
 		tick_conn(cs, c, now_ns);
 	}
+}
+
+void conns_tick(struct conns *cs, uint64_t now_ns)
+{
+	cs->now_ns = now_ns;
+	tick_waiting(cs, now_ns);
 	questions_tick(cs, now_ns);
+}
+
+void conns_finish(struct conns *cs)
+{
+	tick_waiting(cs, UINT64_MAX);
 }
 
 /* --- looking in --- */

@@ -116,6 +116,9 @@ void conns_shed(struct conns *cs, const struct sonde_ev_shed *ev);
 void conns_datagram(struct conns *cs, const struct sonde_ev_datagram *ev);
 void conns_lost(struct conns *cs, const struct sonde_ev_lost *ev);
 void conns_tick(struct conns *cs, uint64_t now_ns);
+/* No record comes any more: what waits for one that is late is told without it. What is in flight
+ * stays so. */
+void conns_finish(struct conns *cs);
 
 const struct conns_stats *conns_stats(const struct conns *cs);
 void conns_each_inflight(const struct conns *cs,

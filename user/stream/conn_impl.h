@@ -161,8 +161,9 @@ int detect_run(struct conns *cs, struct conn *c, enum sonde_dir d, struct slice 
 void settle_eof(struct conns *cs, struct conn *c, enum sonde_dir d, uint64_t ts_ns);
 /* True: the connection is over, to be freed. */
 bool settle_close(struct conns *cs, struct conn *c, const struct sonde_ev_close *ev);
-/* The same for one that waits for its last records: has what was missing come, or not in time? */
-bool settle_again(struct conns *cs, struct conn *c, bool is_tick);
+/* The same for one that waits for its last records: has what was missing come, or is it too late
+ * for it? now_ns 0: too early to say. */
+bool settle_again(struct conns *cs, struct conn *c, uint64_t now_ns);
 void settle_gone(struct conns *cs, struct conn *c); /* found gone by the sweep */
 
 /* emit.c */

@@ -220,14 +220,14 @@ bool settle_close(struct conns *cs, struct conn *c, const struct sonde_ev_close 
 	return close_ends(cs, c, &own);
 }
 
-bool settle_again(struct conns *cs, struct conn *c, bool is_tick)
+bool settle_again(struct conns *cs, struct conn *c, uint64_t now_ns)
 {
 	struct sonde_ev_close ev;
 
 	if (!c->leaving)
 		return false;
 	ev = *c->leaving;
-	if (may_come(c, &ev) && (!is_tick || ev.h.ts_ns + STREAM_PARKED_NS > cs->now_ns))
+	if (may_come(c, &ev) && ev.h.ts_ns + STREAM_PARKED_NS > now_ns)
 		return false;
 	free(c->leaving);
 	c->leaving = NULL;
@@ -236,14 +236,9 @@ bool settle_again(struct conns *cs, struct conn *c, bool is_tick)
 
 void settle_gone(struct conns *cs, struct conn *c)
 {
-	struct sonde_ev_close ev;
-
 	/* it did say goodbye, and nothing comes any more */
 	if (c->leaving && c->leaving->how != SONDE_CLOSE_LOCAL) {
-		ev = *c->leaving;
-		free(c->leaving);
-		c->leaving = NULL;
-		settle_now(cs, c, &ev);
+		settle_again(cs, c, UINT64_MAX);
 		return;
 	}
 	record_expire(cs, c, UINT64_MAX);
