@@ -105,13 +105,15 @@ static void test_netdev(void **state)
 	host_netdev(slice_str("Inter-|   Receive                   |  Transmit\n"
 			      " face |bytes    packets errs drop ... |bytes    packets errs\n"
 			      "    lo: 1000 10 0 0 0 0 0 0 2000 20 0 0 0 0 0 0\n"
-			      "eth0.5:7 1 3 0 0 0 0 0 9 1 4 0 0 0 0 0\n"),
+			      "eth0.5:7 1 3 5 0 0 0 0 9 1 4 6 0 0 0 0\n"),
 		    store, NOW);
 	assert_int_equal(VALUE(SYSTEM_NETWORK_IO, "lo", "receive"), 1000);
 	assert_int_equal(VALUE(SYSTEM_NETWORK_IO, "lo", "transmit"), 2000);
 	assert_int_equal(VALUE(SYSTEM_NETWORK_IO, "eth0.5", "receive"), 7);
 	assert_int_equal(VALUE(SYSTEM_NETWORK_ERRORS, "eth0.5", "receive"), 3);
 	assert_int_equal(VALUE(SYSTEM_NETWORK_ERRORS, "eth0.5", "transmit"), 4);
+	assert_int_equal(VALUE(SYSTEM_NETWORK_DROPPED, "eth0.5", "receive"), 5);
+	assert_int_equal(VALUE(SYSTEM_NETWORK_DROPPED, "eth0.5", "transmit"), 6);
 	assert_int_equal(series_count(store, METRIC_SYSTEM_NETWORK_IO), 4);
 }
 

@@ -132,7 +132,7 @@ void host_diskstats(struct slice text, struct series_store *store, uint64_t now_
 void host_netdev(struct slice text, struct series_store *store, uint64_t now_ns)
 {
 	static const char *const names[] = { "receive", "transmit" };
-	uint64_t bytes[2], errors[2];
+	uint64_t bytes[2], errors[2], dropped[2];
 	struct slice line;
 
 	while (text_line(&text, &line)) {
@@ -148,12 +148,15 @@ void host_netdev(struct slice text, struct series_store *store, uint64_t now_ns)
 			bytes[d] = text_u64(text_word(&line));
 			text_skip(&line, 1);
 			errors[d] = text_u64(text_word(&line));
-			text_skip(&line, 5);
+			dropped[d] = text_u64(text_word(&line));
+			text_skip(&line, 4);
 		}
 		put_directions(store, METRIC_SYSTEM_NETWORK_IO, name, names, bytes[0], bytes[1],
 			       now_ns);
 		put_directions(store, METRIC_SYSTEM_NETWORK_ERRORS, name, names, errors[0],
 			       errors[1], now_ns);
+		put_directions(store, METRIC_SYSTEM_NETWORK_DROPPED, name, names, dropped[0],
+			       dropped[1], now_ns);
 	}
 }
 

@@ -3,8 +3,11 @@
 import os
 
 from harness.case import case
-from harness.proc import Failure
+from harness.env import PYTHON, tool
+from harness.proc import Failure, until
 from harness.sonde import Sonde
+
+from .namespaces import ip, netns, within
 
 
 def words(path):
@@ -92,4 +95,62 @@ def host_figures_are_the_kernels(e):
     load = {labels["period"]: v for labels, v in m.of("sonde_load_average")}
     if set(load) != {"1m", "5m", "15m"}:
         raise Failure(f"load averages {load}")
+    s.end()
+
+
+# v0 has no way to where it is to send five packets, and seven come to it cut short; of fifty that
+# nobody takes from tun0 forty find no place in its queue, and three that are written to it are none
+SPOIL = """
+import fcntl, os, socket, struct, subprocess, sys, time
+tun = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tun, 0x400454ca, struct.pack("16sH", b"tun0", 0x1001))  # TUNSETIFF, TUN without heads
+for args in ("link set tun0 txqueuelen 10 up", "address add 192.0.2.1/24 dev tun0"):
+    subprocess.run([sys.argv[1], *args.split()], check=True)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(5): s.sendto(b"x", ("203.0.113.2", 9))
+cut = b"\\x08\\0\\0\\0\\0\\0\\7\\0" + b"\\2\\0\\0\\0\\0\\2" * 2 + b"\\x08\\0"
+for _ in range(7): s.sendto(cut, ("127.0.0.1", 4789))
+for _ in range(50): s.sendto(b"x", ("192.0.2.2", 9))
+for _ in range(3):
+    try: os.write(tun, bytes(20))
+    except OSError: pass
+open(sys.argv[2], "w").close()
+time.sleep(1000)
+"""
+
+
+@case(group=None)
+def packets_that_interfaces_lose(e):
+    """Of interfaces in a network of its own, which sonde takes for the host's: errors and drops, both
+    ways, are those that were made, and what /sys says."""
+    world, done = netns(e, "a"), e.path("done")
+    e.procs.run([*within(world), "/bin/sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6"])
+    for args in ("link add v0 type vxlan id 7 remote 198.51.100.9 dstport 4789", "link set v0 up",
+                 "address add 203.0.113.1/24 dev v0",
+                 "neighbour add 203.0.113.2 lladdr 02:00:00:00:00:02 dev v0"):
+        ip("-n", world, *args.split())
+    p = e.procs.start([*within(world), PYTHON, e.write("spoil.py", SPOIL), tool("ip"), done])
+    until(lambda: os.path.exists(done), 10, "end of what is to be lost")
+    s = Sonde(e, "run", "--port", 1, prefix=(
+        tool("unshare"), "--mount", "/bin/sh", "-c",
+        f'mount --bind /proc/{p.pid}/net /proc/1/net && exec "$@"', "sh")).wait_ready()
+    until(lambda: s.metrics().of("system_network_errors_total"), 5, "figures of interfaces")
+    m, got = s.metrics(), {}
+    for what, name in (("errors", "system_network_errors_total"),
+                       ("dropped", "system_network_packet_dropped_total")):
+        for labels, v in m.of(name):
+            way = "rt"[labels["network_io_direction"] == "transmit"] + "x_"
+            got[labels["network_interface_name"], way + what] = v
+    said = e.procs.run([*within(world), "/bin/sh", "-c",
+                        "cd /sys/class/net && grep . */statistics/?x_errors */statistics/?x_dropped"])
+    truth = {}
+    for line in said.stdout().split():
+        interface, _, name = line.partition(":")[0].split("/")
+        truth[interface, name] = int(line.partition(":")[2])
+    if got != truth:
+        raise Failure(f"interfaces have lost {truth}, and are told to have {got}")
+    made = {("v0", "tx_errors"): 5, ("v0", "rx_errors"): 7, ("tun0", "tx_dropped"): 40,
+            ("tun0", "rx_dropped"): 3}
+    if {key: v for key, v in truth.items() if v} != made:
+        raise Failure(f"interfaces have lost {truth}, not {made}")
     s.end()
