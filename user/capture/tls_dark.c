@@ -33,7 +33,9 @@ static const struct {
 	const char *text;
 	struct tls_dark dark;
 } within[] = {
-	{ "boringssl/src/", { "stripped-boringssl", NO_SYMBOL } },
+	/* below a folder of that name, whichever else the build has around it; or built in its own */
+	{ "/boringssl", { "stripped-boringssl", NO_SYMBOL } },
+	{ "ssl/ssl_lib.cc", { "stripped-boringssl", NO_SYMBOL } },
 	{ "ssl/ssl_lib.c", { "stripped-openssl", NO_SYMBOL } },
 	{ "/rustls-", { "rustls", NO_SYMBOL } },
 	{ "mbedtls/library", { "mbedtls", NOT_KNOWN } },
