@@ -85,7 +85,7 @@ def alerts(o):
             "labels": {"slo": o["name"], "severity": severity, "window": long},
             "annotations": {
                 "summary": "{{ $labels.service_name }} spends the error budget of {{ $labels.slo }} "
-                           f"{factor:g} times too fast",
+                           + ("faster than it comes" if factor == 1 else f"{factor:g} times too fast"),
                 "runbook_url": "docs/runbooks/ErrorBudgetBurn.md",
             },
         }

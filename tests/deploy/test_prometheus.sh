@@ -30,11 +30,26 @@ runbooks_are_whole() {
 	for page in ../../docs/runbooks/[A-Z]*.md; do
 		[ "${page##*/}" = README.md ] || [ "$(sed -n 's/^## //p' "$page" | tr '\n' ' ')" = "$want " ] ||
 			{ echo "$page"; return 1; }
+		awk -v page="$page" '/^## / { if (head && !n) { print page ": nothing under " head; exit 1 } head = $0; n = 0; next }
+			NF { n++ } END { exit !n }' "$page" || return 1
 	done
 }
 
 all_are_tested() {
 	diff <(alerts) <(sed -n 's/^ *alertname: *//p' tests/*.yaml | sort -u)
+}
+
+# by a case in which it stays silent, too, under its own name
+all_can_be_silent() {
+	diff <(alerts) <(awk '$1 == "alertname:" { name = $2 } $0 ~ /^ *exp_alerts: \[\]$/ { print name }' \
+		tests/quiet.yaml | sort -u)
+}
+
+# that of an alert is called as the alert is
+links_lead_to_runbooks() {
+	[ "$(alerts)" ] && diff <(awk '$1 == "-" && $2 == "alert:" { name = $3 } $1 == "alert:" { name = $2 }
+		name && $1 == "runbook_url:" { print name, $2; name = "" }' alerts.yaml slo.yaml | sort -u) \
+		<(alerts | sed 's,.*,& docs/runbooks/&.md,')
 }
 
 # what the rules are ready for and sonde does not export yet stands in tests/to-come.txt, and nothing else
@@ -53,6 +68,9 @@ all_metrics_are_ours() {
 check "rules parse" promtool check rules recording.yaml alerts.yaml slo.yaml obi-compat.yaml
 check "configuration parses" promtool check config prometheus.yaml
 check "alerts fire on what they are for" promtool test rules tests/alerts.yaml
+check "what stays below fires none" promtool test rules tests/quiet.yaml
+check "each alert is tested to stay silent" all_can_be_silent
+check "each alert links to its runbook" links_lead_to_runbooks
 check "error budgets burn as they should" promtool test rules tests/slo.yaml
 check "queries of others return data" promtool test rules tests/obi-compat.yaml
 check "rules for others' names are of our metrics" compat_is_of_ours
