@@ -43,6 +43,35 @@ static __always_inline u64 wake_for(struct linux_binprm *bprm)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
+/* Threads made by observed ones, by tid: of these the end is told too. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, u8);
+} made SEC(".maps");
+
+static __always_inline void thread_tell(u32 tgid, u32 tid, u32 by_tid)
+{
+	struct sonde_ev_thread *ev = control_new(0, SONDE_EV_THREAD, sizeof(*ev), sizeof(*ev));
+
+	if (!ev)
+		return;
+	ev->tgid = tgid;
+	ev->tid = tid;
+	ev->by_tid = by_tid;
+	control_submit(ev);
+}
+
+/* Another than the first thread begins a program: it is the first from here on, and its own number
+ * is nobody's. */
+static __always_inline void thread_renamed(u32 tgid, u32 from, u32 to)
+{
+	if (from != to && bpf_map_delete_elem(&made, &from) == 0)
+		thread_tell(tgid, from, 0);
+}
+
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
@@ -52,6 +81,7 @@ int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_b
 	struct sonde_ev_exec *ev;
 
 	exec_forget(tgid);
+	thread_renamed(tgid, old_pid, task->pid);
 	if (!filter_wants(tgid, task, filename))
 		return 0;
 	/* everything behind the head is written below */
@@ -82,27 +112,6 @@ static __always_inline bool life_is_told(u32 flags)
 	if (flags & SONDE_P_DECIDED && !(flags & SONDE_P_OBSERVED))
 		return false;
 	return !filter.asks_where || flags & SONDE_P_INSIDE;
-}
-
-/* Threads made by observed ones, by tid: of these the end is told too. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
-	__type(key, u32);
-	__type(value, u8);
-} made SEC(".maps");
-
-static __always_inline void thread_tell(u32 tgid, u32 tid, u32 by_tid)
-{
-	struct sonde_ev_thread *ev = control_new(0, SONDE_EV_THREAD, sizeof(*ev), sizeof(*ev));
-
-	if (!ev)
-		return;
-	ev->tgid = tgid;
-	ev->tid = tid;
-	ev->by_tid = by_tid;
-	control_submit(ev);
 }
 
 /* Only threads that were at an observed operation have an account: no other makes one for a

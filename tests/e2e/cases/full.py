@@ -3,6 +3,7 @@
 Tables of the kernel that processes and threads fill in their thousands, filled from outside: what
 finds no room is counted, once each, and all else goes on.
 """
+import json
 import signal
 import subprocess
 
@@ -34,6 +35,12 @@ class Table:
         return subprocess.run([tool("bpftool"), "batch", "file", self.file], capture_output=True,
                               timeout=20, check=False).returncode == 0
 
+    def keys(self):
+        out = subprocess.run([tool("bpftool"), "-j", "map", "dump", "id", str(self.id)],
+                             capture_output=True, timeout=10, check=True).stdout
+        return {int.from_bytes(bytes(int(b, 16) for b in x["key"]), "little")
+                for x in json.loads(out)}
+
     def fill(self):
         """With nobody's alone: those that are in it by right leave it as they end."""
         until(lambda: self.batch("update", f" value{self.value}"), 20, "room for nobody's alone")
@@ -41,6 +48,11 @@ class Table:
     def clear(self):
         if not self.batch("delete", ""):
             raise Failure("not all of what was put in is there")
+
+
+def proc_comm(pid):
+    with open(f"/proc/{pid}/comm", encoding="utf-8") as f:
+        return f.read().strip()
 
 
 def left_out(s, table):
@@ -124,4 +136,47 @@ def full_of_threads_that_were_made(e):
     s.settled_metrics()
     if left_out(s, "trace_threads_made") != MANY:
         raise Failure(f"{left_out(s, 'trace_threads_made')} of {MANY} counted")
+    s.end()
+
+
+TURNER = """
+import http.client, os, signal, sys, threading
+port = int(sys.argv[1])
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGUSR2])
+conn = http.client.HTTPConnection("127.0.0.1", port)
+
+def turn():
+    print(threading.get_native_id(), flush=True)
+    signal.sigwait([signal.SIGUSR2])
+    os.execv("/bin/sleep", ["sleep", "50"])
+print("ready", flush=True)
+signal.sigwait([signal.SIGUSR1])
+conn.request("GET", "/brief")
+conn.getresponse().read()
+threading.Thread(target=turn).start()
+"""
+TURNERS = 8
+
+
+@case(group=None, limit=60)
+def threads_that_become_another_program(e):
+    """A thread that is not its process's first and begins a program is the first from then on: its
+    own number is nobody's, and takes no room any more."""
+    ng = e.nginx("location = /brief { return 200; }")
+    script = e.write("turner.py", TURNER)
+    made = [e.procs.start([PYTHON, script, ng.port]) for _ in range(TURNERS)]
+    until(lambda: all(p.stdout() for p in made), 10, "programs that make threads")
+    s = Sonde(e, "run", *[a for p in made for a in ("--pid", p.pid)]).wait_ready()
+    table = Table(e, s, "made")
+    for p in made:
+        p.signal(signal.SIGUSR1)
+    until(lambda: all(p.stdout().count("\n") == 2 for p in made), 10, "threads")
+    threads = {int(p.stdout().split()[1]) for p in made}
+    until(lambda: threads <= table.keys(), 10, "the threads in the table")
+    for p in made:
+        p.signal(signal.SIGUSR2)
+    until(lambda: all(proc_comm(p.pid) == "sleep" for p in made), 10, "other programs")
+    if threads & table.keys():
+        raise Failure(f"{len(threads & table.keys())} of {TURNERS} threads that are no more "
+                      "are still in the table")
     s.end()
