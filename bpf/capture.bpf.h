@@ -85,6 +85,24 @@ static __always_inline bool is_plaintext_told(struct op *op, const struct actor 
 	return takes == TLS_TAKES;
 }
 
+/* Of a record that will be made: whose it is, what of its direction was not told before it, and
+ * what its thread had used up. */
+static __always_inline void fill_whose(struct sonde_ev_data *ev, const struct conn *c,
+				       struct task_struct *task, u32 dir)
+{
+	ev->cookie = c->cookie;
+	ev->slot = c->slot;
+	ev->lost = c->lost[dir];
+	ev->skipped_ns = c->skipped_ns[dir];
+	if (ev->skipped_ns)
+		ev->h.flags |= SONDE_F_SKIPPED;
+	ev->tgid = task->tgid;
+	ev->tid = task->pid;
+	ev->reserved = 0;
+	ev->syscall = 0;
+	read_sched(task, ev->h.ts_ns, &ev->sched);
+}
+
 /* Makes the record of an operation, in the scratch space of the CPU, which is held. Global: see
  * copy.bpf.h. */
 __noinline int capture(struct op *op, struct conn *c)
@@ -129,19 +147,8 @@ __noinline int capture(struct op *op, struct conn *c)
 		leave_out(c, dir, ev->h.ts_ns);
 		return 0;
 	}
-
-	ev->cookie = c->cookie;
-	ev->slot = c->slot;
-	ev->lost = c->lost[dir];
-	ev->skipped_ns = c->skipped_ns[dir];
-	if (ev->skipped_ns)
-		ev->h.flags |= SONDE_F_SKIPPED;
-	ev->tgid = task->tgid;
-	ev->tid = task->pid;
+	fill_whose(ev, c, task, dir);
 	ev->goroutine = go_seen ? goroutine_of(task) : 0;
-	ev->reserved = 0;
-	ev->syscall = 0;
-	read_sched(task, ev->h.ts_ns, &ev->sched);
 	if (dir == SONDE_TX)
 		fill_tx(ev, op);
 	s->rest.is_followed = is_followed(ev, c, from);

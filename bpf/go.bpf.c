@@ -67,7 +67,6 @@ int sonde_go_round_trip(struct pt_regs *ctx)
 	u32 *known = bpf_map_lookup_elem(&processes, &tgid);
 	u64 conn = GO_ARG1(ctx), goroutine = GO_G(ctx), cookie;
 	struct sonde_ev_handover *ev;
-	void *ring;
 
 	if (!known || !(*known & SONDE_P_GO))
 		return 0;
@@ -75,22 +74,13 @@ int sonde_go_round_trip(struct pt_regs *ctx)
 	cookie = cookie_of(task, descriptor_of(conn));
 	if (!cookie)
 		cookie = cookie_of(task, descriptor_of(pointer_at(conn + WRAPPED_AT)));
-	ring = cookie ? ring_of(0) : NULL;
-	if (!ring)
+	ev = cookie ? control_new(0, SONDE_EV_HANDOVER, sizeof(*ev), sizeof(*ev)) : NULL;
+	if (!ev)
 		return 0;
-	ev = bpf_ringbuf_reserve(ring, sizeof(*ev), 0);
-	if (!ev) {
-		count(SONDE_CNT_LOST_CONTROL);
-		return 0;
-	}
-	__builtin_memset(ev, 0, sizeof(*ev));
-	ev->h.kind = SONDE_EV_HANDOVER;
-	ev->h.size = sizeof(*ev);
-	ev->h.ts_ns = bpf_ktime_get_ns();
 	ev->cookie = cookie;
 	ev->goroutine = goroutine;
 	ev->tgid = tgid;
 	ev->tid = (u32)bpf_get_current_pid_tgid();
-	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	control_submit(ev);
 	return 0;
 }

@@ -50,22 +50,11 @@ __noinline int tls_tell(struct scratch *s, struct tls_session *t, struct tls_tex
 	if (!x->len)
 		ev->h.flags |= SONDE_F_EOF | SONDE_F_NO_BYTES;
 	if (!obey_verdict(ev, c, &from, &want, &s->whole)) {
-		c->skipped_ns[dir] = ev->h.ts_ns;
-		count(SONDE_CNT_SKIPPED);
+		leave_out(c, dir, ev->h.ts_ns);
 		return 0;
 	}
-	ev->cookie = c->cookie;
-	ev->slot = c->slot;
-	ev->lost = c->lost[dir];
-	ev->skipped_ns = c->skipped_ns[dir];
-	if (ev->skipped_ns)
-		ev->h.flags |= SONDE_F_SKIPPED;
-	ev->tgid = task->tgid;
-	ev->tid = task->pid;
-	ev->reserved = 0;
+	fill_whose(ev, c, task, dir);
 	ev->goroutine = x->goroutine;
-	ev->syscall = 0;
-	read_sched(task, ev->h.ts_ns, &ev->sched);
 	s->rest.is_followed = is_followed(ev, c, from);
 	if (want && !s->rest.is_followed && copy_buffer(s, x->base, from, want, x->len)) {
 		ev->h.flags |= SONDE_F_FAULT;
