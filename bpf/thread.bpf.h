@@ -9,7 +9,7 @@
 
 #include "delay.bpf.h"
 
-#define E2BIG 7
+#define EEXIST 17
 
 struct thread {
 	u64 on_ns;	  /* got the CPU it is on */
@@ -83,8 +83,10 @@ static __always_inline void offcpu_add(u32 tgid, u32 why, u64 slept, u64 throttl
 /* An account is opened, maybe the first of its process. */
 static __always_inline void thread_open(struct thread *t, u32 tgid, u64 now)
 {
+	long err = bpf_map_update_elem(&offcpus, &tgid, &no_offcpu, BPF_NOEXIST);
+
 	t->on_ns = now;
-	if (bpf_map_update_elem(&offcpus, &tgid, &no_offcpu, BPF_NOEXIST) == -E2BIG)
+	if (err && err != -EEXIST)
 		count(SONDE_CNT_NO_STORAGE);
 }
 
