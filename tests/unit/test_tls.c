@@ -8,13 +8,19 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "capture/tls_dark.h"
 #include "capture/tls_maps.h"
 #include "capture/tls_symbols.h"
+#include "fake_elf.h"
 #include "sim_fixture.h"
+#include "util/elf_file.h"
 
 #define HELLO	 "\x16\x03\x01\x02\x05\x01 and so on"
 #define ALERT	 "\x15\x03\x03\x01\x02refused"
@@ -221,6 +227,76 @@ static void files_without_the_functions(void **state)
 	assert_int_equal(s.library, TLS_LIB_NONE);
 }
 
+/* --- files that are anybody's --- */
+
+static int cut_fd = -1; /* of a file that its owner cuts short as soon as it is open here */
+
+/* In the library's place: it is asked once the file's head has been read. */
+Elf_Kind elf_kind(Elf *elf)
+{
+	if (cut_fd >= 0)
+		assert_int_equal(ftruncate(cut_fd, 4096), 0);
+	return ELF_K_ELF;
+}
+
+/* This program, which has symbols, where its owner can write to it. */
+static int copy_of_self(char path[64])
+{
+	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int to = memfd_create("copy", MFD_CLOEXEC);
+	struct stat st;
+
+	assert_int_equal(fstat(from, &st), 0);
+	assert_int_equal(sendfile(to, from, NULL, (size_t)st.st_size), st.st_size);
+	close(from);
+	snprintf(path, 64, "/proc/self/fd/%d", to);
+	return to;
+}
+
+static void files_that_are_cut_short_meanwhile(void **state)
+{
+	struct tls_symbols s = { .library = TLS_LIB_NSS };
+	char path[64];
+
+	cut_fd = copy_of_self(path);
+	assert_int_equal(tls_symbols_read(path, &s), 0); /* and it is still there to say so */
+	assert_int_equal(s.library, TLS_LIB_NONE);
+	close(cut_fd);
+	cut_fd = copy_of_self(path);
+	assert_null(tls_dark_in(path));
+	close(cut_fd);
+	cut_fd = -1;
+}
+
+/* Holes take no room in a file: it can say that its tables are larger than all memory. */
+static void files_larger_than_any(void **state)
+{
+	struct fake_elf elf = fake_elf(".symtab");
+	int fd = memfd_create("large", MFD_CLOEXEC);
+	struct tls_symbols s;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	elf.sections[2].sh_type = SHT_SYMTAB;
+	elf.sections[2].sh_entsize = sizeof(Elf64_Sym);
+	elf.sections[2].sh_size = 1ULL << 40;
+	assert_int_equal(ftruncate(fd, 2L << 40), 0);
+	assert_int_equal(pwrite(fd, &elf, sizeof(elf), 0), sizeof(elf));
+	assert_int_equal(tls_symbols_read(path, &s), -EFBIG);
+	elf.sections[2].sh_size = ELF_FILE_TABLES_MAX - sizeof(elf.names);
+	assert_int_equal(pwrite(fd, &elf, sizeof(elf), 0), sizeof(elf));
+	assert_int_equal(tls_symbols_read(path, &s), 0);
+	elf.sections[2].sh_size++;
+	assert_int_equal(pwrite(fd, &elf, sizeof(elf), 0), sizeof(elf));
+	assert_int_equal(tls_symbols_read(path, &s), -EFBIG);
+	elf = fake_elf(".symtab");
+	elf.head.e_shnum = 0; /* as many as the first says, which is no section */
+	elf.sections[0].sh_size = 1 << 30;
+	assert_int_equal(pwrite(fd, &elf, sizeof(elf), 0), sizeof(elf));
+	assert_int_equal(tls_symbols_read(path, &s), -EFBIG);
+	close(fd);
+}
+
 struct found {
 	struct tls_mapped openssl;
 	int n;
@@ -286,6 +362,8 @@ int main(void)
 						setup_watched, teardown),
 		cmocka_unit_test(libraries_by_name),
 		cmocka_unit_test(files_without_the_functions),
+		cmocka_unit_test(files_that_are_cut_short_meanwhile),
+		cmocka_unit_test(files_larger_than_any),
 		cmocka_unit_test(what_a_process_maps),
 		cmocka_unit_test(below_a_root),
 	};

@@ -11,6 +11,7 @@
 #include "capture/uprobe_place.h"
 #include "identity/gopclntab.h"
 #include "sonde_abi.h"
+#include "util/elf_file.h"
 
 enum { READ, WRITE, CLIENT, SERVER, ROUND_TRIP, COPY, FUNCTIONS };
 
@@ -28,10 +29,8 @@ enum {
 	LOAD_MAX = 256 << 20,
 };
 
-/*
- * Read, never mapped: in a mapping the kernel would show the breakpoints of whoever watches the
- * file already, and a file that is cut short would end the program.
- */
+/* Read, never mapped: in a mapping the kernel would show the breakpoints of whoever watches the
+ * file already. */
 struct reader {
 	int fd;
 	Elf *elf;
@@ -244,13 +243,11 @@ int go_program_read(int fd, struct go_program *out)
 {
 	struct go_program p = { .round_trip = 0 };
 	struct reader r = { .fd = fd };
-	int err = -ENOEXEC, found = 0;
+	int err = elf_file_open(fd, &r.elf), found = 0;
 
-	elf_version(EV_CURRENT);
-	r.elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!r.elf || elf_kind(r.elf) != ELF_K_ELF || gelf_getclass(r.elf) != ELFCLASS64)
-		goto out;
-	err = read_sections(&r);
+	if (err)
+		return err;
+	err = gelf_getclass(r.elf) == ELFCLASS64 ? read_sections(&r) : -ENOEXEC;
 	if (err)
 		goto out;
 	elf_code_read(r.elf, &r.code);

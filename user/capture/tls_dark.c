@@ -5,8 +5,11 @@
 #include <gelf.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "util/elf_file.h"
 
 #define COMPILED  "its TLS is compiled while it runs: there is no function in a file to watch"
 #define NO_SYMBOL "it is linked into the program, whose symbols were stripped"
@@ -46,23 +49,26 @@ static const struct tls_dark go = { "go",
 
 enum { TEXT_MAX = 32 << 20 }; /* bytes looked through: it is done while others wait */
 
-static const struct tls_dark *text_of(Elf_Scn *scn)
+/* Not by the library, which would read all of it. */
+static const struct tls_dark *text_of(int fd, const GElf_Shdr *sh)
 {
-	Elf_Data *data = elf_rawdata(scn, NULL);
-	size_t n = data && data->d_buf ? data->d_size : 0;
+	size_t n = sh->sh_size < TEXT_MAX ? sh->sh_size : TEXT_MAX;
+	const struct tls_dark *found = NULL;
+	char *text = n ? malloc(n) : NULL;
+	ssize_t got = text ? pread(fd, text, n, (off_t)sh->sh_offset) : 0;
 
-	if (n > TEXT_MAX)
-		n = TEXT_MAX;
-	for (size_t i = 0; n && i < sizeof(within) / sizeof(within[0]); i++)
-		if (memmem(data->d_buf, n, within[i].text, strlen(within[i].text)))
-			return &within[i].dark;
-	return NULL;
+	for (size_t i = 0; got > 0 && !found && i < sizeof(within) / sizeof(within[0]); i++)
+		if (memmem(text, (size_t)got, within[i].text, strlen(within[i].text)))
+			found = &within[i].dark;
+	free(text);
+	return found;
 }
 
 const struct tls_dark *tls_dark_in(const char *path)
 {
 	const struct tls_dark *found = NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool has_looked = false;
 	Elf_Scn *scn = NULL;
 	const char *name;
 	GElf_Shdr sh;
@@ -71,16 +77,16 @@ const struct tls_dark *tls_dark_in(const char *path)
 
 	if (fd < 0)
 		return NULL;
-	elf_version(EV_CURRENT);
-	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-	if (!elf || elf_kind(elf) != ELF_K_ELF || elf_getshdrstrndx(elf, &names))
+	if (elf_file_open(fd, &elf) || elf_getshdrstrndx(elf, &names))
 		goto out;
 	while ((scn = elf_nextscn(elf, scn))) {
 		name = gelf_getshdr(scn, &sh) ? elf_strptr(elf, names, sh.sh_name) : NULL;
-		if (name && strcmp(name, ".go.buildinfo") == 0)
+		if (name && strcmp(name, ".go.buildinfo") == 0) {
 			found = &go;
-		else if (name && !found && strcmp(name, ".rodata") == 0)
-			found = text_of(scn);
+		} else if (name && !found && !has_looked && strcmp(name, ".rodata") == 0) {
+			found = text_of(fd, &sh);
+			has_looked = true;
+		}
 	}
 out:
 	elf_end(elf);

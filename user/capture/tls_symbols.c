@@ -11,6 +11,7 @@
 #include "capture/elf_code.h"
 #include "capture/tls_rust.h"
 #include "capture/uprobe_place.h"
+#include "util/elf_file.h"
 
 static const struct {
 	const char *name;
@@ -170,17 +171,14 @@ static void take_rust(struct reader *r, int fd)
 int tls_symbols_read(const char *path, struct tls_symbols *out)
 {
 	struct reader r = { 0 };
-	int fd, err = 0;
+	int fd, err;
 
-	elf_version(EV_CURRENT);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r.elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-	if (!r.elf || elf_kind(r.elf) != ELF_K_ELF) {
-		err = -ENOEXEC;
+	err = elf_file_open(fd, &r.elf);
+	if (err)
 		goto out;
-	}
 	elf_code_read(r.elf, &r.code);
 	read_tables(&r);
 	if (!is_whole(&r.found))

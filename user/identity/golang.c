@@ -2,9 +2,10 @@
 #include "identity/golang.h"
 
 #include <errno.h>
-#include <libelf.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "util/elf_file.h"
 
 enum { GOLANG_FILES_MAX = 4096, GOLANG_SECTIONS_MAX = 512 };
 
@@ -19,16 +20,14 @@ void golang_free(struct golang *g)
 static int golang_elf(int fd)
 {
 	Elf_Scn *section = NULL;
-	int is_go = 0, left = GOLANG_SECTIONS_MAX;
+	int is_go = 0, left = GOLANG_SECTIONS_MAX, err;
 	size_t names;
 	Elf *elf;
 
-	if (elf_version(EV_CURRENT) == EV_NONE)
-		return -EINVAL;
-	elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!elf)
-		return -EINVAL;
-	if (elf_kind(elf) != ELF_K_ELF || elf_getshdrstrndx(elf, &names) < 0)
+	err = elf_file_open(fd, &elf);
+	if (err)
+		return err;
+	if (elf_getshdrstrndx(elf, &names) < 0)
 		goto out;
 	while (!is_go && left-- && (section = elf_nextscn(elf, section))) {
 		const Elf64_Shdr *wide = elf64_getshdr(section);

@@ -4,7 +4,12 @@
 #include <errno.h>
 
 /* The runtime's pcHeader: 8 bytes, then words of 8. */
-enum { HEAD = 8, WORD = 8, MAGIC_BEFORE_1_16 = 0xfb };
+enum {
+	HEAD = 8,
+	WORD = 8,
+	MAGIC_BEFORE_1_16 = 0xfb,
+	FUNCTIONS_MAX = 1 << 22, /* kubectl has 80,000 */
+};
 
 /* debug/gosym and runtime/symtab.go of each release */
 static const struct layout {
@@ -61,7 +66,7 @@ static int open_table(struct reader *r, struct slice table, uint64_t text)
 	if (r->layout->text)
 		r->text = word(table, r->layout->text) ?: text;
 	/* each function has two fields, and the last is followed by its end */
-	if (r->n > r->functions.n / (2U * r->layout->field))
+	if (r->n > FUNCTIONS_MAX || r->n > r->functions.n / (2U * r->layout->field))
 		return -ENOEXEC;
 	if (r->functions.n - r->n * 2 * r->layout->field < r->layout->field)
 		return -ENOEXEC;
