@@ -13,13 +13,14 @@
 struct worker {
 	uint64_t ns;
 	uint64_t goroutine;
+	uint32_t tgid;
 	uint32_t tid;
 	struct sonde_sched sched;
 };
 
 static struct worker worker(uint32_t tid)
 {
-	return (struct worker){ .ns = 1000, .tid = tid, .sched = { .on_ns = 1000 } };
+	return (struct worker){ .ns = 1000, .tgid = 1, .tid = tid, .sched = { .on_ns = 1000 } };
 }
 
 static void runs(struct worker *w, uint64_t ns)
@@ -42,7 +43,7 @@ static struct op op_now(const struct worker *w)
 		.ts_ns = w->ns,
 		.is_begin_known = true,
 		.goroutine = w->goroutine,
-		.tgid = 1,
+		.tgid = w->tgid,
 		.tid = w->tid,
 		.sched = w->sched,
 	};
@@ -330,6 +331,26 @@ static void test_nonsense(void **state)
 	is_empty(&ws);
 }
 
+/* Two programs of Go lay out their memory alike, and every bit of a process's number counts. */
+static void test_alike_in_two_programs(void **state)
+{
+	for (uint32_t bit = 0; bit < 22; bit++) {
+		struct worker a = worker(5), b = worker(6);
+		struct waits ws = { 0 };
+		struct work x, y;
+
+		a.goroutine = b.goroutine = 0xc000002340;
+		a.tgid = 2 + (1U << 22 >> 1);
+		b.tgid = a.tgid ^ 1U << bit;
+		x = begin(&ws, &a, SONDE_ROLE_SERVER, 0);
+		y = begin(&ws, &b, SONDE_ROLE_SERVER, 0);
+		assert_int_equal(ws.units.n, 2);
+		finish(&ws, &y, &b);
+		finish(&ws, &x, &a);
+		is_empty(&ws);
+	}
+}
+
 /* A request that ends unseen leaves no trace; one held to the end is freed with the table. */
 static void test_leaving(void **state)
 {
@@ -351,7 +372,7 @@ int main(void)
 		cmocka_unit_test(test_shared),	  cmocka_unit_test(test_handover),
 		cmocka_unit_test(test_goroutine), cmocka_unit_test(test_no_accounts),
 		cmocka_unit_test(test_edges),	  cmocka_unit_test(test_nonsense),
-		cmocka_unit_test(test_leaving),
+		cmocka_unit_test(test_leaving),	  cmocka_unit_test(test_alike_in_two_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

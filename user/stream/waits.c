@@ -17,8 +17,9 @@ struct waits_unit {
 
 static uint64_t key_of(const struct waits_mark *m)
 {
-	/* addresses of two programs' goroutines may be the same */
-	return m->goroutine ? m->goroutine ^ (uint64_t)m->tgid << 48 : m->tid;
+	/* Addresses of two programs' goroutines may be the same. Both numbers are told apart whole:
+	 * a g lies at a multiple of 8, in the first 32 TiB, and a process's number has 22 bits. */
+	return m->goroutine ? m->goroutine >> 3 ^ (uint64_t)m->tgid << 42 : m->tid;
 }
 
 static struct waits_unit *unit_get(struct waits *ws, const struct waits_mark *m)
