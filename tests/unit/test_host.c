@@ -6,8 +6,11 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "guard.h"
 #include "pressure/host.h"
 #include "pressure/stalls.h"
@@ -179,6 +182,86 @@ static void test_cut_anywhere(void **state)
 	guard_free(&g);
 }
 
+/* --- files of a /proc of our own --- */
+
+static FILE *own_file(const char *proc, const char *folder, const char *name, const char *mode)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", proc, folder);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/%s/%s", proc, folder, name);
+	return fopen(path, mode);
+}
+
+static void own_remove(const char *proc, const char *folder, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s/%s", proc, folder, name);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/%s", proc, folder);
+	rmdir(path);
+}
+
+/* What does not fit is left out, and with it the line that would be told by the half. */
+static void test_more_than_is_read(void **state)
+{
+	enum { ROOM = 256 * 1024, LINE = 56 };
+	struct series_store *own = series_store_new(20000), *was = store;
+	char proc[] = "/tmp/sonde-host-XXXXXX";
+	FILE *f;
+
+	assert_non_null(mkdtemp(proc));
+	f = own_file(proc, "1", "", "r"); /* for its folder */
+	fclose(f);
+	f = own_file(proc, "1/net", "dev", "w");
+	assert_non_null(f);
+	for (int i = 0; i < ROOM / LINE + 10; i++)
+		assert_int_equal(
+			fprintf(f, "e%05d: 123456789 0 0 0 0 0 0 0 123456789 0 0 0 0 0 0 0\n", i),
+			LINE);
+	fclose(f);
+	store = own;
+	host_publish(proc, store, NOW);
+	assert_int_equal(series_count(store, METRIC_SYSTEM_NETWORK_IO), 2 * (ROOM / LINE));
+	for (struct series *s = series_after(store, METRIC_SYSTEM_NETWORK_IO, 0); s;
+	     s = series_after(store, METRIC_SYSTEM_NETWORK_IO, s->serial))
+		assert_int_equal(s->value, 123456789);
+	store = was;
+	series_store_free(own);
+	own_remove(proc, "1/net", "dev");
+	own_remove(proc, "1", "");
+	rmdir(proc);
+}
+
+/* A file system that a process answers for is not asked: it may never say a word. */
+static void test_file_systems_of_processes(void **state)
+{
+	char proc[] = "/tmp/sonde-host-XXXXXX";
+	FILE *f;
+
+	assert_non_null(mkdtemp(proc));
+	f = own_file(proc, "self", "mounts", "w");
+	assert_non_null(f);
+	fprintf(f, "/dev/a / ext4 rw 0 0\n/dev/b / fuse rw 0 0\n/dev/c / fuse.sshfs rw 0 0\n"
+		   "/dev/d / fuseblk ro 0 0\n");
+	fclose(f);
+	host_publish(proc, store, NOW);
+	for (const char *const *device = (const char *const[]){ "/dev/a", "/dev/d", NULL }; *device;
+	     device++) {
+		bool is_found = false;
+
+		for (struct series *s = series_after(store, METRIC_SYSTEM_FILESYSTEM, 0); s;
+		     s = series_after(store, METRIC_SYSTEM_FILESYSTEM, s->serial))
+			is_found |= slice_eq(series_label(s, 0), slice_str(*device));
+		assert_true(is_found);
+	}
+	assert_int_equal(series_count(store, METRIC_SYSTEM_FILESYSTEM), 2 * 3);
+	own_remove(proc, "self", "mounts");
+	rmdir(proc);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +274,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pressure, setup, teardown),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test_setup_teardown(test_cut_anywhere, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_more_than_is_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_file_systems_of_processes, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -174,6 +174,9 @@ static bool read_file(const char *proc, const char *name, struct slice *text)
 	while (n < FILE_MAX && (got = read(fd, buf + n, (size_t)(FILE_MAX - n))) > 0)
 		n += got;
 	close(fd);
+	if (n == FILE_MAX)
+		while (n > 0 && buf[n - 1] != '\n')
+			n--; /* of a line that was cut the last number would be another */
 	text->n = (size_t)n;
 	return n > 0;
 }
@@ -216,6 +219,12 @@ static void put_space(const struct mount *m, const struct statvfs *v, struct ser
 	}
 }
 
+/* A process answers for it, and may not: sshfs and the like, under any device's name they say. */
+static bool is_of_process(struct slice type)
+{
+	return slice_eq(type, SLICE("fuse")) || slice_starts(type, SLICE("fuse."));
+}
+
 /* File systems on devices of this host: to ask another host's could block. Each once, where it was
  * mounted first. `root`: where their mount points begin. */
 static void publish_mounts(const char *root, struct slice text, struct series_store *store,
@@ -238,7 +247,7 @@ static void publish_mounts(const char *root, struct slice text, struct series_st
 		m.mode = slice_starts(options, SLICE("ro")) ? SLICE("ro") : SLICE("rw");
 		for (i = 0; i < n_seen && !slice_eq(seen[i], m.device); i++)
 			;
-		if (i < n_seen || !slice_starts(m.device, SLICE("/dev/")))
+		if (i < n_seen || !slice_starts(m.device, SLICE("/dev/")) || is_of_process(m.type))
 			continue;
 		snprintf(path, sizeof(path), "%s%s", root, m.point);
 		if (statvfs(path, &v) < 0 || !v.f_blocks)
