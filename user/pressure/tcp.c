@@ -115,18 +115,18 @@ void tcp_listener(struct tcp *t, const struct sonde_listener *l)
 
 void tcp_walk_end(struct tcp *t)
 {
-	uint64_t key, gone;
+	uint64_t *gone = calloc(t->listeners.n + 1, sizeof(*gone)), key;
+	size_t n = 0;
 	void *value;
 
 	t->is_walking = false;
-	do {
-		gone = 0;
-		for (size_t i = 0; !gone && map_next(&t->listeners, &i, &key, &value);)
-			if (((struct listener *)value)->walk != t->walk)
-				gone = key;
-		if (gone)
-			free(map_del(&t->listeners, gone));
-	} while (gone);
+	/* collected first: a map is not to change while it is walked */
+	for (size_t i = 0; gone && map_next(&t->listeners, &i, &key, &value);)
+		if (((struct listener *)value)->walk != t->walk)
+			gone[n++] = key;
+	while (n > 0)
+		free(map_del(&t->listeners, gone[--n]));
+	free(gone); /* out of memory: they go with the next walk */
 }
 
 uint64_t tcp_left_out(const struct tcp *t)
