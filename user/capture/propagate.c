@@ -196,13 +196,17 @@ void propagate_tick(struct propagation *pr)
 	}
 }
 
+/* One that is closed meanwhile has left by itself. */
 static void let_go(const struct propagation *pr)
 {
-	uint64_t cookie;
+	uint64_t cookie, next;
+	bool has_next = bpf_map_get_next_key(pr->speaking, NULL, &next) == 0;
 
-	while (bpf_map_get_next_key(pr->speaking, NULL, &cookie) == 0)
-		if (bpf_map_delete_elem(pr->speaking, &cookie))
-			return;
+	while (has_next) {
+		cookie = next;
+		has_next = bpf_map_get_next_key(pr->speaking, &cookie, &next) == 0;
+		bpf_map_delete_elem(pr->speaking, &cookie);
+	}
 }
 
 /* First no more sockets come, then those there are leave. Of a process that is killed they leave
