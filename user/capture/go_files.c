@@ -17,6 +17,8 @@
 
 #define LINGER_NS (10 * NS_PER_S)
 
+enum { LOOKS_A_TURN = 64 }; /* at what is gone already, or known not to be Go's */
+
 struct file {
 	struct real_file id; /* inode 0: the place is free */
 	struct uprobe_links links;
@@ -33,7 +35,6 @@ struct go_files {
 	struct map others; /* files that are not Go's, by real_file_stamp() */
 	uint32_t waiting[GO_WAITING_MAX];
 	size_t n_waiting;
-	uint64_t now_ns;
 	struct go_stats stats;
 };
 
@@ -150,14 +151,16 @@ static void user_add(struct go_files *g, uint32_t tgid, struct file *f)
 	f->unused_since_ns = 0;
 }
 
-static struct file *look_into(struct go_files *g, int fd, const char *path)
+/* *is_slow: it was none of those that are known not to be Go's. */
+static struct file *look_into(struct go_files *g, int fd, const char *path, bool *is_slow)
 {
 	uint64_t stamp = real_file_stamp(fd);
 	struct real_file id;
 	struct go_program p;
 	struct file *f;
 
-	if (map_get(&g->others, stamp) || real_file_of(g->probe, fd, &id) < 0)
+	*is_slow = !map_get(&g->others, stamp);
+	if (!*is_slow || real_file_of(g->probe, fd, &id) < 0)
 		return NULL;
 	f = file_find(g, &id);
 	if (f)
@@ -170,26 +173,29 @@ static struct file *look_into(struct go_files *g, int fd, const char *path)
 	return NULL;
 }
 
-static void look_at(struct go_files *g, uint32_t tgid)
+/* True: that took long enough for a turn. */
+static bool look_at(struct go_files *g, uint32_t tgid)
 {
+	bool is_slow = false;
 	char path[64];
 	struct file *f;
 	int fd;
 
 	if (map_get(&g->users, tgid))
-		return;
+		return false;
 	snprintf(path, sizeof(path), "/proc/%u/exe", tgid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return;
+		return false;
 	/* by the descriptor: the process may have ended meanwhile */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	f = look_into(g, fd, path);
+	f = look_into(g, fd, path, &is_slow);
 	if (f) {
 		user_add(g, tgid, f);
 		probe_set_process(g->probe, tgid, SONDE_P_GO);
 	}
 	close(fd);
+	return is_slow;
 }
 
 void go_files_seen(struct go_files *g, uint32_t tgid)
@@ -223,14 +229,15 @@ void go_files_exited(struct go_files *g, uint32_t tgid)
 
 void go_files_turn(struct go_files *g)
 {
-	uint32_t tgid;
+	size_t n = 0;
 
 	if (!g || !g->n_waiting)
 		return;
-	tgid = g->waiting[0];
-	g->n_waiting--;
-	memmove(g->waiting, g->waiting + 1, g->n_waiting * sizeof(g->waiting[0]));
-	look_at(g, tgid);
+	while (n < g->n_waiting && n < LOOKS_A_TURN)
+		if (look_at(g, g->waiting[n++]))
+			break;
+	g->n_waiting -= n;
+	memmove(g->waiting, g->waiting + n, g->n_waiting * sizeof(g->waiting[0]));
 }
 
 void go_files_tick(struct go_files *g, uint64_t now_ns)

@@ -14,7 +14,7 @@
 enum {
 	GO_FILES_MAX = 256,   /* watched at a time; beyond, none is added and that is counted */
 	GO_USERS_MAX = 16384, /* processes known to run them */
-	GO_WAITING_MAX = 64,  /* processes that are to be looked at */
+	GO_WAITING_MAX = 256, /* to be looked at; those beyond are once it is known who they are */
 	GO_OTHERS_MAX = 4096, /* files known not to be Go's, before they are forgotten */
 };
 
@@ -33,7 +33,7 @@ void go_files_close(struct go_files *g); /* detaches; NULL accepted, here and be
 void go_files_exec(struct go_files *g, uint32_t tgid);
 void go_files_seen(struct go_files *g, uint32_t tgid); /* it is */
 void go_files_exited(struct go_files *g, uint32_t tgid);
-void go_files_turn(struct go_files *g);			 /* looks at one of those */
+void go_files_turn(struct go_files *g);			 /* looks at some of those */
 void go_files_tick(struct go_files *g, uint64_t now_ns); /* detaches what nobody uses */
 
 /* Since when crypto/tls of this process's program is watched; 0: it is not. */
