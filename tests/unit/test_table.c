@@ -65,6 +65,21 @@ static void text_has_a_row_for_each_service(void **state)
 	free(text);
 }
 
+/* Characters of two columns take as much room as they need, and what is cut says so. */
+static void text_aligns_wide_names(void **state)
+{
+	static const struct recent_row wide[] = {
+		{ .name = "在庫🛒", .role = SONDE_ROLE_SERVER },
+		{ .name = "在庫管理サービスとても長い名前", .role = SONDE_ROLE_CLIENT },
+	};
+	struct table t = { .rows = wide, .n = 2, .window_ns = 5000000000, .conns = &bright };
+	char *text = text_of(&t, NULL);
+
+	assert_non_null(strstr(text, "\n在庫🛒                   server "));
+	assert_non_null(strstr(text, "\n在庫管理サービスとても…  client "));
+	free(text);
+}
+
 static void text_says_what_is_dark_and_lost(void **state)
 {
 	struct table t = { .window_ns = 5000000000, .conns = &dark, .lost = 7 };
@@ -125,6 +140,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_has_a_row_for_each_service),
+		cmocka_unit_test(text_aligns_wide_names),
 		cmocka_unit_test(text_says_what_is_dark_and_lost),
 		cmocka_unit_test(json_holds_what_was_given),
 		cmocka_unit_test(quantities_have_three_digits),

@@ -140,6 +140,9 @@ static void test_table(void **state)
 	assert_non_null(strstr(line(0), "this host"));
 	assert_non_null(strstr(line(0), "2 services  70 req/s  10.9% errors"));
 	assert_string_equal(line(1), " services");
+	draw(50, 24);
+	assert_non_null(strstr(line(0), "70 req/s"));
+	draw(250, 24);
 	/* by rate: the busiest first */
 	assert_non_null(strstr(line(4), "shop"));
 	for (const char *const *s =
@@ -194,6 +197,14 @@ static void test_columns_fit_any_width(void **state)
 			assert_true(sum <= width && n >= before && places[0] == 0);
 			before = n;
 		}
+	}
+	/* what it says of a column is not cut on the smallest screen */
+	for (int group = RECENT_BY_SERVICE; group <= RECENT_BY_PROTOCOL + 1; group++) {
+		enum top_level level = group > RECENT_BY_PROTOCOL ? TOP_REQUESTS : TOP_TOP;
+		const struct columns *cs = columns_of(level, level ? 0 : group);
+
+		for (size_t i = 0; i < cs->n; i++)
+			assert_true(canvas_width(cs->list[i].help) <= 80 - 17);
 	}
 	/* 80 columns have what matters */
 	before = columns_fit(columns_of(TOP_TOP, 0), &frame, 80, places, widths);
@@ -378,6 +389,10 @@ static void test_switches(void **state)
 	press("?");
 	draw(80, 30);
 	assert_true(has_line("into the row") && has_line("any key"));
+	/* the smallest screen explains what it shows, and cuts none of it */
+	draw(80, 24);
+	assert_true(has_line("  WAITS         where the requests' time") && has_line("  P99  "));
+	assert_true(has_line("endpoint, peer, protocol  y    copy the row as JSON"));
 	press("x");
 	assert_false(view.is_help);
 	assert_int_equal(view_press(&view, 'q', &frame), VIEW_QUIT);
@@ -395,6 +410,14 @@ static void test_footer(void **state)
 			    " 1234 events/s  7 lost  2 unknown  3 encrypted  sonde 3.4% cpu 9 MB  "
 			    "socket tier  pressure cpu 50% memory 0% io 1%");
 	assert_non_null(strstr(line(23), "q quit"));
+	/* of 80 columns there is always room for where the others are told, and for the way out */
+	draw(80, 24);
+	assert_non_null(strstr(line(23), "/ filter  s sort"));
+	assert_non_null(strstr(line(23), "  ? help  q quit"));
+	view.is_replay = true;
+	draw(120, 24);
+	assert_non_null(strstr(line(23), "t T step"));
+	view.is_replay = false;
 	/* without colours a bar is made of letters */
 	canvas.is_color = false;
 	draw(80, 24);

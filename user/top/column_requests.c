@@ -143,7 +143,7 @@ static const struct column of_requests[] = {
 	{ "STATUS", "...: in flight", COLUMN_LEFT, 7, 14, 3, state_text, by_state, NULL },
 	{ "TIME", "it took, or is under way", COLUMN_RIGHT, 7, 7, 2, duration_text, by_duration,
 	  NULL },
-	{ "WAITS", "where the time went: see below for the row in hand", COLUMN_WAITS, 10, 24, 4,
+	{ "WAITS", "where the time went: in words for the row in hand", COLUMN_WAITS, 10, 24, 4,
 	  NULL, NULL, NULL },
 	{ "SERVICE", "whose it is", COLUMN_LEFT, 12, 24, 6, service_text, by_service, NULL },
 	{ "ROLE", "it served, or it asked", COLUMN_LEFT, 6, 6, 7, role_text, NULL, NULL },

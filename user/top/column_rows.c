@@ -347,15 +347,14 @@ static bool has_tls(const struct top_frame *f)
 	NUMBER("OUT", "bytes of their responses", 7, 15, out, NULL), \
 	NUMBER("CPU%", "of one processor, by all processes of the service", 6, 11, cpu, has_usage), \
 	NUMBER("MEMORY", "resident, of all processes of the service", 7, 12, memory, has_usage), \
-	NUMBER("PSI%", "of the time some of its control group waited for cpu, memory or io: the worst of " \
-	       "them; groups of one service add up", 9, 23, stalls, has_stalls), \
-	{ "WAITS", "where the time of the requests went: in words for the row in hand", \
+	NUMBER("PSI%", "of the time its groups waited for cpu, memory or io: the worst", 9, 23, stalls, \
+	       has_stalls), \
+	{ "WAITS", "where the requests' time went: in words for the row in hand", \
 	  COLUMN_WAITS, 10, 20, 7, NULL, by_waits, NULL }, \
 	{ "PROTOCOL", "what it speaks", COLUMN_LEFT, 10, 14, 17, protocol_text, by_protocol, NULL }, \
-	{ "TLS", "read: inside TLS, and seen; dark: connections that cannot be read", \
+	{ "TLS", "read: seen within TLS; dark: connections that cannot be read", \
 	  COLUMN_LEFT, 7, 12, 18, tls_text, by_tls, has_tls }, \
-	NUMBER("RTT", "round trip time of its connections, on average of the last minute", 7, 19, rtt, \
-	       has_tcp), \
+	NUMBER("RTT", "mean round trip time of its connections, of the last minute", 7, 19, rtt, has_tcp), \
 	NUMBER("RETRANS", "TCP segments it sent again in the last minute", 7, 20, retransmits, has_tcp), \
 	NUMBER("CONNS", "open TCP connections, as of the last 5 s", 6, 21, connections, has_tcp), \
 	{ "LAST MINUTE", "requests of each second", COLUMN_SPARK, 12, 60, 9, NULL, NULL, NULL }

@@ -35,6 +35,9 @@ static void draw_totals(const struct top_frame *f, struct canvas *c, int x)
 		return;
 	snprintf(text, sizeof(text), "%zu services  %.0f req/s  %.1f%% errors", n, rate,
 		 count ? failed * 100 / (double)count : 0);
+	/* what there are is seen below; how they are is not cut for it */
+	if (canvas_width(text) > c->width - x - 1)
+		memmove(text, strstr(text, "  ") + 2, strlen(strstr(text, "  ") + 2) + 1);
 	canvas_right(c, LINE_TITLE, x, c->width - x - 1, STYLE_TITLE, text);
 }
 
@@ -257,53 +260,89 @@ static void draw_self(const struct top_frame *f, struct canvas *c)
 	canvas_text(c, y, x, c->width - x, STYLE_DIM, text);
 }
 
+struct key {
+	const char *key, *what;
+};
+
+static int key_width(const struct key *k)
+{
+	return canvas_width(k->key) + 1 + canvas_width(k->what);
+}
+
+static int draw_key(const struct key *k, struct canvas *c, int x)
+{
+	int y = c->height - FROM_KEYS;
+
+	x += canvas_text(c, y, x, c->width - x, STYLE_KEY, k->key) + 1;
+	return x + canvas_text(c, y, x, c->width - x, STYLE_DIM, k->what) + 2;
+}
+
+/* Whoever sees too few of them sees at least where the others are told, and how to leave. */
 static void draw_keys(const struct view *v, const struct top_frame *f, struct canvas *c)
 {
-	static const struct {
-		const char *key, *what;
-	} keys[] = {
-		{ "Enter", "zoom" }, { "Esc", "back" }, { "/", "filter" },    { "s", "sort" },
-		{ "g", "group" },    { "e", "errors" }, { "space", "pause" }, { "y", "copy" },
-		{ "r", "record" },   { "?", "help" },	{ "q", "quit" },
+	static const struct key last[] = { { "?", "help" }, { "q", "quit" } };
+	const struct key keys[] = {
+		{ "Enter", "zoom" },
+		{ "Esc", "back" },
+		{ "/", "filter" },
+		{ "s", "sort" },
+		{ "g", "group" },
+		{ "e", "errors" },
+		{ "space", "pause" },
+		v->is_replay ? (struct key){ "t T", "step" } : (struct key){ "r", "record" },
+		{ "y", "copy" },
 	};
-	int y = c->height - FROM_KEYS, x = 1;
+	int end = c->width - key_width(&last[0]) - 2 - key_width(&last[1]);
+	int x = 1;
 
 	if (v->message[0] || f->error[0]) {
-		canvas_text(c, y, 1, c->width - 2, v->message[0] ? STYLE_BOLD : STYLE_BAD,
+		canvas_text(c, c->height - FROM_KEYS, 1, c->width - 2,
+			    v->message[0] ? STYLE_BOLD : STYLE_BAD,
 			    v->message[0] ? v->message : f->error);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		int n = canvas_width(keys[i].key) + 1 + canvas_width(keys[i].what);
-
-		if (x + n >= c->width)
-			return;
-		x += canvas_text(c, y, x, n, STYLE_KEY, keys[i].key) + 1;
-		x += canvas_text(c, y, x, n, STYLE_DIM, keys[i].what) + 2;
+		if (x + key_width(&keys[i]) + 2 > end)
+			break;
+		x = draw_key(&keys[i], c, x);
 	}
+	draw_key(&last[1], c, draw_key(&last[0], c, x));
 }
 
 /* --- help --- */
 
-static void draw_help(const struct view *v, const struct columns *cs, struct canvas *c)
+/* The ones that are on the screen, or those that a wider one has; returns the line behind. */
+static int draw_columns(const struct columns *cs, const bool *is_shown, bool which,
+			struct canvas *c, int y)
+{
+	for (size_t i = 0; i < cs->n && y < c->height - FROM_SELF - 1; i++) {
+		if (is_shown[i] != which)
+			continue;
+		canvas_text(c, y, 2, 14, STYLE_KEY, cs->list[i].title);
+		canvas_text(c, y++, 16, c->width - 17, STYLE_DIM, cs->list[i].help);
+	}
+	return y;
+}
+
+static void draw_help(const struct table_shape *t, struct canvas *c)
 {
 	static const char *const lines[] = {
 		"Enter  into the row: endpoints, peers, requests    Esc  back",
-		"/      show only what has this in its name         g    group by service,",
-		"s < >  sort by another column    i  the other way        endpoint, peer, protocol",
-		"e      errors only    space  pause                 q    quit",
-		"r      record to a file (holds payload)            y    copy the row as JSON",
-		"t T    forward and back through a recording        up down page home end",
+		"/      show only what has this in its name         e    errors only",
+		"s < >  sort by another column    i  the other way  space  pause",
+		"g      group by service, endpoint, peer, protocol  y    copy the row as JSON",
+		"t T    forward and back through a recording        q    quit",
+		"r      record to a file (holds payload)            up down page home end",
 	};
-	int y = LINE_PATH + 1, x;
+	bool is_shown[COLUMNS_MAX] = { false };
+	int y = LINE_PATH + 1;
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		canvas_text(c, y++, 2, c->width - 3, STYLE_NORMAL, lines[i]);
-	y++;
-	for (size_t i = 0; i < cs->n && y < c->height - FROM_LEGEND; i++, y++) {
-		x = canvas_text(c, y, 2, 14, STYLE_KEY, cs->list[i].title);
-		canvas_text(c, y, x < 14 ? 16 : x + 2, c->width - 17, STYLE_DIM, cs->list[i].help);
-	}
+	for (size_t i = 0; i < t->n; i++)
+		is_shown[t->places[i]] = true;
+	y = draw_columns(t->cs, is_shown, true, c, y + 1);
+	draw_columns(t->cs, is_shown, false, c, y);
 	canvas_text(c, c->height - FROM_KEYS, 1, c->width - 2, STYLE_BOLD,
 		    "any key: back to the table");
 }
@@ -313,13 +352,13 @@ void view_draw(const struct view *v, const struct top_frame *f, struct canvas *c
 	struct table_shape t = { .cs = columns_of(v->ask.level, v->ask.group) };
 
 	draw_title(v, f, c);
+	t.n = columns_fit(t.cs, f, c->width, t.places, t.widths);
 	if (v->is_help) {
-		draw_help(v, t.cs, c);
+		draw_help(&t, c);
 		draw_self(f, c);
 		return;
 	}
 	draw_path(v, c);
-	t.n = columns_fit(t.cs, f, c->width, t.places, t.widths);
 	draw_heads(v, &t, c);
 	if (v->n_order)
 		draw_rows(v, f, &t, c);

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <locale.h>
 #include <string.h>
+#include "top/canvas.h"
 #include "util/human.h"
 #include "util/utf8.h"
 
@@ -14,18 +16,19 @@ static const char *role_name(enum sonde_role role)
 	return role == SONDE_ROLE_SERVER ? "server" : "client";
 }
 
-/* A name comes from the observed program: nothing of it may steer a terminal. */
+/* A name comes from the observed program: nothing of it may steer a terminal. It is UTF-8, as in
+ * the other lines that are printed, whatever the environment says of characters. */
 static void print_name(FILE *out, const char *name)
 {
-	int width = 0;
+	struct canvas c = { .is_unicode = setlocale(LC_CTYPE, "C.UTF-8") };
+	char text[4 * NAME_WIDTH + 8];
 
-	for (const char *s = name; *s && width < NAME_WIDTH; s++) {
-		bool is_plain = (unsigned char)*s >= 0x20 && (unsigned char)*s < 0x7f;
-
-		fputc(is_plain ? *s : '?', out);
-		width++;
-	}
-	fprintf(out, "%*s", NAME_WIDTH - width, "");
+	if (canvas_reset(&c, NAME_WIDTH, 1))
+		return;
+	canvas_text(&c, 0, 0, NAME_WIDTH, STYLE_NORMAL, name);
+	canvas_line(&c, 0, text, sizeof(text));
+	canvas_free(&c);
+	fprintf(out, "%s%*s", text, NAME_WIDTH - canvas_width(text), "");
 }
 
 static void print_row(FILE *out, const struct recent_row *r)
