@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include "cases.h"
 #include "proto/http1.h"
+#include "proto/http_field.h"
 
 static const struct proto_case http1_cases[] = {
 #include "http1_cases.def"
@@ -191,11 +192,31 @@ static void an_endless_head_is_given_up(void **state)
 	free(st);
 }
 
+/* Fields that are looked at are passed over by their first letter if that is not among these. */
+static void first_letters_are_those_of_the_names(void **state)
+{
+	bool begins[256] = { false };
+	const char *name;
+	size_t n = 0;
+
+	for (; (name = http_field_name(n)); n++)
+		begins[(uint8_t)name[0]] = true;
+	assert_in_range(n, HTTP_FIELD_GRPC_TIMEOUT, 1000); /* each field has a name at least */
+	for (int c = 0; c < 256; c++)
+		if (c == ':' || (c >= 'a' && c <= 'z'))
+			assert_int_equal(http_field_may_begin((uint8_t)c), begins[c]);
+		else
+			assert_false(begins[c]);
+	for (int c = 'A'; c <= 'Z'; c++)
+		assert_int_equal(http_field_may_begin((uint8_t)c), begins[c | 0x20]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASES_TESTS,
 		cmocka_unit_test(tells_http_from_others),
+		cmocka_unit_test(first_letters_are_those_of_the_names),
 		cmocka_unit_test(knows_the_methods),
 		cmocka_unit_test(outstanding_requests_are_bounded),
 		cmocka_unit_test(is_told_of_lost_requests),

@@ -69,6 +69,15 @@ enum http_field http_field_find(struct slice name, uint8_t *rank)
 	return HTTP_FIELD_OTHER;
 }
 
+const char *http_field_name(size_t i)
+{
+	for (size_t n = 0; n <= FIELD_MAX; n++)
+		for (const struct field *f = fields[n]; f && f->name; f++)
+			if (!i--)
+				return f->name;
+	return NULL;
+}
+
 bool http_type_is(struct slice content_type, struct slice type)
 {
 	const uint8_t *end = memchr(content_type.p, ';', content_type.n);

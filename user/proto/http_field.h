@@ -34,7 +34,8 @@ enum http_field {
 	HTTP_FIELD_GRPC_TIMEOUT,
 };
 
-/* Does the name of any begin so? Most fields that are sent are told by that. */
+/* Does the name of any begin so? Most fields that are sent are told by that. A test holds it to the
+ * names there are. */
 static inline bool http_field_may_begin(uint8_t first)
 {
 	switch (first | 0x20) {
@@ -55,6 +56,8 @@ static inline bool http_field_may_begin(uint8_t first)
 /* Which one a name is, whatever its case. *rank: of several request ids in one head the one of the
  * highest rank counts. */
 enum http_field http_field_find(struct slice name, uint8_t *rank);
+/* Their names, in lower case, from 0 on; NULL: there are no more. */
+const char *http_field_name(size_t i);
 /* The media type without its parameters. */
 bool http_type_is(struct slice content_type, struct slice type);
 
