@@ -330,6 +330,31 @@ static void test_bounds(void **state)
 	recent_free(r);
 }
 
+/* Words that somebody chose so that half of what is hashed comes to nothing: what stands before
+ * them counts all the same. */
+static void test_hostile_words(void **state)
+{
+	static const char zero[] = "\xdb\x28\xb4\xa0\xd1\x7e\x03\xe7";
+	struct recent *r = open_at(100 * SECOND);
+	struct txn t = a_request(SONDE_ROLE_SERVER, 103 * SECOND, MS);
+	struct recent_row *rows;
+
+	strcpy(t.route, zero);
+	add(r, &t, 3);
+	t.service = &curl;
+	strcpy(t.error_type, "500");
+	add(r, &t, 2);
+	assert_int_equal(rows_of(r, (struct recent_query){ .now_ns = 110 * SECOND }, &rows), 2);
+	assert_string_equal(rows[0].name, "shop");
+	assert_int_equal(rows[0].f.count, 3);
+	assert_int_equal(rows[0].f.errors, 0);
+	assert_string_equal(rows[1].name, "curl");
+	assert_int_equal(rows[1].f.count, 2);
+	assert_int_equal(rows[1].f.errors, 2);
+	free(rows);
+	recent_free(r);
+}
+
 static void test_requests(void **state)
 {
 	static struct recent_request list[2 * RECENT_REQUESTS];
@@ -481,7 +506,7 @@ int main(void)
 		cmocka_unit_test(test_groups),	cmocka_unit_test(test_services_are_their_endpoints),
 		cmocka_unit_test(test_bounds),	cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_health),	cmocka_unit_test(test_health_stuck_and_saturated),
-		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_rules),	cmocka_unit_test(test_hostile_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "identity/service.h"
+#include "metrics/labels.h"
 #include "metrics/red.h"
 #include "util/clock.h"
 #include "util/map.h"
@@ -16,6 +17,7 @@ struct kept_edge {
 
 struct graph {
 	uint64_t began_ns;
+	uint64_t seed; /* of hashes */
 	struct map by_hash;
 	struct kept_edge *edges[GRAPH_EDGES_MAX]; /* owned */
 	size_t n;
@@ -26,8 +28,10 @@ struct graph *graph_new(uint64_t now_ns)
 {
 	struct graph *g = calloc(1, sizeof(*g));
 
-	if (g)
-		g->began_ns = now_ns;
+	if (!g)
+		return NULL;
+	g->began_ns = now_ns;
+	g->seed = labels_seed();
 	return g;
 }
 
@@ -83,21 +87,16 @@ static bool edge_of(const struct txn *t, struct red_text *text, struct slice v[L
 
 /* --- the edges held --- */
 
-static uint64_t edge_hash(const struct slice v[LABELS])
+static uint64_t edge_hash(uint64_t h, const struct slice v[LABELS])
 {
-	uint64_t h = 0xcbf29ce484222325ULL; /* FNV-1a */
-
-	for (int i = 0; i < LABELS; i++) {
-		for (size_t k = 0; k < v[i].n; k++)
-			h = (h ^ v[i].p[k]) * 0x100000001b3ULL;
-		h = (h ^ 0xff) * 0x100000001b3ULL;
-	}
+	for (int i = 0; i < LABELS; i++)
+		h = labels_hash(h, v[i]);
 	return h;
 }
 
 static struct kept_edge *edge_get(struct graph *g, const struct slice v[LABELS])
 {
-	uint64_t hash = edge_hash(v);
+	uint64_t hash = edge_hash(g->seed, v);
 	struct kept_edge *k = map_get(&g->by_hash, hash);
 
 	if (k || g->n == GRAPH_EDGES_MAX || !(k = calloc(1, sizeof(*k))))

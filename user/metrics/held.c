@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "identity/service.h"
 #include "metrics/labels.h"
 #include "util/map.h"
@@ -34,7 +33,7 @@ struct entry {
 };
 
 struct held_table {
-	uint64_t seed;	     /* texts come from the wire: their hashes shall not be foreseen */
+	uint64_t seed;	     /* of hashes */
 	uint64_t generation; /* of the store */
 	struct map by_hash;  /* owned */
 };
@@ -43,8 +42,8 @@ struct held_table *held_table_new(void)
 {
 	struct held_table *h = calloc(1, sizeof(*h));
 
-	if (h && getrandom(&h->seed, sizeof(h->seed), GRND_NONBLOCK) != sizeof(h->seed))
-		h->seed = (uintptr_t)h;
+	if (h)
+		h->seed = labels_seed();
 	return h;
 }
 

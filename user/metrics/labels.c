@@ -2,6 +2,9 @@
 #include "metrics/labels.h"
 
 #include <string.h>
+#include <sys/random.h>
+
+#include "util/clock.h"
 
 static uint64_t labels_load(const uint8_t *p, size_t n)
 {
@@ -52,6 +55,15 @@ const struct slice *labels_clean(struct labels *room, const struct slice *values
 		room->values[i].p = (const uint8_t *)room->text[i];
 	}
 	return room->values;
+}
+
+uint64_t labels_seed(void)
+{
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = (uintptr_t)&seed ^ clock_mono_ns();
+	return seed;
 }
 
 uint64_t labels_hash(uint64_t h, struct slice value)

@@ -24,11 +24,17 @@ const struct slice *labels_clean(struct labels *room, const struct slice *values
 /* Folds a value into a running hash. Not for files: it follows the machine's byte order. */
 uint64_t labels_hash(uint64_t h, struct slice value);
 
+/* With what both factors are: there are values that make one of them 0, and the product would then
+ * say nothing of the other. */
 static inline uint64_t labels_mix(uint64_t a, uint64_t b)
 {
-	__uint128_t x = (__uint128_t)(a ^ 0x9e3779b97f4a7c15ULL) * (b ^ 0xe7037ed1a0b428dbULL);
+	uint64_t p = a ^ 0x9e3779b97f4a7c15ULL, q = b ^ 0xe7037ed1a0b428dbULL;
+	__uint128_t x = (__uint128_t)p * q;
 
-	return (uint64_t)x ^ (uint64_t)(x >> 64);
+	return (uint64_t)x ^ (uint64_t)(x >> 64) ^ p ^ q;
 }
+
+/* Where hashes begin: values come from the wire, and their hashes shall not be foreseen. */
+uint64_t labels_seed(void);
 
 #endif

@@ -22,7 +22,7 @@ struct recent *recent_new(const struct recent_opts *opts)
 	struct recent *r = calloc(1, sizeof(*r));
 
 	if (r)
-		*r = (struct recent){ .opts = *opts };
+		*r = (struct recent){ .opts = *opts, .seed = labels_seed() };
 	return r;
 }
 
@@ -97,9 +97,9 @@ static struct parts endpoint_parts(const struct txn *t)
 	return (struct parts){ SLICE(""), SLICE("") };
 }
 
-static uint64_t endpoint_hash(const struct txn *t, const struct parts *name)
+static uint64_t endpoint_hash(const struct recent *r, const struct txn *t, const struct parts *name)
 {
-	uint64_t h = labels_mix(t->service->id, (uint64_t)t->proto << 2 | t->role);
+	uint64_t h = labels_mix(r->seed ^ t->service->id, (uint64_t)t->proto << 2 | t->role);
 
 	return labels_hash(labels_hash(h, name->verb), name->noun);
 }
@@ -224,7 +224,7 @@ static struct recent_leaf *leaf_of_others(struct recent *r, struct recent_endpoi
 	static const struct parts other = {
 		{ (const uint8_t *)RECENT_OTHER, sizeof(RECENT_OTHER) - 1 }, { NULL, 0 }
 	};
-	uint64_t hash = e ? e->hash : endpoint_hash(t, &other);
+	uint64_t hash = e ? e->hash : endpoint_hash(r, t, &other);
 	struct recent_leaf *leaf = map_get(&r->leaves, hash);
 
 	r->stats.folded++;
@@ -241,7 +241,7 @@ static struct recent_leaf *leaf_of_others(struct recent *r, struct recent_endpoi
 static struct recent_leaf *leaf_get(struct recent *r, const struct txn *t)
 {
 	struct parts name = endpoint_parts(t);
-	uint64_t endpoint = endpoint_hash(t, &name), hash = peer_hash(endpoint, t);
+	uint64_t endpoint = endpoint_hash(r, t, &name), hash = peer_hash(endpoint, t);
 	struct recent_leaf *leaf = map_get(&r->leaves, hash);
 	struct recent_endpoint *e;
 

@@ -83,6 +83,7 @@ struct recent_service {
 
 struct recent {
 	struct recent_opts opts;
+	uint64_t seed;	      /* of hashes */
 	struct map services;  /* by id; owned */
 	struct map endpoints; /* by hash; owned */
 	struct map leaves;    /* by hash; owned */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "identity/process.h"
 #include "metrics/labels.h"
 
@@ -21,8 +20,7 @@ struct series_store *series_store_new(size_t max)
 		free(st);
 		return NULL;
 	}
-	if (getrandom(&st->seed, sizeof(st->seed), GRND_NONBLOCK) != sizeof(st->seed))
-		st->seed = (uintptr_t)st;
+	st->seed = labels_seed();
 	return st;
 }
 

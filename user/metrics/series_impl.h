@@ -23,7 +23,7 @@ struct series_list {
 
 struct series_store {
 	size_t max;
-	uint64_t seed; /* label values come from the wire: their hashes shall not be foreseen */
+	uint64_t seed; /* of hashes */
 	uint64_t last_serial;
 	uint64_t generation;
 	struct series_list lists[METRIC_MAX];
