@@ -29,6 +29,8 @@ struct tls_session {
 	u8 is_shaking;	/* arrival_ns is of the handshake */
 	u8 is_placed;	/* tx_next is known */
 	u8 is_apart;	/* its library sends and receives in other calls than plaintext passes in */
+	u8 is_within;	/* a record was sent within the call that was given its plaintext */
+	u8 is_deferred; /* what a call was given was sent after its end, though reads nest theirs */
 };
 
 struct {

@@ -86,6 +86,8 @@ static __noinline void tls_sent(struct tls_thread *th, struct conn *c, const str
 
 	if (c->tls_ssl == th->ssl)
 		t = tls_session_at(c);
+	if (t && t->is_deferred)
+		return; /* a record of an earlier call: the return of this one tells */
 	if (t && (t->tx_left || t->is_blocked)) {
 		/* tried again, the library goes on where it stopped */
 		if (th->done < t->tx_done)
@@ -99,6 +101,8 @@ static __noinline void tls_sent(struct tls_thread *th, struct conn *c, const str
 			th->call = TLS_NONE;
 		return;
 	}
+	if (t && !record)
+		th->is_nested = 1; /* the kernel encrypts: it is told of as what it is */
 	if (head[0] != TLS_APPLICATION_DATA || !record || th->done >= th->num)
 		return;
 	chunk = tls_chunk(th, t, record, x->base);
@@ -112,6 +116,7 @@ static __noinline void tls_sent(struct tls_thread *th, struct conn *c, const str
 	x->len = chunk;
 	th->is_nested = 1;
 	th->done += chunk;
+	t->is_within = 1;
 	t->expansion = record - chunk;
 	t->tx_done = th->done;
 	t->tx_left = op->len < TLS_HEAD + record ? TLS_HEAD + record - op->len : 0;
@@ -322,7 +327,7 @@ static __always_inline void tls_failed(u32 dir, const struct conn *c)
 		return;
 	}
 	t = c && c->tls_ssl == th->ssl ? tls_session_at(c) : NULL;
-	if (t && th->call == TLS_WRITE) {
+	if (t && th->call == TLS_WRITE && !t->is_deferred) {
 		th->is_nested = 1;
 		/* tried once more in vain, it stands where it stood */
 		if (!(t->is_blocked || t->tx_left) || th->done > t->tx_done)

@@ -33,6 +33,19 @@ static __always_inline bool tls_is_fresh(const struct tls_bond *b)
 	       (b->attached_ns & ~(u64)SONDE_TLS_COOKIE_BITS) != tls_attaching;
 }
 
+/* Apache's mod_ssl hands records to filters, which send some within the call and keep others back:
+ * by its first records it looks like any other program. As user/capture/tls.c has them. */
+static __noinline bool tls_defers(struct task_struct *task)
+{
+	char comm[8] = "";
+
+	BPF_CORE_READ_STR_INTO(&comm, task, group_leader, comm);
+	return (comm[0] == 'a' && comm[1] == 'p' && comm[2] == 'a' && comm[3] == 'c' &&
+		comm[4] == 'h' && comm[5] == 'e' && comm[6] == '2') ||
+	       (comm[0] == 'h' && comm[1] == 't' && comm[2] == 't' && comm[3] == 'p' &&
+		comm[4] == 'd');
+}
+
 static __noinline struct tls_session *tls_bind(const struct tls_bond *b, u32 tgid)
 {
 	struct tls_key key = { .ssl = b->ssl, .tgid = tgid };
@@ -58,6 +71,7 @@ static __noinline struct tls_session *tls_bind(const struct tls_bond *b, u32 tgi
 	if (tls_is_fresh(b))
 		t->c.flags |= CONN_FRESH;
 	t->is_memory = b->is_memory;
+	t->is_deferred = !b->is_memory && tls_defers(bpf_get_current_task_btf());
 	return t;
 }
 

@@ -210,6 +210,7 @@ static __always_inline int tls_write_ends(struct tls_thread *th, s64 ret)
 		return 0;
 	}
 	t->is_placed = 0; /* its records were not seen, and are no hole */
+	t->is_deferred = !t->is_memory;
 	tls_tell_here(t, &x);
 	return 0;
 }

@@ -55,7 +55,7 @@ static __always_inline bool tls_is_nested(u64 ssl)
 {
 	struct tls_session *t = tls_session_of(ssl, bpf_get_current_pid_tgid() >> 32);
 
-	return t && !t->is_memory && !t->is_freed;
+	return t && t->is_within && !t->is_deferred && !t->is_memory && !t->is_freed;
 }
 
 /* An entry or a return; 1, at an entry: its return is left alone. */

@@ -106,7 +106,7 @@ __noinline int tls_make_up(struct tls_thread *th, struct tls_session *t, u32 at,
 	if (!th || !t)
 		return is_begun;
 	unseen = at - t->tx_next;
-	if (!t->is_placed || t->is_apart || t->is_memory || unseen > __INT_MAX__)
+	if (!t->is_placed || t->is_apart || t->is_memory || t->is_deferred || unseen > __INT_MAX__)
 		return is_begun || t->tx_left;
 	/* of a record that was sent in part */
 	rest = unseen < t->tx_left ? unseen : t->tx_left;
@@ -137,7 +137,8 @@ static __always_inline void tls_make_up_before(struct tls_thread *th, struct tls
 {
 	u32 unseen = at - t->tx_next, left = tls_left(th, t, false);
 
-	if (!t->is_placed || t->is_apart || t->is_memory || unseen > __INT_MAX__ || t->tx_left)
+	if (!t->is_placed || t->is_apart || t->is_memory || t->is_deferred ||
+	    unseen > __INT_MAX__ || t->tx_left)
 		return;
 	if (left && tls_holds(unseen, left)) {
 		tls_hole(th, t, left, at);

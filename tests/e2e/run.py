@@ -78,7 +78,7 @@ def build(top):
         # what is to start and end a thousand times a second has no libraries to load
         libs = {"uring": ["-luring"], "brief": ["-static"],
                 "ownssl": ["-l:libssl.a", "-l:libcrypto.a"],
-                "unseen": ["-lssl", "-lcrypto"]}.get(stem, [])
+                "keeps": ["-lssl", "-lcrypto"], "unseen": ["-lssl", "-lcrypto"]}.get(stem, [])
         command = ["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra",
                    os.path.join(folder, name), "-o", out, "-pthread", *libs]
         if subprocess.run(command, timeout=60, check=False).returncode == 0:

@@ -56,7 +56,8 @@ struct tls {
 };
 
 /* Programs that take their records from memory: what they write is known when the call returns. */
-static const char *const memory_programs[] = { "python", "node", "apache2", "httpd", "dotnet" };
+static const char *const memory_programs[] = { "python", "node", "apache2", "httpd",
+					       "dotnet", "ruby", "puma" };
 
 /* Programs that have a library linked into them: looked at when they begin, else their first
  * connection would be joined in the middle. */

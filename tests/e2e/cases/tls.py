@@ -579,6 +579,36 @@ def told_of(e, pid):
     return json.loads(p.stdout())["process"]
 
 
+def records_kept_back(e, program, service, *paths):
+    """Each connection asks for all of them, one after another."""
+    port, connections = free_port(), e.amount(5, 50)
+    e.serve([program, port, *certificate(e)], port)
+    w = Watched(e, port)
+    truth = Counter()
+    for _ in range(connections):
+        p = e.procs.run([tool("curl"), "-sSk", "-w", "%{http_code}\\n",
+                         *[word for path in paths for word in
+                           ("-o", "/dev/null", f"https://localhost:{port}{path}")]])
+        if p.stdout().split() != ["200"] * len(paths):
+            raise Failure(f"curl: {p.stdout()[-200:]} {p.stderr()[-200:]}")
+        truth.update(("GET", path, 200) for path in paths)
+    w.judge(Expect(port, truth, service, "curl"))
+
+
+@case(group=None)
+def tls_records_kept_back(e):
+    """What is read nests its operation, what is written is sent after the call."""
+    records_kept_back(e, e.program("keeps"), "keeps", "/small", "/large", "/small", "/large")
+
+
+@case(group=None)
+def tls_records_kept_back_at_times(e):
+    """Those of Apache, which looks at first as if it sent each within its call."""
+    copy = e.path("apache2")
+    shutil.copy(e.program("keeps"), copy)
+    records_kept_back(e, copy, "apache2", "/large", "/small", "/large", "/large")
+
+
 @case(group=None)
 def tls_linked_in(e):
     """OpenSSL within a program is read by its symbols; stripped it is dark, and that is said."""
