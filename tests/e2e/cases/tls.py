@@ -506,7 +506,7 @@ def complete(p):
         os.kill(p.pid, signal.SIGINT)
     p.wait(5)
     done = re.search(r"(\d+) requests in", p.stdout())
-    slow = re.search(r"^ +99% +(\S+)$", p.stdout(), re.M)
+    slow = re.search(r"^ +99% +(\S+) *$", p.stdout(), re.M)
     if not done or not slow:
         raise Failure(f"wrk: {(p.stdout() + p.stderr())[-300:]!r}")
     errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)",
