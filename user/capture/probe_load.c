@@ -9,6 +9,7 @@
 #include "capture/bare.h"
 #include "capture/probe_bare.h"
 #include "capture/probe_parts.h"
+#include "capture/rights.h"
 
 /* enum bpf_attach_type of Linux 6.6 and 6.13; the build's own headers may be older */
 #define TRACE_UPROBE_MULTI   ((enum bpf_attach_type)48)
@@ -65,12 +66,22 @@ static void configure_propagate(const struct sonde_bpf *skel, const struct probe
 	bpf_map__set_autocreate(skel->maps.passes, is_on);
 }
 
+/* What the kernel's own types lack libbpf looks for in those of its modules, once for each object, and
+ * gives up where it may not: before 1.3 it takes that for an error, not for "not there". So it looks
+ * now, for what nobody has, where what becomes of it matters to nobody. */
+static void forget_modules(const struct sonde_bpf *skel)
+{
+	bpf_program__set_attach_target(skel->progs.sonde_state, 0, "of_no_kernel");
+}
+
 static struct sonde_bpf *configured(const struct probe *p, const struct probe_opts *opts)
 {
 	struct sonde_bpf *skel = probe_skel_open(p->is_bare ? bare_edit : NULL);
 
 	if (!skel)
 		return NULL;
+	if (!rights_modules())
+		forget_modules(skel);
 	skel->rodata->filter = opts->filter;
 	skel->rodata->ring_bytes = (uint32_t)p->ring_size;
 	skel->rodata->is_syscall_tier = p->tier == PROBE_TIER_SYSCALL;

@@ -29,6 +29,11 @@ static bool has(uint64_t caps, int cap)
 	return caps >> cap & 1;
 }
 
+bool rights_modules(void)
+{
+	return has(effective_capabilities(), CAP_SYS_ADMIN);
+}
+
 enum probe_error rights_check(char *err, size_t size)
 {
 	uint64_t caps = effective_capabilities();

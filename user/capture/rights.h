@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include "capture/probe.h"
 
+/* May this process look at the types of the kernel's modules? */
+bool rights_modules(void);
+
 /* PROBE_OK, PROBE_NO_RIGHTS or PROBE_NO_BTF with one line in err that says what to do. */
 enum probe_error rights_check(char *err, size_t size);
 
