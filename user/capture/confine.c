@@ -28,7 +28,7 @@ enum { HAS_SANITIZER = 0 };
  * /proc of other users' processes, and their programs, the others. */
 static const int kept[] = { CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH };
 
-static int drop_capabilities(void)
+static int drop_capabilities(bool needs_perf)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct caps[2];
@@ -40,7 +40,7 @@ static int drop_capabilities(void)
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		keep |= 1ULL << kept[i];
 	/* where it came with the older right alone, that one stands for the first two */
-	if (!(had & 1ULL << CAP_BPF) || !(had & 1ULL << CAP_PERFMON))
+	if (needs_perf || !(had & 1ULL << CAP_BPF) || !(had & 1ULL << CAP_PERFMON))
 		keep |= 1ULL << CAP_SYS_ADMIN;
 	keep &= had;
 	/* fails without CAP_SETPCAP; no_new_privs keeps the bounds from ever mattering */
@@ -231,14 +231,14 @@ static int filter_system_calls(enum confine_reach reach)
 	return err;
 }
 
-int confine(enum confine_reach reach, char *err, size_t size)
+int confine(enum confine_reach reach, bool needs_perf, char *err, size_t size)
 {
 	const char *what = "give up gaining rights";
 	int rc = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 
 	if (!rc) {
 		what = "drop capabilities";
-		rc = drop_capabilities();
+		rc = drop_capabilities(needs_perf);
 	}
 	if (!rc && !HAS_SANITIZER) {
 		what = "filter system calls";

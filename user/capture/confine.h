@@ -6,6 +6,7 @@
 #ifndef CONFINE_H
 #define CONFINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* With whom connections are still made. */
@@ -16,7 +17,8 @@ enum confine_reach {
 };
 
 /* For good, and for whatever the process may run. 0, or -errno with one line in err: then some of
- * it may be in force already, and what was not possible is named. */
-int confine(enum confine_reach reach, char *err, size_t size);
+ * it may be in force already, and what was not possible is named. needs_perf: perf events for
+ * functions of programs that begin later are still to be made, which takes CAP_SYS_ADMIN. */
+int confine(enum confine_reach reach, bool needs_perf, char *err, size_t size);
 
 #endif

@@ -93,6 +93,8 @@ int probe_go_program(const struct probe *p); /* of go_files.c; -ENOENT: not load
 int probe_mapped_program(struct probe *p, const void *at);
 /* NULL: loaded. Else why they are not: not asked for, or what the kernel said. */
 const char *probe_tls_off(const struct probe *p);
+/* Will more functions be attached to by perf events? Each takes CAP_SYS_ADMIN. */
+bool probe_needs_perf(const struct probe *p);
 int probe_tls_sessions(const struct probe *p); /* descriptor of the map */
 
 /* The descriptor of a program that others attach. Negative: it is not loaded. */

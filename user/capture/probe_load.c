@@ -66,9 +66,9 @@ static void configure_propagate(const struct sonde_bpf *skel, const struct probe
 	bpf_map__set_autocreate(skel->maps.passes, is_on);
 }
 
-/* What the kernel's own types lack libbpf looks for in those of its modules, once for each object, and
- * gives up where it may not: before 1.3 it takes that for an error, not for "not there". So it looks
- * now, for what nobody has, where what becomes of it matters to nobody. */
+/* What the kernel's own types lack libbpf looks for in those of its modules, once for each object,
+ * and gives up where it may not: before 1.3 it takes that for an error, not for "not there". So it
+ * looks now, for what nobody has, where what becomes of it matters to nobody. */
 static void forget_modules(const struct sonde_bpf *skel)
 {
 	bpf_program__set_attach_target(skel->progs.sonde_state, 0, "of_no_kernel");
@@ -279,15 +279,18 @@ static enum probe_error load_tier(struct probe *p, const struct probe_opts *opts
 				  enum probe_tier tier, char *err, size_t size)
 {
 	enum probe_error verdict;
+	bool can_attach;
 	int rc;
 
 	p->tier = tier;
-	p->is_tls = opts->tls;
+	can_attach = p->means != UPROBE_BY_NOBODY;
+	p->is_tls = opts->tls && can_attach;
 	p->is_propagating = opts->propagate;
 	snprintf(p->propagate_off, sizeof(p->propagate_off), "not asked for");
 	/* which socket is meant is told by its cookie, which is no identity in the other tier */
-	p->is_go = tier == PROBE_TIER_SOCKET;
-	snprintf(p->tls_off, sizeof(p->tls_off), "not asked for");
+	p->is_go = tier == PROBE_TIER_SOCKET && can_attach;
+	if (!opts->tls || rights_uprobes(p->tls_off, sizeof(p->tls_off)))
+		snprintf(p->tls_off, sizeof(p->tls_off), "not asked for");
 	rc = load(p, opts);
 	verdict = missing_hook(p, err, size);
 	if (!verdict && rc) {
@@ -308,6 +311,7 @@ enum probe_error probe_load(struct probe *p, const struct probe_opts *opts, char
 	char why[256], also[256];
 
 	libbpf_set_print(on_libbpf);
+	p->means = uprobe_means();
 	p->is_bare = getenv("BPF_BARE") != NULL; /* for tests: docs/kernels.md */
 	if (opts->tier != PROBE_TIER_SYSCALL) {
 		first = load_tier(p, opts, PROBE_TIER_SOCKET, why, sizeof(why));

@@ -69,6 +69,11 @@ const char *probe_tls_off(const struct probe *p)
 	return p->is_tls ? NULL : p->tls_off;
 }
 
+bool probe_needs_perf(const struct probe *p)
+{
+	return p->means == UPROBE_BY_PERF && (p->is_tls || p->is_go);
+}
+
 int probe_tls_sessions(const struct probe *p)
 {
 	return bpf_map__fd(p->skel->maps.tls_sessions);

@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 
 #include "capture/probe.h"
+#include "capture/uprobe.h"
 #include "sonde.skel.h"
 
 enum { PROBE_FEATURES = 22, PROBE_PAIRS = 4 };
@@ -41,6 +42,7 @@ struct probe {
 	int ring_fd;
 	int stats_fd;
 	size_t ring_size;
+	enum uprobe_means means; /* of attaching to functions */
 	bool is_tls;
 	bool is_go;   /* the program for handovers is loaded */
 	bool is_bare; /* the kernel has no loops of its own: probe_bare.h */

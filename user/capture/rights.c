@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture/uprobe.h"
+
 #define BTF_PATH "/sys/kernel/btf/vmlinux"
 
 static uint64_t effective_capabilities(void)
@@ -66,6 +68,16 @@ bool rights_propagate(char *why, size_t size)
 	return false;
 }
 
+bool rights_uprobes(char *why, size_t size)
+{
+	if (uprobe_means() != UPROBE_BY_NOBODY)
+		return true;
+	snprintf(why, size,
+		 "missing rights: CAP_SYS_ADMIN, which attaching to functions takes on a kernel "
+		 "without uprobe_multi (Linux 6.6)");
+	return false;
+}
+
 size_t rights_missing(struct right out[RIGHTS_MAX])
 {
 	static const struct {
@@ -78,12 +90,18 @@ size_t rights_missing(struct right out[RIGHTS_MAX])
 		    "names" } },
 		{ CAP_DAC_READ_SEARCH,
 		  { "CAP_DAC_READ_SEARCH", "the same where their files are not readable by all" } },
+		{ CAP_SYS_ADMIN,
+		  { "CAP_SYS_ADMIN",
+		    "the plaintext of TLS and what goroutines hand to each other, for this kernel "
+		    "lacks uprobe_multi (Linux 6.6)" } },
 	};
 	uint64_t caps = effective_capabilities();
+	bool can_do_without = uprobe_means() != UPROBE_BY_NOBODY;
 	size_t n = 0;
 
 	for (size_t i = 0; i < RIGHTS_MAX; i++)
-		if (!has(caps, wanted[i].cap))
+		if (!has(caps, wanted[i].cap) &&
+		    !(wanted[i].cap == CAP_SYS_ADMIN && can_do_without))
 			out[n++] = wanted[i].right;
 	return n;
 }

@@ -53,10 +53,9 @@ static int read_number(const char *path, const char *format)
 	return n;
 }
 
-/* The link keeps the event, whose descriptor is needed no more. */
-static int attach_perf(const struct uprobe_points *at, uint32_t i)
+/* Its descriptor, or -errno. */
+static int open_perf(const struct uprobe_points *at, uint32_t i)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = at->cookies[i]);
 	int type = read_number("/sys/bus/event_source/devices/uprobe/type", "%d");
 	int bit = read_number("/sys/bus/event_source/devices/uprobe/format/retprobe", "config:%d");
 	struct perf_event_attr attr = {
@@ -66,14 +65,23 @@ static int attach_perf(const struct uprobe_points *at, uint32_t i)
 		.config1 = (uintptr_t)at->path,
 		.config2 = at->offsets[i],
 	};
-	int link, fd;
+	int fd;
 
 	if (type < 0 || bit < 0)
 		return type < 0 ? type : bit;
 	fd = (int)syscall(SYS_perf_event_open, &attr, at->tgid ? (int)at->tgid : -1,
 			  at->tgid ? -1 : 0, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The link keeps the event, whose descriptor is needed no more. */
+static int attach_perf(const struct uprobe_points *at, uint32_t i)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = at->cookies[i]);
+	int fd = open_perf(at, i), link;
+
 	if (fd < 0)
-		return -errno;
+		return fd;
 	link = bpf_link_create(at->program_fd, fd, BPF_PERF_EVENT, &opts);
 	if (link < 0)
 		link = -errno;
@@ -96,6 +104,31 @@ bool uprobe_has_multi(int program_fd, enum uprobe_kind kind)
 	};
 
 	return attach_multi(&at) == -EBADF;
+}
+
+/* Neither attaches: a folder has no functions. The kernel asks for the rights before it looks. */
+enum uprobe_means uprobe_means(void)
+{
+	static const struct bpf_insn nothing[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts,
+		    .expected_attach_type = (enum bpf_attach_type)TRACE_UPROBE_MULTI);
+	const struct uprobe_points at = { .path = "/", .n = 1 };
+	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "sonde_nothing", "Dual BSD/GPL", nothing,
+			       sizeof(nothing) / sizeof(nothing[0]), &opts);
+	bool has_multi = fd < 0 || uprobe_has_multi(fd, UPROBE_ENTRY);
+	int event;
+
+	if (fd >= 0)
+		close(fd);
+	if (has_multi)
+		return UPROBE_BY_MULTI;
+	event = open_perf(&at, 0);
+	if (event >= 0)
+		close(event);
+	return event == -EACCES || event == -EPERM ? UPROBE_BY_NOBODY : UPROBE_BY_PERF;
 }
 
 int uprobe_attach(const struct uprobe_points *at, struct uprobe_links *to)

@@ -39,6 +39,15 @@ struct uprobe_points {
  * events, for all but sessions. */
 bool uprobe_has_multi(int program_fd, enum uprobe_kind kind);
 
+/* By what means functions can be probed here, found by trying, with no program at hand. */
+enum uprobe_means {
+	UPROBE_BY_MULTI,
+	UPROBE_BY_PERF,	  /* each time by CAP_SYS_ADMIN */
+	UPROBE_BY_NOBODY, /* so it is, and this process does not have it */
+};
+
+enum uprobe_means uprobe_means(void);
+
 /* Adds the links to *to. 0, or -errno and nothing was added. No points: nothing to do. */
 int uprobe_attach(const struct uprobe_points *at, struct uprobe_links *to);
 

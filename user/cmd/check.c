@@ -167,6 +167,9 @@ int cmd_check(const struct cmd_args *a)
 	r->has_stalls = stalls_check("/proc", r->stalls, sizeof(r->stalls));
 	if (c->pid)
 		look_at(&r->process, c->pid);
+	if (r->process.is_tls_read)
+		r->process.is_tls_read =
+			rights_uprobes(r->process.tls_why, sizeof(r->process.tls_why));
 	r->error = probe_open(&opts, &probe, r->reason, sizeof(r->reason));
 	if (!r->error)
 		look(r, probe, &watch);

@@ -255,7 +255,7 @@ static void give_up_rights(const struct observer *o)
 {
 	char err[128];
 
-	if (confine(o->reach, err, sizeof(err)))
+	if (confine(o->reach, probe_needs_perf(o->probe), err, sizeof(err)))
 		log_warn("%s: going on with more rights than needed", err);
 }
 
