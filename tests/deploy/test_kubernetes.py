@@ -156,15 +156,74 @@ def configuration_is_taken(e, sonde, objects):
     need(f"a configuration that sonde takes: {p.stderr()}", p.code == 0)
 
 
+def at(objects, kind, *path):
+    """What stands there, step by step; None: nothing does."""
+    got = one(objects, kind)
+    for step in path:
+        try:
+            got = got[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return got
+
+
+POD = ("DaemonSet", "spec", "template", "spec")
+BOX = (*POD, "containers", 0)
+# each value of the chart, one that is not its default, and where it must arrive and as what
+VALUES = (
+    ("image.repository", "r.example/sonde", (*BOX, "image"), "r.example/sonde:7.7"),
+    ("image.tag", "7.7", (*BOX, "image"), "r.example/sonde:7.7"),
+    ("image.pullPolicy", "Always", (*BOX, "imagePullPolicy"), "Always"),
+    ("imagePullSecrets", [{"name": "key"}], (*POD, "imagePullSecrets"), [{"name": "key"}]),
+    ("port", 9999, (*BOX, "ports"), [{"name": "metrics", "containerPort": 9999, "hostPort": 9999}]),
+    ("config", {"comm": ["nginx"], "sizes": True}, ("ConfigMap", "data", "sonde.yaml"),
+     {"listen": "0.0.0.0:9999", "comm": ["nginx"], "sizes": True}),
+    ("env", [{"name": "SONDE_SIZES", "value": "on"}], (*BOX, "env", 1), {"name": "SONDE_SIZES", "value": "on"}),
+    ("podMonitor.enabled", True, ("PodMonitor", "kind"), "PodMonitor"),
+    ("podMonitor.interval", "7s", ("PodMonitor", "spec", "podMetricsEndpoints", 0, "interval"), "7s"),
+    ("podMonitor.labels", {"a": "b"}, ("PodMonitor", "metadata", "labels", "a"), "b"),
+    ("annotations", {"team": "shop"}, ("DaemonSet", "spec", "template", "metadata", "annotations", "team"), "shop"),
+    ("priorityClassName", "low", (*POD, "priorityClassName"), "low"),
+    ("nodeSelector", {"disk": "ssd"}, (*POD, "nodeSelector"), {"disk": "ssd"}),
+    ("tolerations", [{"key": "k", "operator": "Exists"}], (*POD, "tolerations"), [{"key": "k", "operator": "Exists"}]),
+    ("resources", {"limits": {"memory": "99Mi"}}, (*BOX, "resources"), {"limits": {"memory": "99Mi"}}),
+)
+
+
+def names_of_values():
+    """As values.yaml has them: of image and podMonitor, those within."""
+    with open(os.path.join(DEPLOY, "helm", "sonde", "values.yaml"), encoding="utf-8") as f:
+        values = yaml.safe_load(f)
+    return {f"{k}.{inner}" for k in ("image", "podMonitor") for inner in values[k]} | \
+        {k for k in values if k not in ("image", "podMonitor")}
+
+
 def values_arrive(e):
-    objects = helm("config: {comm: [nginx], sizes: true}", "podMonitor: {enabled: true, interval: 7s, labels: {a: b}}",
-                   "port: 9999")
-    text = one(objects, "ConfigMap")["data"]["sonde.yaml"]
-    need("configuration", yaml.safe_load(text) == {"listen": "0.0.0.0:9999", "comm": ["nginx"], "sizes": True})
-    monitor = one(objects, "PodMonitor")
-    need("labels", monitor["metadata"]["labels"]["a"] == "b")
-    need("interval", monitor["spec"]["podMetricsEndpoints"][0]["interval"] == "7s")
-    selects_the_pods(e, monitor, objects)
+    """All of them, each where it belongs; and none of them where it is not given."""
+    need(f"each value is tried: {names_of_values() ^ {v[0] for v in VALUES}}",
+         names_of_values() == {v[0] for v in VALUES})
+    given = {}
+    for name, value, _, _ in VALUES:
+        outer, _, inner = name.partition(".")
+        if inner:
+            given.setdefault(outer, {})[inner] = value
+        else:
+            given[name] = value
+    objects, plain = helm(json.dumps(given)), helm()
+    for name, _, path, want in VALUES:
+        got = at(objects, *path)
+        got = yaml.safe_load(got) if name == "config" else got
+        need(f"{name} arrives: {got}", got == want)
+        if not name.startswith("podMonitor"):
+            need(f"{name} is not there without", at(plain, *path) != at(objects, *path))
+    need("no PodMonitor unless asked for", "PodMonitor" not in [d["kind"] for d in plain])
+    need("another configuration starts other pods", at(objects, "DaemonSet", "spec", "template", "metadata",
+         "annotations", "checksum/config") != at(plain, "DaemonSet", "spec", "template", "metadata", "annotations",
+                                                 "checksum/config"))
+    need("the port that is scraped", at(objects, "DaemonSet", "spec", "template", "metadata", "annotations",
+                                        "prometheus.io/port") == "9999")
+    follows_schema(e, objects)
+    selects_the_pods(e, one(objects, "PodMonitor"), objects)
 
 
 def selects_the_pods(e, monitor, objects):
