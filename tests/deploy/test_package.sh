@@ -34,13 +34,28 @@ runs() {
 	grep -q '^sonde_build_info' <<<"$metrics"
 }
 
+# what the package's scripts ask of systemd, which is not there
+systemd_listens() {
+	mkdir -p "$tree/run/systemd/system"
+	printf '#!/bin/sh\necho "$@" >>/root/asked\n' >"$tree/usr/bin/systemctl"
+	printf '#!/bin/sh\nexit 0\n' >"$tree/usr/sbin/policy-rc.d"
+	chmod 755 "$tree/usr/bin/systemctl"
+}
+asks_systemd() { # EXPRESSION, since it was last asked
+	local asked
+	asked=$(cat "$tree/root/asked" 2>/dev/null)
+	rm -f "$tree/root/asked"
+	grep -qE -- "$1" <<<"$asked" || { echo "asked: $asked"; return 1; }
+}
+is_enabled() { [ -L "$tree/etc/systemd/system/multi-user.target.wants/sonde.service" ]; }
+
 keeps_configuration() { grep -q '^# changed by the administrator$' "$tree/etc/sonde/sonde.yaml"; }
 
 is_version() { [ "$(inside "dpkg-query -W -f '\${Version}' sonde")" = "$1" ]; }
 
 leaves_nothing() {
 	local left
-	left=$(cd "$tree" && find etc usr lib var/lib/sonde* -name '*sonde*' 2>/dev/null | grep -v '^var/lib/dpkg' || true)
+	left=$(cd "$tree" && find . -xdev -name '*sonde*' ! -path './root/*' ! -path './tmp/*' || true)
 	[ -z "$left" ] || { echo "left: $left"; return 1; }
 }
 
@@ -61,14 +76,18 @@ next
 check "package installs" inside "apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	apt-get install -y -qq --no-install-recommends /root/sonde.deb"
 check "package is of its version" is_version "$version"
+check "package enables its unit" is_enabled
 check "package runs as its unit says" runs
+systemd_listens
 check "package has its manual" test -s "$tree/usr/share/man/man8/sonde.8.gz"
 echo '# changed by the administrator' >>"$tree/etc/sonde/sonde.yaml"
 check "package upgrades" inside "dpkg -i /root/next.deb"
 check "upgrade is of its version" is_version "$version+next"
+check "upgrade restarts the unit" asks_systemd '(^| )restart sonde.service$'
 check "upgrade keeps the configuration" keeps_configuration
 check "upgrade runs" runs
 check "package is removed" inside "dpkg -r sonde"
+check "removal stops the unit" asks_systemd '(^| )stop sonde.service$'
 check "removal keeps the configuration" keeps_configuration
 check "package is purged" inside "dpkg -P sonde"
 check "purge leaves nothing" leaves_nothing
