@@ -68,10 +68,11 @@ static void print_traffic(FILE *out, const struct check_report *r)
 		if (p[i].tgid != r->process.pid)
 			continue;
 		fprintf(out,
-			"  traffic    %s, %llu transactions; connections: %u parsed, "
+			"  traffic    %s, %llu transaction%s; connections: %u parsed, "
 			"%u undecided, %u unknown, %u encrypted\n",
 			human_bytes(p[i].bytes).text, (unsigned long long)p[i].transactions,
-			p[i].parsed, p[i].undecided, p[i].unknown, p[i].encrypted);
+			p[i].transactions == 1 ? "" : "s", p[i].parsed, p[i].undecided,
+			p[i].unknown, p[i].encrypted);
 		if (check_is_dark(&p[i])) {
 			watch_why(&p[i], why, sizeof(why));
 			fprintf(out, "  no data    %s\n", why);

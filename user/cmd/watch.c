@@ -98,6 +98,10 @@ static void turn(struct watch *w, struct source *source, uint64_t duration_ns)
 		tick_ns = now_ns;
 		pipeline_tick(&w->pipeline, now_ns);
 	}
+	/* what was seen to its end belongs to it, though something may wait for more */
+	source->ops->read(source, on_record, w, BUDGET);
+	pipeline_tick(&w->pipeline, clock_mono_ns());
+	pipeline_end(&w->pipeline);
 }
 
 struct watch *watch_run(struct probe *probe, uint64_t duration_ns)

@@ -6,6 +6,7 @@ import socket
 import threading
 
 from harness.case import case
+from harness.env import PYTHON
 from harness.proc import Failure, free_port
 from harness.raw import Raw
 
@@ -53,6 +54,23 @@ def check_one_process(e):
     said = check(e, "--pid", idle.pid, "--duration", "20ms")
     if "none on its sockets in 20 ms (--duration says how long to look)" not in said:
         raise Failure(f"of an idle one: {said}")
+
+
+@case(group=None)
+def check_one_process_of_short_connections(e):
+    """What ended while it was looked at is told of, however short the look: on connections of their own."""
+    port = free_port()
+    server = e.serve([PYTHON, "-m", "http.server", "-p", "HTTP/1.1", "-b", "127.0.0.1", port], port, cwd=e.site())
+
+    def ask():
+        with Raw(port) as c:
+            c.ask("GET", "/hello")
+    with During(ask):
+        for _ in range(5):
+            said = json.loads(check(e, "--json", "--pid", server.pid))
+            if said["process"].get("traffic", {}).get("transactions", 0) > 1:
+                return
+    raise Failure(f"no request was seen on them: {said['process']}")
 
 
 @case(group=None)
