@@ -147,8 +147,11 @@ static __always_inline void operation(struct task_struct *task, struct sock *sk,
 	struct tcp_sock *tp;
 
 	if (c && c->tgid == tgid && c->flags & CONN_DECIDED) {
-		if (!(c->flags & CONN_OBSERVED))
+		if (!(c->flags & CONN_OBSERVED)) {
+			if (filter.n_ports && is_tls_wanted)
+				tls_meets_other(task, c);
 			return;
+		}
 	} else {
 		c = first_asked(sk, tgid);
 		if (!c)

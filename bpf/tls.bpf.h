@@ -24,7 +24,7 @@
 #ifndef TLS_BPF_H
 #define TLS_BPF_H
 
-#include "tls_bond.bpf.h"
+#include "tls_others.bpf.h"
 #include "tls_tell.bpf.h"
 
 enum {
@@ -283,6 +283,7 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 	th = tls_at_work(task, x->goroutine, dir == SONDE_RX);
 	if (!th)
 		return c->flags & CONN_TLS ? TLS_TAKES : TLS_LEAVES;
+	tls_forget_other(th);
 	if (dir == SONDE_RX)
 		return tls_received(th, c, op, task, regs, head) ? TLS_TAKES : TLS_LEAVES;
 	tls_learn(th, c);

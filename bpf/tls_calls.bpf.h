@@ -33,10 +33,13 @@ static __always_inline u32 tls_call_of(u32 fn)
 }
 
 /* The object goes: another may get its address. */
-static __always_inline void tls_freed(u64 ssl, u32 tgid)
+static __always_inline void tls_freed(u64 ssl, struct task_struct *task)
 {
+	u32 tgid = task->tgid;
 	struct tls_session *t = tls_session_of(ssl, tgid);
 
+	if (filter.n_ports)
+		tls_forget_other(bpf_task_storage_get(&tls_threads, task, NULL, 0));
 	if (t && t->is_over)
 		tls_session_drop(ssl, tgid);
 	else if (t)
@@ -69,7 +72,7 @@ static __noinline bool tls_enter(const struct tls_args *a, u64 cookie)
 	struct tls_thread *th;
 
 	if (fn == SONDE_TLS_FREE) {
-		tls_freed(a->ssl, task->tgid);
+		tls_freed(a->ssl, task);
 		return false;
 	}
 	if (!a->ssl || num <= 0 || tls_is_left_out(task->tgid))
@@ -84,6 +87,12 @@ static __noinline bool tls_enter(const struct tls_args *a, u64 cookie)
 	    (th->ssl != a->ssl || th->buf != a->buf || th->num != num))
 		tls_unbound(task);
 	tls_leave_off(th);
+	if (fn == SONDE_TLS_HANDSHAKE) {
+		tls_forget_other(th);
+	} else if (tls_is_other(th, a->ssl, task->tgid)) {
+		th->call = TLS_NONE;
+		return false;
+	}
 	th->ssl = a->ssl;
 	th->buf = a->buf;
 	th->num = num > __INT_MAX__ ? __INT_MAX__ : num;

@@ -153,11 +153,11 @@ def text(file):
         return f.read()
 
 
-def entered(opts, port, pid, env, name):
+def entered(opts, port, pid, env, name, more=()):
     """(traps, system calls) by which the kernel is entered for a request and its answer, at the
     places that the programs of that name watch: what more requests on as many connections cost."""
     theirs, seen = runs(name), []
-    with host.Sonde(opts.sonde, [*cost.only(pid), "--probe-stats", "on"]), \
+    with host.Sonde(opts.sonde, [*cost.only(pid), *more, "--probe-stats", "on"]), \
             returns_of(pid) as returned:
         for seconds in (1, 3):
             before, returns = runs(name), returned()
@@ -197,11 +197,16 @@ def traps_tls(opts):
     system calls of returns."""
     with nginx() as (port, pid, env):
         values = [entered(opts, port, pid, env, "sonde_tls") for _ in range(3)]
+        # port 9: of what is there nothing is asked for
+        others = [entered(opts, port, pid, env, "sonde_tls", ["--port", "9"]) for _ in range(3)]
         with host.Sonde(opts.sonde, cost.only(pid)) as s:
             note = aside(pid, s.pid)
     return [Row("nginx within TLS, traps, a request and its answer", "", [t for t, _ in values], 3, note),
             Row("nginx within TLS, returns told by a system call, a request and its answer", "",
-                [r for _, r in values])]
+                [r for _, r in values]),
+            Row("nginx within TLS, traps, on a port that is not observed", "", [t for t, _ in others], 3),
+            Row("nginx within TLS, returns told by a system call, on a port that is not observed", "",
+                [r for _, r in others])]
 
 
 MEASURES = [cost_tls, saturated_tls, traps_tls]

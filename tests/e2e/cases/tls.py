@@ -42,9 +42,10 @@ def certificate_of(e, user):
     return cert, own
 
 
-def nginx(e, protocols="TLSv1.2 TLSv1.3"):
+def nginx(e, protocols="TLSv1.2 TLSv1.3", more=""):
     cert, key = certificate(e)
     return e.nginx(tls=True, server=f"""
+        {more}
         ssl_certificate {cert}; ssl_certificate_key {key}; ssl_protocols {protocols};
         location /marked {{ return 200 "ok\\n"; }}""")
 
@@ -166,6 +167,20 @@ def tls_nginx_10000_over_50(e):
     ng = nginx(e, "TLSv1.3")
     marked(e, ng.port, "nginx", "secureclient", python_client(e, ng.port, "thread", 50, 200), 50,
            200)
+
+
+@case(group=None)
+def tls_of_another_port(e):
+    """One process has connections that a filter of ports wants, and others, which it leaves alone
+    once it has met them: each of the former is read as a whole, with objects of the library that
+    others had before."""
+    other, rounds = free_port(), 30
+    ng = nginx(e, more=f"listen 127.0.0.1:{other} ssl;")
+    w = Watched(e, ng.port)
+    p = e.procs.run([PYTHON, os.path.join(PROGS, "twoports.py"), ng.port, other, rounds], seconds=25)
+    if p.code:
+        raise Failure(f"the client: exit {p.code}: {p.stderr()[-200:]}")
+    w.judge(Expect(ng.port, {("GET", ROUTE, 200): 4 * rounds}, "nginx", "twoports"))
 
 
 @case(group=None, soak_limit=120)
@@ -612,12 +627,14 @@ def tls_records_kept_back_at_times(e):
 @case(group=None)
 def tls_linked_in(e):
     """OpenSSL within a program is read by its symbols; stripped it is dark, and that is said."""
-    ng, plain = nginx(e), e.program("ownssl")
+    ng, plain = nginx(e), shutil.copy(e.program("ownssl"), e.path("ownssl"))
     stripped = e.path("stripped")
     e.procs.run(["strip", "-o", stripped, plain])
     os.chmod(stripped, 0o755)
     s = Sonde(e, "run", "--port", ng.port).wait_ready()
+    before = held_objects(s.proc.pid)
     first = asks_with_its_own(e, plain, ng.port)
+    until_watched(e, s, before)
     then = asks_with_its_own(e, plain, ng.port)
     dark = asks_with_its_own(e, stripped, ng.port)
     m = s.settled_metrics()

@@ -74,4 +74,5 @@ def main():
         t.join()
 
 
-main()
+if __name__ == "__main__":
+    main()
