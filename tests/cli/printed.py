@@ -52,6 +52,9 @@ def main():
     for title, protocols in KINDS.items():
         of = [t for t in txns if t["protocol"] in protocols]
         verdict(f"of {title}", set().union(*map(keys, of)) - common, page[f"Of {title}"])
+    with open(os.path.join(TOP, "user", "cmd", "filter_field.c"), encoding="utf-8") as f:
+        fields = set(re.findall(r'^\t\{ "(\w+)", FIELD_', f.read(), re.M))
+    verdict("fields of filters", fields, page["Filters"])
     one = next(p for p in CAPTURES if p.endswith("redis.commands.pcap"))
     verdict("a table of services", keys(json.loads(printed("top", one, "--json"))), page["A table of services"])
     print(f"{len(PASSED)} passed, {len(FAILED)} failed")
