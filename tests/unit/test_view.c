@@ -410,6 +410,12 @@ static void test_footer(void **state)
 			    " 1234 events/s  7 lost  2 unknown  3 encrypted  sonde 3.4% cpu 9 MB  "
 			    "socket tier  pressure cpu 50% memory 0% io 1%");
 	assert_non_null(strstr(line(23), "q quit"));
+	/* the word of the tier is what there must be room for */
+	frame.self.events_rate = 12345;
+	draw(80, 24);
+	assert_string_equal(line(22), " 12345 events/s  7 lost  2 unknown  3 encrypted  "
+				      "sonde 3.4% cpu 9 MB  socket");
+	frame.self.events_rate = 1234;
 	/* of 80 columns there is always room for where the others are told, and for the way out */
 	draw(80, 24);
 	assert_non_null(strstr(line(23), "/ filter  s sort"));

@@ -33,8 +33,8 @@ static void draw_totals(const struct top_frame *f, struct canvas *c, int x)
 	}
 	if (!n)
 		return;
-	snprintf(text, sizeof(text), "%zu services  %.0f req/s  %.1f%% errors", n, rate,
-		 count ? failed * 100 / (double)count : 0);
+	snprintf(text, sizeof(text), "%zu service%s  %.0f req/s  %.1f%% errors", n,
+		 n > 1 ? "s" : "", rate, count ? failed * 100 / (double)count : 0);
 	/* what there are is seen below; how they are is not cut for it */
 	if (canvas_width(text) > c->width - x - 1)
 		memmove(text, strstr(text, "  ") + 2, strlen(strstr(text, "  ") + 2) + 1);
@@ -251,6 +251,8 @@ static void draw_self(const struct top_frame *f, struct canvas *c)
 	x += 2 + canvas_text(c, y, x, c->width - x, STYLE_DIM, text);
 	if (s->tier[0]) {
 		snprintf(text, sizeof(text), "%s tier", s->tier);
+		if (canvas_width(text) > c->width - x)
+			snprintf(text, sizeof(text), "%s", s->tier);
 		x += 2 + canvas_text(c, y, x, c->width - x, STYLE_DIM, text);
 	}
 	if (s->pressure[0] < 0 || c->width - x < 30)
