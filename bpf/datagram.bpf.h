@@ -242,7 +242,6 @@ __noinline int datagram_capture(struct datagram *d, struct conn *c)
 	ev->arrival_ns = d->arrival_ns;
 	ev->goroutine = go_seen ? goroutine_of(task) : 0;
 	ev->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
-	read_sched(task, ev->h.ts_ns, &ev->sched);
 	ev->slot = c->slot;
 	ev->len = d->len;
 	ev->error = d->error;
@@ -253,8 +252,11 @@ __noinline int datagram_capture(struct datagram *d, struct conn *c)
 	ev->syscall = CALL_NR(by.regs);
 	ev->reserved = 0;
 	datagram_copy(ev, d, &by);
-	if (filter_wants_ports(ev->local.port, ev->peer.port))
-		datagram_submit(s, ev, c);
+	/* before a thread's account is opened: of who is not observed there is none */
+	if (!filter_wants_ports(ev->local.port, ev->peer.port))
+		return 0;
+	read_sched(task, ev->h.ts_ns, &ev->sched);
+	datagram_submit(s, ev, c);
 	return 0;
 }
 

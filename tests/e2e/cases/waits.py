@@ -11,12 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from harness import golang
 from harness.case import case
-from harness.env import quiet
+from harness.env import PYTHON, quiet
 from harness.proc import Failure, free_port, until
 from harness.raw import Raw
 from harness.sonde import Sonde
 
+from .namespaces import within
 from .redis import Redis
+from .tcp import wired
 
 MS = 1_000_000
 # what a thread waited for is told by the same program in both tiers
@@ -33,6 +35,7 @@ class Watched:
         self.tail = Sonde(e, "tail", "--json", "--port", ports)
         self.tail.keeps_waits = True
         self.tail.wait_ready()
+        self.measured = {port: [] for port in ports.split(",")}  # all there ever was
 
     def requests(self, path, port):
         """What the server measured of each, and when its client began to send it."""
@@ -41,6 +44,7 @@ class Watched:
             for _ in range(TIMES.get(self.e.tier, 200) + 2):
                 sent = time.monotonic_ns()
                 truths.append({**json.loads(c.ask("GET", path).body), "sent": sent})
+        self.measured[str(port)] += truths
         return truths
 
     def ask_all(self, path, ports):
@@ -240,6 +244,15 @@ def parts_of(metrics, name, **labels):
     return out
 
 
+def sleeps_as(m, **truth):
+    """Of the server: reason -> ns for which its threads slept for it, within 1 % or 20 ms."""
+    told = parts_of(m, "sonde_offcpu_seconds_total", service_name="waits")
+    off = {reason: (told.get(reason, 0), ns / 1e9) for reason, ns in truth.items()
+           if abs(told.get(reason, 0) - ns / 1e9) > max(ns / 1e11, 0.02)}
+    if off:
+        raise Failure(f"slept for, and in truth: {off}, of {told}")
+
+
 def times_given_a_cpu(pid):
     """Of the threads that serve, by the scheduler's own count; the first accepts alone."""
     n = 0
@@ -255,13 +268,16 @@ def waits_in_metrics(e):
     """What requests took adds up by state; what threads slept for is what they did."""
     port = e.c("waits", "-", "-")
     run = Sonde(e, "run", "--port", port).wait_ready()
-    truth = {}
+    truth, idle = {}, 0
     with Raw(port) as c:
         for path in ("/sleep", "/burn", "/lock"):
             measured = [json.loads(c.ask("GET", path).body) for _ in range(50)]
             truth[path] = sum(m["cpu"] if path == "/burn" else slept(m) for m in measured) / 1e9
+            idle += sum(m["idle"] for m in measured)
+        answered = time.monotonic_ns()
         quiet()
         given = times_given_a_cpu(e.procs.all[0].pid)
+    idle += time.monotonic_ns() - answered
     quiet()
     m = run.settled_metrics()
     for path, state in (("/sleep", "blocked"), ("/burn", "cpu"), ("/lock", "blocked")):
@@ -271,16 +287,58 @@ def waits_in_metrics(e):
         if abs(sum(parts.values()) - took) > 1e-6 or \
                 not 0.95 * truth[path] <= parts.get(state, 0) <= took or truth[path] < 0.5:
             raise Failure(f"50 x {path}, {truth[path]} s of the {took} s, are {parts}")
-    # the thread that served has slept, and waited for another and for its client
-    asleep = parts_of(m, "sonde_offcpu_seconds_total", service_name="waits")
-    for path, reason in (("/sleep", "sleep"), ("/lock", "lock")):
-        if not 0.99 * truth[path] - 0.01 <= asleep.get(reason, 0) <= truth[path] + 0.5:
-            raise Failure(f"{reason} for {truth[path]} s, and is said to have {asleep}")
+    # the thread that served has slept, and waited for another and for its client: for nothing else
+    sleeps_as(m, sleep=truth["/sleep"] * 1e9, lock=truth["/lock"] * 1e9, network=idle, disk=0, fault=0,
+              other=0)
     waited = [v for have, v in m.of("sonde_runqueue_latency_seconds_count")
               if have["service_name"] == "waits"]
     # it was given a CPU a few times before its first operation, and after its last request
     if len(waited) != 1 or not given - 5 <= waited[0] <= given + 5 or given < 150:
         raise Failure(f"waits for a CPU: {waited}, of {given} times that it was given one")
+
+
+ECHO = """
+import socket, sys, threading
+tcp = socket.create_server(("", int(sys.argv[1])))
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+udp.bind(("", int(sys.argv[1])))
+def datagrams():
+    while True: udp.sendto(*udp.recvfrom(64))
+def stream(c):
+    with c:
+        while got := c.recv(64): c.send(got)
+threading.Thread(target=datagrams).start()
+while True: threading.Thread(target=stream, args=tcp.accept()[:1]).start()
+"""
+
+
+@case(group=None, limit=LIMIT)
+def waits_for_the_network(e):
+    """
+    20 ms to an end far away and back: a connection to it, and what speaks no protocol, as a stream and
+    as datagrams. That is no call to anyone known: the thread was blocked, and on the network.
+    """
+    (server, client), far = wired(e, 10, 0), free_port()
+    e.serve([PYTHON, e.write("echo.py", ECHO), far], far, within(server))
+    there = f"/run/netns/{client}"
+    ports = e.c("waits", there, far), e.python("waits.py", far, there)
+    runs = [Sonde(e, "run", "--port", port).wait_ready() for port in ports]
+    w = Watched(e, *ports, far)
+    blocked = {port: 0 for port in ports}
+    for path in ("/reach", "/stream", "/datagram"):
+        for port, pairs in zip(ports, w.ask_all(path, ports)):
+            check(pairs, f"{path}: blocked", lambda w, _: w["blocked"], slept)
+            check(pairs, f"{path}: on the network", lambda _, on: on["network"], slept)
+            check(pairs, f"{path}: downstream", lambda w, _: w["downstream"], lambda _: 0)
+            alone(pairs)
+            if statistics.median(slept(m) for m, _ in pairs) < 19 * MS:
+                raise Failure("the wire took less than 20 ms")
+    # by process: the time in which its threads waited for their clients, too. Who is not observed has
+    # no such figure, though its datagrams are looked at to find that out
+    for port, run in zip(ports, runs):
+        truth = sum(m["idle"] + slept(m) for m in w.measured[str(port)])
+        sleeps_as(run.settled_metrics(), network=truth)
+        run.end()
 
 
 @case(group=None, limit=LIMIT)

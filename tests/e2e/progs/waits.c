@@ -2,14 +2,17 @@
 /*
  * waits PORT DEVICE REDIS LATE: an HTTP server that spends 20 ms on each
  * request as its path says, and answers what it measured itself, as JSON, in
- * nanoseconds: wall, cpu, delay (ready without a CPU, from schedstat); from,
- * till: when its request was read at the soonest, and at the latest. LATE is 1:
- * a request is read 20 ms after it is there.
+ * nanoseconds: wall, cpu, delay (ready without a CPU, from schedstat); idle: how
+ * long it slept since it measured the request before; from, till: when its
+ * request was read at the soonest, and at the latest. LATE is 1: a request is
+ * read 20 ms after it is there. For what is far away DEVICE is the network
+ * namespace that it is called from, REDIS its port.
  */
 #include "net.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -136,8 +139,57 @@ static void call(void)
 		perror("redis");
 }
 
+/* Of a thread that serves one connection, which has its socket already. */
+static int far(int type)
+{
+	static __thread int is_there;
+	int fd;
+
+	if (!is_there) {
+		is_there = open(device, O_RDONLY);
+		if (setns(is_there, CLONE_NEWNET))
+			perror(device);
+	}
+	fd = socket(AF_INET, type, 0);
+	if (fd < 0)
+		perror("socket");
+	return fd;
+}
+
+static void far_connect(int fd)
+{
+	struct sockaddr_in a = net_loopback(redis);
+
+	inet_pton(AF_INET, "198.51.100.1", &a.sin_addr);
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)))
+		perror("connect");
+}
+
+static void reach(void)
+{
+	int fd = far(SOCK_STREAM);
+
+	far_connect(fd);
+	close(fd);
+}
+
+/* What is said is nobody's protocol. */
+static void echo(int *fd, int type)
+{
+	char words[] = "\xfd\xfe\xfd\xfe";
+
+	if (!*fd) {
+		*fd = far(type);
+		far_connect(*fd);
+	}
+	if (send(*fd, words, 4, 0) != 4 || recv(*fd, words, 4, 0) != 4)
+		perror("echo");
+}
+
 static void spend(const char *head)
 {
+	static __thread int stream, datagrams;
+
 	if (strstr(head, " /burn "))
 		burn();
 	else if (strstr(head, " /sleep "))
@@ -150,6 +202,12 @@ static void spend(const char *head)
 		fault();
 	else if (strstr(head, " /call "))
 		call();
+	else if (strstr(head, " /reach "))
+		reach();
+	else if (strstr(head, " /stream "))
+		echo(&stream, SOCK_STREAM);
+	else if (strstr(head, " /datagram "))
+		echo(&datagrams, SOCK_DGRAM);
 	else if (strstr(head, " /stuck "))
 		sleep(60);
 }
@@ -166,8 +224,16 @@ static uint64_t dally(int fd)
 	return now(CLOCK_MONOTONIC);
 }
 
+static uint64_t slept(const struct measure *a, const struct measure *b)
+{
+	uint64_t wall = b->wall - a->wall, rest = b->cpu - a->cpu + b->delay - a->delay;
+
+	return a->wall && wall > rest ? wall - rest : 0;
+}
+
 static void *serve(void *arg)
 {
+	struct measure b = { 0 };
 	int fd = (intptr_t)arg;
 	char head[4096], body[512], answer[1024];
 
@@ -176,7 +242,8 @@ static void *serve(void *arg)
 		uint64_t from = dally(fd);
 		ssize_t n = recv(fd, head, sizeof(head) - 1, 0);
 		uint64_t till = now(CLOCK_MONOTONIC);
-		struct measure a = measure(), b;
+		struct measure a = measure();
+		uint64_t idle = slept(&b, &a);
 		int len;
 
 		if (n <= 0)
@@ -184,10 +251,10 @@ static void *serve(void *arg)
 		head[n] = '\0';
 		spend(head);
 		b = measure();
-		len = snprintf(
-			body, sizeof(body),
-			"{\"wall\":%lu,\"cpu\":%lu,\"delay\":%lu,\"from\":%lu,\"till\":%lu}\n",
-			b.wall - a.wall, b.cpu - a.cpu, b.delay - a.delay, from, till);
+		len = snprintf(body, sizeof(body),
+			       "{\"wall\":%lu,\"cpu\":%lu,\"delay\":%lu,\"idle\":%lu,"
+			       "\"from\":%lu,\"till\":%lu}\n",
+			       b.wall - a.wall, b.cpu - a.cpu, b.delay - a.delay, idle, from, till);
 		n = snprintf(answer, sizeof(answer),
 			     "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len, body);
 		if (send(fd, answer, n, MSG_NOSIGNAL) < 0)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """waits.py PORT REDIS [DEVICE]: as waits.c, a thread for each connection, in Python."""
+import ctypes
 import json
 import os
 import socket
@@ -55,6 +56,28 @@ def call():
     local.redis.recv(64)
 
 
+def far(kind):
+    if not hasattr(local, "there"):
+        local.there = os.open(sys.argv[3], os.O_RDONLY)
+        if ctypes.CDLL(None).setns(local.there, 0):
+            raise OSError(sys.argv[3])
+    s = socket.socket(socket.AF_INET, kind)
+    s.connect(("198.51.100.1", int(sys.argv[2])))
+    return s
+
+
+def reach():
+    far(socket.SOCK_STREAM).close()
+
+
+def echo(name, kind):
+    if not hasattr(local, name):
+        setattr(local, name, far(kind))
+    s = getattr(local, name)
+    s.send(b"\xfd\xfe\xfd\xfe")
+    s.recv(4)
+
+
 def measure():
     """All at one moment: again, if the CPU was lost in between."""
     while True:
@@ -70,6 +93,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # one send for each response
     dozed_ns = 0
+    after = None
 
     def log_message(self, *_):
         pass
@@ -78,9 +102,15 @@ class Handler(BaseHTTPRequestHandler):
         till = time.monotonic_ns()
         before = measure()
         {"/burn": burn, "/sleep": doze, "/lock": lock, "/disk": disk, "/call": call,
+         "/reach": reach, "/stream": lambda: echo("stream", socket.SOCK_STREAM),
+         "/datagram": lambda: echo("datagram", socket.SOCK_DGRAM),
          "/late": lambda: None}[self.path]()
-        names = ("wall", "cpu", "delay")
-        body = dict(zip(names, (b - a for a, b in zip(before, measure()))))
+        names, idle = ("wall", "cpu", "delay"), 0
+        if self.after:
+            wall, cpu, delay = (b - a for a, b in zip(self.after, before))
+            idle = max(0, wall - cpu - delay)
+        self.after = measure()
+        body = dict(zip(names, (b - a for a, b in zip(before, self.after))), idle=idle)
         # when its request was read at the soonest, and at the latest
         body.update({"from": self.dozed_ns, "till": till})
         body = json.dumps(body).encode()
