@@ -14,7 +14,7 @@ from harness.env import PROGS, PYTHON, tool
 from harness.proc import Failure, free_port
 from harness.sonde import Sonde
 
-from .waits import MS, Watched, accounted, check, slept
+from .waits import MS, Watched, accounted, check, sleeps_as, slept
 
 LIMIT = 100
 BLOCK = 64 * 1024
@@ -190,6 +190,7 @@ def waits_for_a_slow_disk(e):
         server = e.serve(language(e, port, *more), port)
         group.write("cgroup.procs", server.pid)
     w = Watched(e, *ports.values())
+    runs = {language: Sonde(e, "run", "--port", ports[language]).wait_ready() for language in (c, python)}
     for language, pairs in zip(LANGUAGES, w.ask_all("/disk", ports.values())):
         name, known = language.__name__, accounts(language, pairs)
         stood = (lambda m: m["stood"]) if language is node else slept
@@ -198,6 +199,14 @@ def waits_for_a_slow_disk(e):
             check(known, f"{name}: on disk", lambda _, on: on["disk"], stood)
         waits_enough(name, known)
         e.figures[name] = f"{len(known)} of {len(pairs)} known"
+    # and by process
+    waited = {language: sum(slept(m) for m in w.measured[str(ports[language])]) for language in runs}
+    for language, run in runs.items():
+        sleeps_as(run.settled_metrics(), disk=waited[language])
     pairs = w.ask_all("/fault", [ports[c]])[0]
     check(pairs, "on page faults", lambda _, on: on["fault"], slept)
     waits_enough("pages", pairs)
+    whole = sum(slept(m) for m in w.measured[str(ports[c])])
+    sleeps_as(runs[c].settled_metrics(), disk=waited[c], fault=whole - waited[c])
+    for run in runs.values():
+        run.end()
