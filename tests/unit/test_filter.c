@@ -34,6 +34,8 @@ static struct txn sample(void)
 		.error_type = "503",
 		.local = { .ip = { 127, 0, 0, 1 }, .port = 80 },
 		.peer = { .ip = { 10, 0, 0, 9 }, .port = 5123 },
+		.trace = { .trace_id = { 0x00, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7, [15] = 1 },
+			   .parent = TXN_PARENT_THREAD },
 	};
 }
 
@@ -73,6 +75,10 @@ static void fields_are_compared(void **state)
 		"pid=42",
 		"tid=43",
 		"version=1.1",
+		"trace_id=00f067aa0ba902b70000000000000001",
+		"trace_id~00f0*",
+		"parent=thread",
+		"parent!=unknown",
 		"tls=false",
 		"local=127.0.0.1:80",
 		"peer~10.*",
@@ -90,6 +96,7 @@ static void fields_are_compared(void **state)
 		"status=200",	 "status>503",	 "status<503",	 "service=Shop",
 		"service~SH*",	 "role=client",	 "tls=true",	 "duration>300ms",
 		"peer=10.0.0.9", "request_id=x", "request_id~*", "operation=x",
+		"question~*",	 "type=GET",	 "rcode~*",	 "parent=unknown",
 	};
 	struct txn t = sample();
 
@@ -99,6 +106,23 @@ static void fields_are_compared(void **state)
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
 		if (matches(no[i], &t))
 			fail_msg("'%s' is true", no[i]);
+}
+
+/* A lookup's words are its own, and hold for nothing else. */
+static void lookups_have_words_of_their_own(void **state)
+{
+	struct txn t = sample();
+
+	t.proto = PROTO_DNS;
+	strcpy(t.target, "example.org");
+	strcpy(t.method, "AAAA");
+	strcpy(t.status_text, "NXDOMAIN");
+	memset(t.trace.trace_id, 0, sizeof(t.trace.trace_id));
+	assert_true(matches("question=example.org and type=AAAA and rcode=NXDOMAIN", &t));
+	assert_false(matches("rcode=NOERROR", &t));
+	assert_false(matches("trace_id~*", &t)); /* none is no id of zeros */
+	t.status_text[0] = '\0';
+	assert_false(matches("rcode~*", &t));
 }
 
 static void and_binds_closer_than_or(void **state)
@@ -182,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields_are_compared),
+		cmocka_unit_test(lookups_have_words_of_their_own),
 		cmocka_unit_test(and_binds_closer_than_or),
 		cmocka_unit_test(unknown_compares_to_nothing),
 		cmocka_unit_test(no_filter_passes_all),

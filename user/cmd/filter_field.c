@@ -4,6 +4,7 @@
 #include <string.h>
 #include "export/address.h"
 #include "identity/process.h"
+#include "proto/context.h"
 #include "util/nearest.h"
 
 #define TEXT(name, member)                                                 \
@@ -76,6 +77,45 @@ static bool peer(const struct txn *t, char *buf, const char **out)
 	return *buf;
 }
 
+static bool is_name(const struct txn *t)
+{
+	const struct proto *p = proto_get(t->proto);
+
+	return p && p->kind == KIND_NAMES;
+}
+
+/* Of a lookup, what the JSON form calls by words of its own. */
+static bool question(const struct txn *t, char *buf, const char **out)
+{
+	*out = t->target;
+	return is_name(t) && t->target[0];
+}
+
+static bool type(const struct txn *t, char *buf, const char **out)
+{
+	*out = t->method;
+	return is_name(t) && t->method[0];
+}
+
+static bool rcode(const struct txn *t, char *buf, const char **out)
+{
+	*out = t->status_text;
+	return is_name(t) && t->status_text[0];
+}
+
+static bool trace_id(const struct txn *t, char *buf, const char **out)
+{
+	context_hex(t->trace.trace_id, sizeof(t->trace.trace_id), buf);
+	*out = buf;
+	return buf[strspn(buf, "0")];
+}
+
+static bool parent(const struct txn *t, char *buf, const char **out)
+{
+	*out = txn_parent_name(t->trace.parent);
+	return true;
+}
+
 static bool tls(const struct txn *t, char *buf, const char **out)
 {
 	*out = t->is_tls ? "true" : "false";
@@ -86,6 +126,9 @@ _Static_assert((int)ADDRESS_MAX < (int)FIELD_TEXT_MAX, "an address and its end")
 
 static const char *const words_role[] = { "server", "client", NULL };
 static const char *const words_bool[] = { "true", "false", NULL };
+static const char *const words_parent[] = { "unknown",	  "none",   "header",
+					    "connection", "thread", "goroutine",
+					    "handover",	  "proxy",  NULL };
 static const char *const words_protocol[] = {
 #define PROTO(ID, symbol, name) name,
 #include "proto/protos.def"
@@ -119,6 +162,11 @@ static const struct field fields[] = {
 	{ "query", FIELD_TEXT, .text = query },
 	{ "summary", FIELD_TEXT, .text = summary },
 	{ "rows", FIELD_NUMBER, .number = rows },
+	{ "question", FIELD_TEXT, .text = question },
+	{ "type", FIELD_TEXT, .text = type },
+	{ "rcode", FIELD_TEXT, .text = rcode },
+	{ "trace_id", FIELD_TEXT, .text = trace_id },
+	{ "parent", FIELD_WORD, words_parent, .text = parent },
 	{ "request_bytes", FIELD_NUMBER, .number = request_bytes },
 	{ "response_bytes", FIELD_NUMBER, .number = response_bytes },
 };
