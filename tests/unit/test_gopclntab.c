@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include "capture/go_code.h"
 #include "guard.h"
@@ -249,12 +250,33 @@ static void code_that_is_otherwise(void **state)
 	assert_int_equal(go_code_read((struct slice){ code, sizeof(code) }, 0, &c), -E2BIG);
 }
 
+/* Each function is gone through: one program must not take all the time there is. */
+static void no_program_has_as_many(void **state)
+{
+	const uint64_t most = 1 << 22, at = TABLE_MAX;
+	struct table t = made(&forms[2], TEXT);
+	size_t n = at + (most * 2 + 4) * 4;
+	uint8_t *bytes = calloc(1, n);
+	struct gopclntab_function f[3];
+
+	assert_non_null(bytes);
+	put(&t, 8, most, 8);
+	put(&t, 8 + 7 * 8, at, 8);
+	memcpy(bytes, t.bytes, t.n);
+	assert_int_equal(find((struct slice){ bytes, n }, f), 0);
+	put(&t, 8, most + 1, 8);
+	memcpy(bytes, t.bytes, t.n);
+	assert_int_equal(find((struct slice){ bytes, n }, f), -ENOEXEC);
+	free(bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(functions_in_every_form),
 		cmocka_unit_test(table_among_other_things),
 		cmocka_unit_test(older_and_other_tables),
+		cmocka_unit_test(no_program_has_as_many),
 		cmocka_unit_test(any_wrong_byte_or_end),
 		cmocka_unit_test(returns_that_return_something),
 		cmocka_unit_test(the_one_place_it_copies_at),
