@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/pcap_again.h"
 #include "capture/pcap_bytes.h"
 #include "util/map.h"
 
@@ -43,20 +44,6 @@ const struct pcap_conns_stats *pcap_conns_stats(const struct pcap_conns *cs)
 
 /* --- the table --- */
 
-static uint64_t hash_bytes(uint64_t h, const uint8_t *p, size_t n)
-{
-	while (n--)
-		h = (h ^ *p++) * 0x100000001b3ULL; /* FNV-1a */
-	return h;
-}
-
-static uint64_t hash_addr(const struct sonde_addr *a)
-{
-	const uint8_t port[2] = { (uint8_t)(a->port >> 8), (uint8_t)a->port };
-
-	return hash_bytes(hash_bytes(0xcbf29ce484222325ULL, a->ip, sizeof(a->ip)), port, 2);
-}
-
 static bool is_addr(const struct sonde_addr *a, const struct sonde_addr *b)
 {
 	return a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
@@ -66,7 +53,8 @@ static bool is_addr(const struct sonde_addr *a, const struct sonde_addr *b)
  * two of them has another one each way. */
 static uint64_t hash_of(const struct pcap_segment *seg)
 {
-	return hash_addr(&seg->from) + hash_addr(&seg->to) + seg->family;
+	return pcap_hash_addr(PCAP_HASH_FIRST, &seg->from) +
+	       pcap_hash_addr(PCAP_HASH_FIRST, &seg->to) + seg->family;
 }
 
 static struct pcap_conn *find(const struct pcap_conns *cs, const struct pcap_segment *seg,
