@@ -224,6 +224,12 @@ def values_arrive(e):
                                         "prometheus.io/port") == "9999")
     follows_schema(e, objects)
     selects_the_pods(e, one(objects, "PodMonitor"), objects)
+    try:
+        helm("config: {listen: 0.0.0.0:80}")
+    except Failure as said:
+        need(f"it is said what to set instead: {said}", "set port instead" in str(said))
+    else:
+        raise Failure("an address is taken that the probes do not know")
 
 
 def selects_the_pods(e, monitor, objects):
