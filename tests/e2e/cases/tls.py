@@ -473,6 +473,28 @@ def tls_library_replaced(e):
 
 
 @case(group=None)
+def tls_library_replaced_meanwhile(e):
+    """The same while sonde runs: the file that goes stays watched for who maps it, the one that comes
+    is watched before the first connection of who maps that."""
+    own = e.path("libssl.so.3")
+    ports = [free_port(), free_port()]
+    w = Watched(e, f"{ports[0]},{ports[1]}")
+    for n, port in enumerate(ports, 1):
+        if os.path.exists(own):
+            os.unlink(own)
+        shutil.copy(libssl(e), own)
+        before = held_objects(w.sonde.proc.pid)
+        preloaded(e, own, port)
+        until(lambda: links_of(e, w.sonde) == n or (links_of(e, w.sonde) is None and
+                                                    held_objects(w.sonde.proc.pid) > before),
+              10, f"{n} libraries that are watched")
+    for port in ports:
+        if e.procs.run(python_client(e, port, "thread", 5, 20), seconds=25).code:
+            raise Failure("a client failed")
+    judge_of_both_ends(w, ports, 100, "secure", "secureclient")
+
+
+@case(group=None)
 def tls_library_of_its_own(e):
     """A process with a library that nobody knew: it is watched before its first connection."""
     own = e.path("libssl.so.3")
