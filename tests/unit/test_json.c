@@ -317,6 +317,17 @@ static void expect_text(const struct txn *t, const char *want)
 	free(out);
 }
 
+/* Characters of two columns take their room. */
+static void test_text_of_wide_names(void **state)
+{
+	static const struct service wide = { .id = 1, .name = "在庫🛒" };
+	struct txn t = a_request();
+
+	t.service = &wide;
+	expect_text(&t, "06:15:11.123 在庫🛒           server GET /a?b=1  200  1.23 ms  "
+			"78 B in 612 B out");
+}
+
 static void test_text(void **state)
 {
 	struct txn t = a_request();
@@ -353,6 +364,7 @@ int main(void)
 		cmocka_unit_test(test_keeps_utf8),
 		cmocka_unit_test(test_too_small_a_buffer),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_text_of_wide_names),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);

@@ -85,6 +85,17 @@ static void test_tames(void **state)
 			       "?z\xc3\xa4??");
 }
 
+static void test_wide(void **state)
+{
+	static const char *const wide[] = { "在", "サ", "한", "🛒", "😀", "Ａ", "𠀀" };
+	static const char *const narrow[] = { "a", "é", "ß", "я", "…", "█", "€" };
+
+	for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++)
+		assert_true(utf8_is_wide((const uint8_t *)wide[i], strlen(wide[i])));
+	for (size_t i = 0; i < sizeof(narrow) / sizeof(narrow[0]); i++)
+		assert_false(utf8_is_wide((const uint8_t *)narrow[i], strlen(narrow[i])));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +104,7 @@ int main(void)
 		cmocka_unit_test(test_cuts_at_a_code_point),
 		cmocka_unit_test(test_every_short_input),
 		cmocka_unit_test(test_tames),
+		cmocka_unit_test(test_wide),
 	};
 
 	return cmocka_run_group_tests_name("utf8", tests, NULL, NULL);

@@ -29,7 +29,7 @@ static size_t text_safe(struct line *l, struct slice s)
 
 		if (n && !utf8_is_control(s.p, n)) {
 			line_put(l, s.p, n);
-			width++;
+			width += utf8_is_wide(s.p, n) ? 2 : 1;
 		} else {
 			char code[4] = { '\\', 'x', hex[s.p[0] >> 4], hex[s.p[0] & 15] };
 

@@ -61,6 +61,28 @@ bool utf8_is_control(const uint8_t *p, size_t n)
 	return n == 1 ? p[0] < 0x20 || p[0] == 0x7f : n == 2 && p[0] == 0xc2 && p[1] < 0xa0;
 }
 
+bool utf8_is_wide(const uint8_t *p, size_t n)
+{
+	static const uint32_t blocks[][2] = {
+		{ 0x1100, 0x115f },   { 0x2e80, 0x303e },   { 0x3041, 0x4dbf },
+		{ 0x4e00, 0xa4cf },   { 0xac00, 0xd7a3 },   { 0xf900, 0xfaff },
+		{ 0xfe30, 0xfe6f },   { 0xff00, 0xff60 },   { 0xffe0, 0xffe6 },
+		{ 0x1f300, 0x1f64f }, { 0x1f680, 0x1f6ff }, { 0x1f900, 0x1f9ff },
+		{ 0x20000, 0x3fffd },
+	};
+	uint32_t c;
+
+	if (n < 3)
+		return false;
+	c = n == 3 ? p[0] & 0x0f : p[0] & 0x07;
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+		if (c >= blocks[i][0] && c <= blocks[i][1])
+			return true;
+	return false;
+}
+
 void utf8_tame(char *s)
 {
 	struct slice in = slice_str(s);

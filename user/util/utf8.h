@@ -21,6 +21,10 @@ size_t utf8_clean(char *out, size_t size, struct slice in);
 /* Does the code point of n bytes at `p` steer a terminal? C0, DEL, and C1 (U+0080-U+009F) too. */
 bool utf8_is_control(const uint8_t *p, size_t n);
 
+/* Does a terminal give the code point of n bytes at `p` two columns? East Asian wide and full-width
+ * ones, and emoji (Unicode 15, UAX #11), by their blocks; needs no locale. */
+bool utf8_is_wide(const uint8_t *p, size_t n);
+
 /* For a terminal, in place: each byte of a control, and each that is no UTF-8, becomes "?". */
 void utf8_tame(char *s);
 
