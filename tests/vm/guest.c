@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -268,11 +270,14 @@ static void end(const char *of, pid_t pid)
 /* A load under sonde's eyes. */
 static void watch_load(const char *of, char *const argv[], char *const load[])
 {
-	char name[64];
+	char name[64], status[64];
 	pid_t pid = observe(of, argv);
 
 	if (!pid)
 		return;
+	named(name, "status", of);
+	snprintf(status, sizeof(status), "/proc/%d/status", pid);
+	section(name, status, 0, 0);
 	named(name, "load", of);
 	command(name, load);
 	settle("/tmp/tail");
@@ -450,6 +455,46 @@ static void clients(void)
 	section("nginx-clients", "/tmp/nginx.log", 0, 0);
 }
 
+/* "few COMMAND...": the rights that are said to suffice, and no others. */
+static int with_few_rights(char *argv[])
+{
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (cap != CAP_BPF && cap != CAP_PERFMON && cap != CAP_SYS_PTRACE &&
+		    cap != CAP_DAC_READ_SEARCH && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return 126;
+	execv(argv[0], argv);
+	return 127;
+}
+
+/* Within TLS too, for that takes uprobes; what it may do it says itself. */
+static void few_rights(void)
+{
+	char *check[] = { "/init", "few", "/sonde", "check", "--json", NULL };
+	char *argv[] = { "/init",  "few",      "/sonde",	 "tail",
+			 "--json", "--record", "/tmp/recording", NULL };
+	char *load[] = { "/load", "both", NULL };
+
+	command("check-few", check);
+	watch_load("few", argv, load);
+}
+
+/* "own COMMAND...": with a copy of the TLS library that nobody else uses. */
+static int with_own_library(char *argv[])
+{
+	setenv("LD_LIBRARY_PATH", "/own", 1);
+	execv(argv[0], argv);
+	return 127;
+}
+
+/* By the time such a client begins sonde has given up what rights it could. */
+static void own_library(void)
+{
+	char *argv[] = { "/sonde", "tail", "--json", "--record", "/tmp/recording", NULL };
+	char *load[] = { "/init", "own", "/load", "late", NULL };
+
+	watch_load("tls-own", argv, load);
+}
+
 static void tail(char *tier)
 {
 	watch(tier, "client", "--capture-tier", tier);
@@ -553,13 +598,17 @@ static void do_task(const char *task)
 	finish();
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
 	char *check[] = { "/sonde", "check", "--json", NULL };
 	char *verifier[] = { "/verifier", NULL };
 	char *server[] = { "/load", "server", NULL };
 	pid_t pid;
 
+	if (argc > 2 && !strcmp(argv[1], "few"))
+		return with_few_rights(argv + 2);
+	if (argc > 2 && !strcmp(argv[1], "own"))
+		return with_own_library(argv + 2);
 	prepare();
 	out = fopen("/dev/ttyS1", "w");
 	if (!out)
@@ -579,6 +628,8 @@ int main(void)
 	tail("syscall");
 	watch("tls-socket", "secure", "--capture-tier", "socket");
 	watch("tls-syscall", "secure", "--capture-tier", "syscall");
+	few_rights();
+	own_library();
 	watch("cgroup", "few", "--cgroup", "/shop");
 	if (getenv("bare"))
 		bare();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * load server | load client | load few | load secure: a small HTTP server on a TCP port of IPv4 and
- * IPv6, on a unix socket and within TLS, and clients that ask it things known beforehand and print
- * what they got: a line "TRANSPORT METHOD PATH STATUS" for each answer.
+ * load server | client | few | secure | both | late: a small HTTP server on a TCP port of IPv4 and
+ * IPv6, on a unix socket and within TLS, and clients that ask it things known beforehand (few: a
+ * handful; both: within TLS as well; late: seconds after they began) and print what they got: a
+ * line "TRANSPORT METHOD PATH STATUS" for each answer.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -19,7 +20,15 @@
 #include <unistd.h>
 #include "secure.h"
 
-enum { PORT = 8080, TLS_PORT = 8443, BUF = 1 << 16, BIG = 300000, UPLOAD = 100000, TURNS = 5 };
+enum {
+	PORT = 8080,
+	TLS_PORT = 8443,
+	BUF = 1 << 16,
+	BIG = 300000,
+	UPLOAD = 100000,
+	TURNS = 5,
+	LATE_S = 5
+};
 enum place { IP4, IP6, UNIX, TLS, PLACES };
 
 static char junk[BIG];
@@ -326,26 +335,52 @@ static void use_secure(int version)
 	end_close(&c.end);
 }
 
+static void use_all(void)
+{
+	for (int i = 0; i < TURNS; i++)
+		for (enum place p = IP4; p < TLS; p++)
+			use(p);
+}
+
+static void use_versions(void)
+{
+	for (int i = 0; i < TURNS; i++) {
+		use_secure(TLS1_2_VERSION);
+		use_secure(TLS1_3_VERSION);
+	}
+}
+
+static void use_both(void)
+{
+	use_little();
+	use_secure(TLS1_3_VERSION);
+}
+
+/* Its library is found meanwhile. */
+static void use_late(void)
+{
+	sleep(LATE_S);
+	use_secure(TLS1_3_VERSION);
+}
+
 int main(int argc, char **argv)
 {
+	static const struct {
+		const char *kind;
+		void (*use)(void);
+	} clients[] = { { "client", use_all },
+			{ "few", use_little },
+			{ "secure", use_versions },
+			{ "both", use_both },
+			{ "late", use_late } };
 	const char *kind = argc > 1 ? argv[1] : "client";
 
 	memset(junk, 'x', sizeof(junk));
 	signal(SIGPIPE, SIG_IGN);
 	if (!strcmp(kind, "server"))
 		return server();
-	if (!strcmp(kind, "few")) {
-		use_little();
-		return 0;
-	}
-	for (int i = 0; i < TURNS; i++) {
-		if (!strcmp(kind, "secure")) {
-			use_secure(TLS1_2_VERSION);
-			use_secure(TLS1_3_VERSION);
-			continue;
-		}
-		for (enum place p = IP4; p < TLS; p++)
-			use(p);
-	}
+	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++)
+		if (!strcmp(kind, clients[i].kind))
+			clients[i].use();
 	return 0;
 }

@@ -31,6 +31,8 @@ COUNTS = os.path.join(HERE, "verifier.tsv")
 Expected = collections.namedtuple("Expected", "suite auto tiers uprobes preempts",
                                   defaults=(None, False))
 # enum bpf_link_type
+# those that suffice, by number, and the one that attaching by perf events takes
+LEAST, ADMIN = sum(1 << bit for bit in (2, 19, 38, 39)), 1 << 21
 LINKS = {"7": "perf events", "12": "uprobe_multi"}
 CROWD, LEAVING = 4296, 4096  # guest.c's, beside one that stays; what has room
 PIPELINED = 5  # requests of the load in one operation, at most
@@ -93,6 +95,8 @@ def initramfs(build):
     sources = {name: os.path.join(build, path) for name, path in binaries.items()}
     for name in ("sonde", "verifier", "load", "hooks"):
         sources.update({lib.lstrip("/"): lib for lib in libraries(sources[name])})
+    sources.update({f"own/{os.path.basename(lib)}": lib for lib in libraries(sources["load"])
+                    if "/libssl." in lib})
     files = {d: (0o040755, b"") for d in ("dev", "proc", "sys", "tmp", "etc")}
     for path, source in sorted(sources.items()):
         at = ""
@@ -201,6 +205,9 @@ class Judge:
             self.say(f"counts-{tier}", self.counted(tier))
             self.say(f"tls-{tier}", self.decrypted(tier))
         if self.expected.tiers:
+            self.say("least-rights", self.least_rights())
+            self.say("tls-later", self.decrypted("own"))
+            self.say("rights-left", self.rights_left("tls-own"))
             self.say("cgroup", self.cgroup())
             self.say("propagate", self.propagated())
             if "socket" in self.expected.tiers:
@@ -251,6 +258,31 @@ class Judge:
         if not {"cpu", "memory"} <= set(controllers):
             return f"controllers {controllers}; {self.found['cgroup'].text!r}"
         return self.counted("cgroup", roles=("server",))
+
+    def least_rights(self):
+        """
+        Started with those that suffice: all is counted, and nothing is said to be missing. Where
+        functions are attached to by perf events the plaintext of TLS is, by what check and run say.
+        """
+        is_off = self.expected.uprobes != "uprobe_multi"
+        check, ready = self.found["check-few"], self.found["ready-few"].text
+        report = json.loads(check.text or "{}")
+        named = [m["right"] for m in report.get("missing_rights", [])]
+        if check.code or named != ["CAP_SYS_ADMIN"] * is_off:
+            return f"check: exit {check.code}, {report.get('reason')}, named {named}"
+        if ("no plaintext of TLS: missing rights: CAP_SYS_ADMIN" in ready) != is_off:
+            return f"run says {ready!r}"
+        return self.counted("few", without=("tls",) if is_off else ()) or self.rights_left("few")
+
+    def rights_left(self, run):
+        """What sonde holds while it observes."""
+        status = dict(re.findall(r"^(\w+):\t(\S*)", self.found[f"status-{run}"].text, re.MULTILINE))
+        few = LEAST | (ADMIN if run == "tls-own" and self.expected.uprobes == "perf events" else 0)
+        caps = [int(status[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")]
+        if caps != [few, few, 0, 0] or (status["NoNewPrivs"], status["Seccomp"]) != ("1", "2"):
+            return f"capabilities {[hex(c) for c in caps]}, no_new_privs {status['NoNewPrivs']}, " \
+                   f"seccomp {status['Seccomp']}"
+        return None
 
     def decrypted(self, tier):
         """The plaintext of TLS, by uprobes attached as this kernel can."""
@@ -366,8 +398,9 @@ class Judge:
         return None if 0.95 * DISK_MS * requests <= took_ms <= 1.5 * ms else \
             f"{requests} requests took {ms} ms, told {took_ms}"
 
-    def counted(self, tier, roles=("client", "server")):
-        """None, or how what sonde printed differs from what the client saw."""
+    def counted(self, tier, roles=("client", "server"), without=()):
+        """None, or how what sonde printed differs from what the client saw. Of these transports it
+        must print nothing."""
         load, tail = self.found.get(f"load-{tier}"), self.found.get(f"tail-{tier}")
         if not load or not tail:
             ready = self.found.get(f"ready-{tier}")
@@ -376,7 +409,7 @@ class Judge:
         for line in load.text.split("\n"):
             if line:
                 transport, method, path, status = line.split()
-                for role in roles:
+                for role in () if transport in without else roles:
                     truth[(role, transport, method, path, int(status))] += 1
         seen = collections.Counter()
         for line in tail.text.split("\n"):
