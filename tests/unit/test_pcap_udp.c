@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <netinet/in.h>
 #include <string.h>
 #include "capture/pcap_again.h"
 #include "capture/pcap_records.h"
@@ -55,6 +56,34 @@ static void a_datagram(void **state)
 	p[UDP_LENGTH + 1] = 0;
 	assert_int_equal(found(p, PACKET, PACKET, &seg), PCAP_FOUND_UDP);
 	assert_int_equal(seg.len, 5);
+}
+
+/* Behind options, from fd00::1 to fd00::2; one that is a fragment is not looked into. */
+static void a_datagram_of_ipv6(void **state)
+{
+	static const uint8_t udp[] = { 0x0f, 0xa0, 0, 53, 0, 13, 0, 0, 'h', 'e', 'l', 'l', 'o' };
+	enum { OPTIONS = 40, UDP = 48, WHOLE = UDP + sizeof(udp) };
+	uint8_t p[WHOLE] = { 0x60, [5] = WHOLE - OPTIONS, IPPROTO_HOPOPTS, 64 };
+	struct pcap_segment seg = { 0 };
+
+	p[8] = p[24] = 0xfd;
+	p[23] = 1;
+	p[39] = 2;
+	p[OPTIONS] = IPPROTO_UDP;
+	memcpy(p + UDP, udp, sizeof(udp));
+	for (size_t n = 0; n < UDP + 8; n++)
+		assert_int_equal(found(p, n, WHOLE, &seg), PCAP_FOUND_CUT);
+	assert_int_equal(found(p, WHOLE, WHOLE, &seg), PCAP_FOUND_UDP);
+	assert_int_equal(seg.family, SONDE_FAMILY_IPV6);
+	assert_int_equal(seg.from.port, 4000);
+	assert_int_equal(seg.to.port, 53);
+	assert_memory_equal(seg.from.ip, p + 8, 16);
+	assert_memory_equal(seg.to.ip, p + 24, 16);
+	assert_int_equal(seg.len, 5);
+	assert_int_equal(seg.payload.n, 5);
+	p[6] = IPPROTO_FRAGMENT;
+	p[OPTIONS + 3] = 1; /* more follow */
+	assert_int_equal(found(p, WHOLE, WHOLE, &seg), PCAP_FOUND_FRAGMENT);
 }
 
 static void cut_and_damaged(void **state)
@@ -138,9 +167,8 @@ static void both_ends_have_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_datagram),
-		cmocka_unit_test(cut_and_damaged),
-		cmocka_unit_test(twice_is_once),
+		cmocka_unit_test(a_datagram),	     cmocka_unit_test(a_datagram_of_ipv6),
+		cmocka_unit_test(cut_and_damaged),   cmocka_unit_test(twice_is_once),
 		cmocka_unit_test(both_ends_have_it),
 	};
 
