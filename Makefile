@@ -225,7 +225,7 @@ collector-check: need-root $(O)/sonde
 
 # sonde on other kernels, under emulation: all of them, or those that make check boots. ARGS=--write
 # renews docs/kernels.md and tests/vm/verifier.tsv.
-VM_BINARIES := $(addprefix $(O)/vm/,guest load netem kept crowd disk verifier hooks) $(O)/tests/vm/hooks.bpf.o
+VM_BINARIES := $(addprefix $(O)/vm/,guest load netem kept crowd disk quota verifier hooks) $(O)/tests/vm/hooks.bpf.o
 
 vm-build: $(O)/sonde $(VM_BINARIES)
 

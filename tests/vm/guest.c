@@ -569,6 +569,19 @@ static void disk(void)
 	waitpid(pid, NULL, 0);
 }
 
+/* A server that its quota keeps from its processor, and another program: the one is told from the
+ * other. */
+static void quota(void)
+{
+	char *argv[] = { "/sonde",	   "tail",   "--json", "--record",
+			 "/tmp/recording", "--port", "8096",   NULL };
+	char *load[] = { "/quota", "/sys/fs/cgroup/quota", NULL };
+
+	put("/sys/fs/cgroup/cgroup.subtree_control", "+cpu");
+	mkdir(load[1], 0755);
+	watch_load("quota", argv, load);
+}
+
 static void finish(void)
 {
 	say("end", "end");
@@ -587,6 +600,8 @@ static void do_task(const char *task)
 		command("verifier", verifier);
 	else if (!strcmp(task, "disk"))
 		disk();
+	else if (!strcmp(task, "quota"))
+		quota();
 	else if (!strcmp(task, "propagate"))
 		propagate();
 	else if (!strcmp(task, "long"))
@@ -634,6 +649,7 @@ int main(int argc, char *argv[])
 	if (getenv("bare"))
 		bare();
 	propagate();
+	quota();
 	if (access("/sys/block/nvme0n1", F_OK) == 0)
 		disk();
 	netem();

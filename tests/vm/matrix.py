@@ -35,6 +35,7 @@ Expected = collections.namedtuple("Expected", "suite auto tiers uprobes preempts
 LEAST, ADMIN = sum(1 << bit for bit in (2, 19, 38, 39)), 1 << 21
 LINKS = {"7": "perf events", "12": "uprobe_multi"}
 CROWD, LEAVING = 4296, 4096  # guest.c's, beside one that stays; what has room
+QUOTA_REQUESTS, DELAYED_NS = 12, 200e6  # quota.c's; what is enough to tell
 PIPELINED = 5  # requests of the load in one operation, at most
 KERNELS = {
     "5.10": Expected("bullseye-security", None, ()),
@@ -89,7 +90,7 @@ def cpio(files):
 
 def initramfs(build):
     binaries = {"init": "vm/guest", "load": "vm/load", "netem": "vm/netem", "kept": "vm/kept",
-                "crowd": "vm/crowd", "disk": "vm/disk",
+                "crowd": "vm/crowd", "disk": "vm/disk", "quota": "vm/quota",
                 "sonde": "sonde", "verifier": "vm/verifier",
                 "hooks": "vm/hooks", "hooks.bpf.o": "tests/vm/hooks.bpf.o"}
     sources = {name: os.path.join(build, path) for name, path in binaries.items()}
@@ -210,6 +211,7 @@ class Judge:
             self.say("rights-left", self.rights_left("tls-own"))
             self.say("cgroup", self.cgroup())
             self.say("propagate", self.propagated())
+            self.say("quota", self.throttled())
             if "socket" in self.expected.tiers:
                 self.say("written-back", self.written_back())
             self.say("netem-delay", self.delayed())
@@ -398,6 +400,31 @@ class Judge:
         # away; the disk's clock is another than the guest's
         return None if 0.95 * DISK_MS * requests <= took_ms <= 1.5 * ms else \
             f"{requests} requests took {ms} ms, told {took_ms}"
+
+    def throttled(self):
+        """A server that others keep from its CPU, and its cgroup's quota: each as the kernel says."""
+        section, tail = self.found.get("load-quota"), self.found.get("tail-quota")
+        if not section or section.code or not tail:
+            return f"{self.found.get('load-quota.err') or self.found.get('ready-quota')}"
+        told, wrong = collections.defaultdict(collections.Counter), []
+        for t in map(json.loads, tail.text.splitlines()):
+            if t["role"] == "server":
+                told[t["target"]].update({part: ns or 0 for part, ns in t["waits_ns"].items()}, n=1)
+        for line in section.text.splitlines():
+            path, *ns = line.split()
+            delay, throttled = map(int, ns)
+            has, ready, slack = told[path], delay - throttled, 0.05 * delay
+            # of this what passed before a request was read the syscall tier does not know
+            known = has["throttled"] + has["runqueue"] + has["receive_queue"]
+            if has["throttled"] > throttled + slack or has["runqueue"] > ready + slack or \
+                    known < (0.95 if self.tier == "socket" else 0.5) * delay:
+                wrong.append(f"{path}: throttled for {throttled} of {delay} ns, told {dict(has)}")
+            enough = ready if path == "/rival" else throttled
+            if has["n"] != QUOTA_REQUESTS or enough < DELAYED_NS or (throttled and path == "/rival"):
+                wrong.append(f"{path}: {has['n']} requests, throttled for {throttled} of {delay} ns")
+        if len(told) != 4:
+            wrong.append(f"told of {set(told)}")
+        return None if self.missed("quota") else "; ".join(wrong) or None
 
     def counted(self, tier, roles=("client", "server"), without=()):
         """None, or how what sonde printed differs from what the client saw. Of these transports it
