@@ -20,14 +20,15 @@ from .tls import certificate
 NODE = "node-a"
 
 
-def server(e, prefix):
+def server(e, prefix, **says):
     port = free_port()
-    e.serve([PYTHON, os.path.join(PROGS, "raw.py"), port, "plain"], port, prefix)
+    e.serve([PYTHON, os.path.join(PROGS, "raw.py"), port, "plain"], port, prefix,
+            env={**os.environ, **says})
     return port
 
 
-def in_docker(e, cid):
-    return server(e, into(group(e, f"docker-{cid}.scope")))
+def in_docker(e, cid, **says):
+    return server(e, into(group(e, f"docker-{cid}.scope")), **says)
 
 
 def docker(e):
@@ -114,6 +115,35 @@ def identity_of_a_docker_container(e):
             and 'container_name="shop-web-1"' in line]
     if not same:
         raise Failure("the replay knows no container_name")
+
+
+@case(group=None)
+def identity_by_what_a_process_says_itself(e):
+    """Before what others say of it: by the one variable before the other, of which alone the values
+    are encoded; whether it is older than sonde or not."""
+    d, cid = docker(e), container_id()
+    d.add(cid, "shop-web-1", labels={"com.docker.compose.service": "web"})
+    more = ("service.name=other,service.namespace=shop%2Ceu, service.version = 1%2E2 ,"
+            "service.instance.id=i-1,deployment.environment.name=caf%C3%A9")
+    older = server(e, (), OTEL_SERVICE_NAME="pay%20ment", OTEL_RESOURCE_ATTRIBUTES=more)
+    boxed = in_docker(e, cid, OTEL_RESOURCE_ATTRIBUTES="service.name=check%20out")
+    younger = free_port()
+    s = run(e, f"{older},{boxed},{younger}", "--docker", d.path)
+    e.serve([PYTHON, os.path.join(PROGS, "raw.py"), younger, "plain"], younger, env={
+        **os.environ, "OTEL_SERVICE_NAME": "", "OTEL_RESOURCE_ATTRIBUTES": "service.name=late"})
+    for port, n in ((older, 10), (boxed, 20), (younger, 30)):
+        ask(e, port, n)
+    s.settled_metrics()
+    got = {key[0]: n for key, n in s.metrics().requests("server").items() if key[0] != "sonde"}
+    if got != {"pay%20ment": 10, "check out": 20, "late": 30}:
+        raise Failure(f"served {got}")
+    said = {"service_namespace": "shop,eu", "service_instance_id": "i-1"}
+    expect_labels(labels_of(s, "pay%20ment"), said)
+    expect_labels(labels_of(s, "pay%20ment", "target_info"), {
+        **said, "service_version": "1.2", "deployment_environment_name": "caf\u00e9"})
+    expect_labels(labels_of(s, "check out"), {"container_name": "shop-web-1", "service_namespace": None})
+    expect_labels(labels_of(s, "late"), {"service_namespace": None, "container_name": None})
+    s.end()
 
 
 @case(group=None)
