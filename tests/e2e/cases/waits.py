@@ -266,30 +266,37 @@ def times_given_a_cpu(pid):
 @case(group=None, limit=LIMIT)
 def waits_in_metrics(e):
     """What requests took adds up by state; what threads slept for is what they did."""
-    port = e.c("waits", "-", "-")
-    run = Sonde(e, "run", "--port", port).wait_ready()
+    port, redis = free_port(), Redis(e)
+    server = e.serve([e.program("waits"), port, "-", redis.port], port)
+    run = Sonde(e, "run", "--port", f"{port},{redis.port}").wait_ready()
     truth, idle = {}, 0
     with Raw(port) as c:
-        for path in ("/sleep", "/burn", "/lock"):
+        for path in ("/sleep", "/burn", "/lock", "/call"):
             measured = [json.loads(c.ask("GET", path).body) for _ in range(50)]
             truth[path] = sum(m["cpu"] if path == "/burn" else slept(m) for m in measured) / 1e9
             idle += sum(m["idle"] for m in measured)
         answered = time.monotonic_ns()
         quiet()
-        given = times_given_a_cpu(e.procs.all[0].pid)
+        given = times_given_a_cpu(server.pid)
     idle += time.monotonic_ns() - answered
     quiet()
     m = run.settled_metrics()
-    for path, state in (("/sleep", "blocked"), ("/burn", "cpu"), ("/lock", "blocked")):
+    for path, state in (("/sleep", "blocked"), ("/burn", "cpu"), ("/lock", "blocked"),
+                        ("/call", "downstream")):
         took = sum(v for have, v in m.of("http_server_request_duration_seconds_sum")
                    if have.get("http_route") == path)
         parts = parts_of(m, "sonde_request_time_seconds_total", http_route=path, protocol="http")
         if abs(sum(parts.values()) - took) > 1e-6 or \
                 not 0.95 * truth[path] <= parts.get(state, 0) <= took or truth[path] < 0.5:
             raise Failure(f"50 x {path}, {truth[path]} s of the {took} s, are {parts}")
-    # the thread that served has slept, and waited for another and for its client: for nothing else
-    sleeps_as(m, sleep=truth["/sleep"] * 1e9, lock=truth["/lock"] * 1e9, network=idle, disk=0, fault=0,
-              other=0)
+    took = sum(v for _, v in m.of("sonde_db_server_operation_duration_seconds_sum"))
+    parts = parts_of(m, "sonde_request_time_seconds_total", protocol="redis")
+    if abs(sum(parts.values()) - took) > 1e-6 or took < 0.95:
+        raise Failure(f"what redis did for {took} s is {parts}")
+    # the thread that served has slept, and waited for another, and for its client and for redis: for
+    # nothing else
+    sleeps_as(m, sleep=truth["/sleep"] * 1e9, lock=truth["/lock"] * 1e9,
+              network=idle + truth["/call"] * 1e9, disk=0, fault=0, other=0)
     waited = [v for have, v in m.of("sonde_runqueue_latency_seconds_count")
               if have["service_name"] == "waits"]
     # it was given a CPU a few times before its first operation, and after its last request
