@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <yaml.h>
 
 struct file {
@@ -129,8 +130,15 @@ int config_read_file(struct config *c, const char *path, char *err, size_t size)
 	struct file f = { .c = c, .path = path, .err = err, .size = size };
 	yaml_parser_t parser;
 	FILE *in = fopen(path, "re");
+	struct stat st;
 	int res = -EINVAL;
 
+	/* a folder can be opened, and only fails to be read */
+	if (in && fstat(fileno(in), &st) == 0 && S_ISDIR(st.st_mode)) {
+		fclose(in);
+		in = NULL;
+		errno = EISDIR;
+	}
 	if (!in) {
 		snprintf(err, size, "%s: cannot read the configuration: %s", path, strerror(errno));
 		return -EINVAL;

@@ -38,8 +38,9 @@ static void list_free(struct config_list *l)
 	*l = (struct config_list){ 0 };
 }
 
+/* *wrong, which is value: the one of them that is not valid, where it is one. */
 static int set_list(struct config_list *l, const struct option *o, const char *value,
-		    char *expected, size_t size)
+		    const char **wrong, char *expected, size_t size)
 {
 	const char *end;
 	int err;
@@ -47,12 +48,15 @@ static int set_list(struct config_list *l, const struct option *o, const char *v
 	for (const char *s = value;; s = end + 1) {
 		end = strchrnul(s, ',');
 		if (end == s) {
+			*wrong = value;
 			snprintf(expected, size, "a value before and after each comma");
 			return -EINVAL;
 		}
 		err = list_add(l, s, (size_t)(end - s));
-		if (!err && o->check)
-			err = o->check(l->v[l->n - 1], expected, size);
+		if (!err && o->check) {
+			*wrong = l->v[l->n - 1];
+			err = o->check(*wrong, expected, size);
+		}
 		if (err || !*end)
 			return err;
 	}
@@ -129,8 +133,8 @@ static int set_number(void *f, const struct option *o, const char *value, char *
 	return err;
 }
 
-static int set_value(struct config *c, const struct option *o, const char *value, char *expected,
-		     size_t size)
+static int set_value(struct config *c, const struct option *o, const char *value,
+		     const char **wrong, char *expected, size_t size)
 {
 	void *f = field(c, o);
 	int at;
@@ -155,7 +159,7 @@ static int set_value(struct config *c, const struct option *o, const char *value
 		if (o->check && o->check(value, expected, size))
 			return -EINVAL;
 		return set_string(f, value);
-	case OPT_LIST: return set_list(f, o, value, expected, size);
+	case OPT_LIST: return set_list(f, o, value, wrong, expected, size);
 	case OPT_LISTEN:
 		snprintf(expected, size, "ADDR:PORT such as 127.0.0.1:9464 or [::1]:9464, or off");
 		return set_listen(c, value);
@@ -172,6 +176,7 @@ int option_set(struct config *c, const struct option *o, const char *value,
 {
 	uint8_t *was = &c->origin[o - options];
 	char expected[EXPECTED_LEN] = "";
+	const char *wrong = value;
 	int res;
 
 	if (*was == origin && origin != CONFIG_DEFAULT && o->kind != OPT_LIST) {
@@ -180,13 +185,13 @@ int option_set(struct config *c, const struct option *o, const char *value,
 	}
 	if (*was != origin)
 		option_free(c, o);
-	res = set_value(c, o, value, expected, sizeof(expected));
+	res = set_value(c, o, value, &wrong, expected, sizeof(expected));
 	if (res == -ENOMEM) {
 		snprintf(err, size, "%s: out of memory", what);
 		return -EINVAL;
 	}
 	if (res) {
-		snprintf(err, size, "%s: '%s' is not valid: expected %s", what, value, expected);
+		snprintf(err, size, "%s: '%s' is not valid: expected %s", what, wrong, expected);
 		return -EINVAL;
 	}
 	*was = (uint8_t)origin;

@@ -49,8 +49,14 @@ says 2 "--tls: 'onn' is not valid: expected on\|off; did you mean on\?" --tls on
 says 2 "--capture-tier: .*did you mean syscall\?" --capture-tier sycall
 says 2 "--log-level: .*did you mean debug\?" --log-level debgu
 says 2 "--protocols: .*did you mean http\?" --protocols htpp
+says 2 "--protocols: 'foo' is not valid: expected all or .*http" --protocols http,foo
 says 2 "--port: '0' is not valid: expected ports from 1 to 65535" --port 0
+says 2 "--port: 'x' is not valid: expected ports" --port 80,x
+says 2 "--port: '80,' is not valid: expected a value before and after each comma" --port 80,
+says 2 '--port: at most 16 of them' --port "$(seq -s, 1 17)"
 says 2 "--pid: 'me' is not valid" --pid me
+says 2 '--pid: there is no process 2147483647' check --pid 2147483647
+says 2 '--pid: there is no process 2147483647' check --json --pid 2147483647
 says 2 "--max-series: '-1' is not valid" --max-series -1
 says 2 "--cpu-limit: '0' is not valid: expected a number of cores" --cpu-limit 0
 says 2 "--comm: .* at most 15 bytes" --comm a-name-longer-than-kernels-keep
@@ -85,6 +91,10 @@ printf 'port: [80\n' >"$dir/broken.yaml"
 says 2 'broken.yaml:[0-9]+: not valid YAML' --config broken.yaml
 printf '\000\377\376' >"$dir/binary.yaml"
 says 2 'binary.yaml:' --config binary.yaml
+mkdir "$dir/folder"
+says 2 'folder: cannot read the configuration: Is a directory' --config folder
+printf 'protocols: [http, foo]\n' >"$dir/list.yaml"
+says 2 "list.yaml:1: protocols: 'foo' is not valid" --config list.yaml
 # recordings
 says 2 'cannot read none.rec: No such file' replay none.rec
 printf 'GET / HTTP/1.1\r\n\r\n%2000s' '' >"$dir/foreign.rec"

@@ -153,8 +153,14 @@ int cmd_check(const struct cmd_args *a)
 	struct probe *probe = NULL;
 	struct watch *watch = NULL;
 	struct inquiry *inquiry;
+	struct procfs_stat st;
 	int res;
 
+	if (c->pid && procfs_stat("/proc", c->pid, &st) < 0) {
+		log_error("--pid: there is no process %u", c->pid);
+		free(r);
+		return EXIT_USAGE;
+	}
 	if (!r) {
 		log_error("out of memory");
 		return EXIT_CANNOT;
