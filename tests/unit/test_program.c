@@ -14,6 +14,9 @@
 #define I PROGRAM_INTERPRETER
 #define W PROGRAM_WORKER
 
+#define JAVA	 "/usr/lib/jvm/17/bin/java"
+#define CATALINA "org.apache.catalina.startup.Bootstrap"
+
 /* Arguments are separated by '|' here, by NUL in life. */
 struct program_case {
 	const char *exe, *args, *cwd, *name;
@@ -58,15 +61,15 @@ static const struct program_case cases[] = {
 	{ "/usr/bin/python3.11", "python3|-u|-W|ignore|-X|dev|-mshop", "/", "shop", N },
 	{ "/usr/bin/python3.11", "python3|-m|app", "/srv/shop", "shop", N },
 	{ "/usr/bin/python3.11", "python3|-u|-Wignore|x.py", "/", "x", N },
-	{ "/usr/bin/python3.11", "python3|-c|import x", "/", "python3", I },
-	{ "/usr/bin/python3.11", "python3|-uc|import x|y.py", "/", "python3", I },
-	{ "/usr/bin/python3.11", "python3", "/", "python3", I },
-	{ "/usr/bin/python3.11", "python3|-", "/", "python3", I },
-	{ "/usr/bin/python3.11", "python3|-m", "/", "python3", I },
+	{ "/usr/bin/python3.11", "python3|-c|import x", "/", "python", I },
+	{ "/usr/bin/python3.11", "python3|-uc|import x|y.py", "/", "python", I },
+	{ "/usr/bin/python3.11", "python3", "/", "python", I },
+	{ "/usr/bin/python3.11", "python3|-", "/", "python", I },
+	{ "/usr/bin/python3.11", "python3|-m", "/", "python", I },
 	{ "/usr/bin/python3.11",
 	  "python3|-c|from multiprocessing.spawn import spawn_main; spawn_main(pipe_handle=7)|"
 	  "--multiprocessing-fork",
-	  "/", "python3", W },
+	  "/", "python", W },
 
 	/* servers of other people's applications */
 	{ "/usr/bin/python3.11", "/usr/bin/python3|/usr/bin/gunicorn|-w|4|-b|0.0.0.0:80|shop:app",
@@ -80,6 +83,37 @@ static const struct program_case cases[] = {
 	  "pay.api", N },
 	{ "/usr/bin/python3.11", "python3|-m|uvicorn|--port|80|shop:app", "/", "shop", N },
 	{ "/usr/bin/python3.11", "python3|/usr/bin/gunicorn", "/", "gunicorn", N },
+	{ "/usr/bin/python3.11", "gunicorn: master [shop.wsgi:application]", "/", "shop", N },
+	{ "/usr/bin/python3.11", "gunicorn: worker [app:app]", "/srv/shop", "shop", N },
+	{ "/usr/bin/python3.11", "gunicorn: worker [pay]", "/srv/shop", "pay", N },
+	{ "/usr/bin/python3.11", "gunicorn: worker [pay", "/srv/shop", "gunicorn", N },
+	{ "/usr/bin/ruby3.1", "/usr/bin/ruby|/usr/bin/puma|-p|80", "/srv/shop", "shop", N },
+	{ "/usr/bin/ruby3.1", "ruby|/usr/bin/puma|-p|80|--tag|pay", "/srv/shop", "pay", N },
+	{ "/usr/bin/ruby3.1", "ruby|/usr/bin/puma|--tag=pay", "/srv/shop", "pay", N },
+	{ "/usr/bin/ruby3.1", "ruby|/usr/bin/puma", "/", "puma", N },
+	{ "/usr/bin/ruby3.1", "ruby|/usr/bin/puma", NULL, "puma", N },
+	{ "/usr/bin/ruby3.1", "ruby|/usr/bin/puma", "/srv/shop/releases/20260101", "puma", N },
+	{ "/usr/bin/ruby3.1", "puma 5.6.5 (tcp://[::1]:80) [shop]||||", "/", "shop", N },
+	{ "/usr/bin/ruby3.1", "puma 5.6.5 (tcp://[::1]:80) [src]", "/srv/shop/src", "shop", N },
+	{ "/usr/bin/ruby3.1", "puma: cluster worker 0: 9823 [pay]  ", "/srv/shop", "pay", N },
+	{ "/usr/bin/ruby3.1", "puma 5.6.5 (tcp://[::1]", "/srv/shop", "puma", N },
+	{ "/usr/bin/ruby3.1", "puma 5.6.5 (tcp://0:80) [20260101]", "/srv/x/20260101", "puma", N },
+	{ "/usr/bin/ruby3.1", "puma 5.6.5 (tcp://0:80) [/]", "/", "puma", N },
+	{ "/usr/bin/ruby3.1", "puma 5.6.5 (tcp://0:80) []", "/", "puma", N },
+	{ "/usr/bin/ruby3.1", "ruby|bin/rails|server", "/srv/shop", "shop", N },
+	{ "/usr/bin/ruby3.1", "unicorn worker[0] -c u.rb", "/srv/shop", "shop", N },
+	{ "/usr/bin/ruby3.1", "sidekiq 6.5.12 shop [0 of 5 busy]", "/srv/shop", "sidekiq", N },
+	{ "/usr/bin/ruby3.1", "ruby|/usr/bin/sidekiq", "/srv/shop", "sidekiq", N },
+	{ "/usr/bin/ruby3.1", "pumas of the zoo [shop]", "/srv/shop", "ruby", I },
+	{ "/usr/bin/ruby3.1", "shop worker", "/srv/shop", "ruby", I },
+	{ "/usr/bin/nginx", "puma 5.6.5 (tcp://0:80) [shop]", "/", "nginx", N },
+	{ "/usr/bin/perl", "/usr/bin/perl|/usr/bin/starman|--workers|1|/srv/pay.psgi", "/", "pay",
+	  N },
+	{ "/usr/bin/perl", "/usr/bin/perl|/usr/bin/starman", "/srv/shop", "shop", N },
+	{ "/usr/bin/perl", "starman master --workers 1 /srv/shop/app.psgi", "/", "shop", N },
+	{ "/usr/bin/perl", "starman worker --workers 1 pay.psgi||||", "/srv", "pay", N },
+	{ "/usr/bin/perl", "starman worker --workers 1", "/srv/shop", "shop", N },
+	{ "/usr/bin/perl", "starman worker --workers 1", "/", "starman", N },
 	/* execve was given the script, its first line names the interpreter */
 	{ "/usr/bin/gunicorn", "/usr/bin/python3|/usr/bin/gunicorn|shop:app", "", "shop", N },
 	{ "/srv/run.sh", "/bin/bash|-e|/srv/run.sh", "", "run", N },
@@ -108,16 +142,37 @@ static const struct program_case cases[] = {
 	{ "/usr/share/dotnet/dotnet", "dotnet|/app/Shop.Api.dll", "/", "Shop.Api", N },
 
 	/* Java */
-	{ "/usr/lib/jvm/17/bin/java", "java|-Xmx1g|-jar|/srv/shop-1.2.3-SNAPSHOT.jar", "/", "shop",
+	{ JAVA, "java|-Xmx1g|-jar|/srv/shop-1.2.3-SNAPSHOT.jar", "/", "shop", N },
+	{ JAVA, "java|-jar|/srv/order-service.jar", "/", "order-service", N },
+	{ JAVA, "java|-jar|app.jar", "/srv/shop", "shop", N },
+	{ JAVA, "java|-cp|a.jar:b.jar|-Dx=y|com.acme.Orders|arg", "/", "Orders", N },
+	{ JAVA, "java|--class-path|x|com.acme.shop.Main", "/", "shop", N },
+	{ JAVA, "java|-p|mods|-m|acme/com.acme.Orders", "/", "Orders", N },
+	{ JAVA, "java|-cp|x|com.acme.shop.boot.Launcher", "/", "shop", N },
+	{ JAVA, "java|-cp|x|com.acme.shop.ShopApplication", "/", "ShopApplication", N },
+	{ JAVA, "java|-cp|x|com.acme.shop.Application", "/", "shop", N },
+	{ JAVA, "java|-cp|/srv/pay-1.2.jar:lib/a.jar|Main", "/srv/shop", "pay", N },
+	{ JAVA, "java|-cp|lib/*:pay.jar|Main", "/srv/shop", "shop", N },
+	{ JAVA, "java|-cp|.jar|Bootstrap", "/srv/shop", "shop", N },
+	{ JAVA, "java|Bootstrap", "/", "Bootstrap", N },
+	{ JAVA, "java|Main", NULL, "Main", N },
+	{ JAVA,
+	  "java|-cp|a.jar|-Dcatalina.base=/srv/shop|-Dcatalina.home=/usr/share/tomcat10|" CATALINA
+	  "|start",
+	  "/", "shop", N },
+	{ JAVA, "java|-Dcatalina.home=/opt/apache-tomcat-10.1.5|" CATALINA "|start", "/",
+	  "apache-tomcat", N },
+	{ JAVA, "java|-Dcatalina.base=/|-Dcatalina.home=/usr/share/tomcat10/|" CATALINA, "/",
+	  "tomcat10", N },
+	{ JAVA, "java|" CATALINA "|start", "/srv/shop", "tomcat", N },
+	{ JAVA, "java|-Djetty.base=/var/lib/jetty9|-jar|/usr/share/jetty9/start.jar", "/", "jetty9",
 	  N },
-	{ "/usr/lib/jvm/17/bin/java", "java|-jar|/srv/order-service.jar", "/", "order-service", N },
-	{ "/usr/lib/jvm/17/bin/java", "java|-jar|app.jar", "/srv/shop", "shop", N },
-	{ "/usr/lib/jvm/17/bin/java", "java|-cp|a.jar:b.jar|-Dx=y|com.acme.Orders|arg", "/",
-	  "Orders", N },
-	{ "/usr/lib/jvm/17/bin/java", "java|--class-path|x|com.acme.shop.Main", "/", "shop", N },
-	{ "/usr/lib/jvm/17/bin/java", "java|-p|mods|-m|acme/com.acme.Orders", "/", "Orders", N },
-	{ "/usr/lib/jvm/17/bin/java", "java|-version", "/", "java", I },
-	{ "/usr/lib/jvm/17/bin/java", "java|-jar", "/", "java", I },
+	{ JAVA, "java|-jar|/srv/start.jar", "/", "start", N },
+	{ JAVA, "java|-Djetty.base=/x|-jar|/srv/starter.jar", "/", "starter", N },
+	{ JAVA, "java|org.springframework.boot.loader.launch.JarLauncher", "/srv/shop", "shop", N },
+	{ JAVA, "java|org.springframework.boot.loader.JarLauncher", "/", "spring-boot", N },
+	{ JAVA, "java|-version", "/", "java", I },
+	{ JAVA, "java|-jar", "/", "java", I },
 };
 
 /* A copy of exactly the bytes, so that the sanitizer sees a read too far. */

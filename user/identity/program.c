@@ -65,9 +65,6 @@ static const struct interpreter interpreters[] = {
 	SHELL("ash"),
 };
 
-/* Servers that run somebody's application, named like "package.module:object". */
-static const char app_servers[] = "gunicorn uvicorn hypercorn daphne granian waitress-serve";
-
 /* One binary that is many programs. */
 static const char multi_calls[] = "busybox toybox coreutils";
 
@@ -155,40 +152,6 @@ static const struct interpreter *interpreter_of(struct slice base)
 	return NULL;
 }
 
-static bool is_identifier(uint8_t c, bool is_first)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-	       (!is_first && ((c >= '0' && c <= '9') || c == '.'));
-}
-
-/* "package.module:object" -> package.module. Addresses have a digit or a slash behind the colon. */
-static bool app_module(struct slice arg, struct slice *module)
-{
-	size_t n = 0;
-
-	while (n < arg.n && is_identifier(arg.p[n], n == 0))
-		n++;
-	if (!n || n + 1 >= arg.n || arg.p[n] != ':' || !is_identifier(arg.p[n + 1], true))
-		return false;
-	*module = (struct slice){ arg.p, n };
-	return true;
-}
-
-/* gunicorn -w 4 shop.wsgi:application -> shop; app:app -> the folder it was started in */
-static bool app_server_name(struct slice args, struct slice cwd, struct slice *out)
-{
-	struct slice arg, module;
-
-	while (program_next_arg(&args, &arg)) {
-		if (!app_module(arg, &module))
-			continue;
-		if (!program_module_name(module, out))
-			*out = program_path_name(module, cwd);
-		return true;
-	}
-	return false;
-}
-
 static struct slice script_name(struct slice script, struct slice args, struct slice cwd)
 {
 	struct slice name = program_path_name(script, cwd), app;
@@ -196,14 +159,14 @@ static struct slice script_name(struct slice script, struct slice args, struct s
 	/* a descriptor's number, a pipe of the shell: no name of anything */
 	if (slice_starts(script, SLICE("/dev/")) || slice_starts(script, SLICE("/proc/")))
 		return SLICE("");
-	return is_word_of(name, app_servers) && app_server_name(args, cwd, &app) ? app : name;
+	return program_server_app(name, args, cwd, &app) ? app : name;
 }
 
 static struct slice module_name(struct slice module, struct slice args, struct slice cwd)
 {
 	struct slice app;
 
-	if (is_word_of(module, app_servers) && app_server_name(args, cwd, &app))
+	if (program_server_app(module, args, cwd, &app))
 		return app;
 	/* http.server is what it is; a lone "server" is one of many */
 	return memchr(module.p, '.', module.n) ? module : program_path_name(module, cwd);
@@ -337,11 +300,10 @@ enum program_is program_name(const struct program *p, char *out, size_t size)
 	if (!in)
 		return finish(slice_eq(base, SLICE("java")) ? PROGRAM_INTERPRETER : PROGRAM_NAMED,
 			      base, out, size);
-	if (interpreted_name(in, args, p->cwd, &name))
+	if (interpreted_name(in, args, p->cwd, &name) || program_title_name(arg0, p->cwd, &name))
 		return finish(PROGRAM_NAMED, name, out, size);
-	/* python3.11 -> python3: an update of the interpreter makes no new service */
-	for (size_t i = 0; i < base.n; i++)
-		if (base.p[i] == '.')
-			base.n = i;
+	/* python3.11 -> python: an update of the interpreter makes no new service */
+	if (is_versioned(base, in->name))
+		base = slice_str(in->name);
 	return finish(is_worker(p->args) ? PROGRAM_WORKER : PROGRAM_INTERPRETER, base, out, size);
 }

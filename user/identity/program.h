@@ -39,6 +39,13 @@ struct slice program_path_name(struct slice path, struct slice cwd);
 /* A dotted module or class: nothing-saying last parts are left out; false when nothing is left. */
 bool program_module_name(struct slice module, struct slice *out);
 
+/* Of a server that runs somebody's application, like gunicorn, that application; args begin behind
+ * its name. False: it is no such server, or the application is not told. */
+bool program_server_app(struct slice name, struct slice args, struct slice cwd, struct slice *out);
+
+/* What such a server tells by its title; false when it is none. */
+bool program_title_name(struct slice title, struct slice cwd, struct slice *out);
+
 /* What a Java virtual machine runs; args begin behind its own name. */
 bool program_java_name(struct slice args, struct slice cwd, struct slice *out);
 

@@ -2,6 +2,8 @@
 /* https://docs.oracle.com/en/java/javase/21/docs/specs/man/java.html */
 #include "identity/program.h"
 
+#include <string.h>
+
 static bool is_one_of(struct slice s, const char *const words[])
 {
 	for (; *words; words++)
@@ -19,24 +21,125 @@ static struct slice jar_unversioned(struct slice name)
 	return name;
 }
 
-/* com.acme.shop.Orders -> Orders, com.acme.shop.Main -> shop */
-static struct slice class_name(struct slice name)
-{
-	size_t from;
+/* What starts other people's programs: a folder it is told of is theirs. */
+static const struct launcher {
+	const char *prefix; /* of the class, or a jar's name */
+	const char *folders[3];
+	const char *name; /* where there is none; NULL: the class or jar is all that is known */
+} launchers[] = {
+	{ "org.apache.catalina.startup.", { "-Dcatalina.base=", "-Dcatalina.home=" }, "tomcat" },
+	{ "start", { "-Djetty.base=", "-Djetty.home=" }, NULL },
+	{ "org.springframework.boot.loader.",
+	  { NULL },
+	  "spring-boot" }, /* of the folder it is in */
+};
 
-	if (!program_module_name(name, &name))
-		return name;
-	for (from = name.n; from && name.p[from - 1] != '.' && name.p[from - 1] != '/';)
+/* Classes and packages that only begin something, beside those of every language. */
+static const char *const begins[] = { "Application", "Bootstrap", "Launcher", "JarLauncher",
+				      "WarLauncher", "Runner",	  "Start",    "Startup",
+				      "bootstrap",   "launcher",  "startup",  "boot",
+				      "loader",	     "launch",	  NULL };
+
+static bool property(struct slice args, struct slice begin, struct slice *value)
+{
+	struct slice arg;
+
+	while (program_next_arg(&args, &arg)) {
+		if (!slice_starts(arg, begin))
+			continue;
+		*value = (struct slice){ arg.p + begin.n, arg.n - begin.n };
+		return true;
+	}
+	return false;
+}
+
+/* What is named by a folder may be numbered: apache-tomcat-10.1.5 */
+static bool folder_name(struct slice folder, struct slice cwd, struct slice *out)
+{
+	*out = jar_unversioned(program_path_name(folder, cwd));
+	return out->n > 0;
+}
+
+/* False: it is no launcher, or its program is not told. */
+static bool launched(struct slice what, struct slice args, struct slice cwd, struct slice *out)
+{
+	const struct launcher *l = launchers;
+	struct slice folder;
+
+	while (!slice_starts(what, slice_str(l->prefix)))
+		if (++l == launchers + sizeof(launchers) / sizeof(launchers[0]))
+			return false;
+	if (what.n > strlen(l->prefix) && !strchr(l->prefix, '.'))
+		return false;
+	for (size_t i = 0; l->folders[i]; i++)
+		if (property(args, slice_str(l->folders[i]), &folder) &&
+		    folder_name(folder, cwd, out))
+			return true;
+	if (!l->folders[0] && folder_name(SLICE("."), cwd, out))
+		return true;
+	if (l->name)
+		*out = slice_str(l->name);
+	return l->name != NULL;
+}
+
+static struct slice last_part(struct slice name)
+{
+	size_t from = name.n;
+
+	while (from && name.p[from - 1] != '.' && name.p[from - 1] != '/')
 		from--;
 	return (struct slice){ name.p + from, name.n - from };
 }
 
+/* com.acme.shop.Orders -> Orders, com.acme.shop.boot.Main -> shop; false when nothing is left */
+static bool telling_part(struct slice name, struct slice *out)
+{
+	while (program_module_name(name, &name)) {
+		struct slice last = last_part(name);
+
+		if (!is_one_of(last, begins)) {
+			*out = last;
+			return true;
+		}
+		name.n -= last.n + (last.n < name.n);
+	}
+	return false;
+}
+
+/* The jar that comes first on the class path. */
+static bool first_jar(struct slice path, struct slice cwd, struct slice *out)
+{
+	const uint8_t *end = path.n ? memchr(path.p, ':', path.n) : NULL;
+
+	if (end)
+		path.n = (size_t)(end - path.p);
+	if (path.n < 5 || memcmp(path.p + path.n - 4, ".jar", 4) != 0)
+		return false;
+	return folder_name(path, cwd, out);
+}
+
+static struct slice class_name(struct slice name, struct slice args, struct slice class_path,
+			       struct slice cwd)
+{
+	struct slice out;
+
+	if (launched(name, args, cwd, &out) || telling_part(name, &out) ||
+	    first_jar(class_path, cwd, &out) || folder_name(SLICE("."), cwd, &out))
+		return out;
+	return name;
+}
+
+static struct slice jar_name(struct slice jar, struct slice args, struct slice cwd)
+{
+	struct slice name = jar_unversioned(program_path_name(jar, cwd)), out;
+
+	return launched(name, args, cwd, &out) ? out : name;
+}
+
 bool program_java_name(struct slice args, struct slice cwd, struct slice *out)
 {
+	static const char *const class_paths[] = { "-cp", "-classpath", "--class-path", NULL };
 	static const char *const with_value[] = {
-		"-cp",
-		"-classpath",
-		"--class-path",
 		"-p",
 		"--module-path",
 		"--upgrade-module-path",
@@ -52,20 +155,24 @@ bool program_java_name(struct slice args, struct slice cwd, struct slice *out)
 		"-splash",
 		NULL,
 	};
-	struct slice arg;
+	struct slice all = args, class_path = SLICE(""), arg;
 
 	while (program_next_arg(&args, &arg)) {
 		if (slice_eq(arg, SLICE("-jar"))) {
 			if (!program_next_arg(&args, &arg))
 				return false;
-			*out = jar_unversioned(program_path_name(arg, cwd));
+			*out = jar_name(arg, all, cwd);
 			return true;
 		}
 		if (slice_eq(arg, SLICE("-m")) || slice_eq(arg, SLICE("--module"))) {
 			if (!program_next_arg(&args, &arg))
 				return false;
-			*out = class_name(arg); /* module, or module/class */
+			*out = class_name(arg, all, class_path, cwd); /* module, or module/class */
 			return true;
+		}
+		if (is_one_of(arg, class_paths)) {
+			program_next_arg(&args, &class_path);
+			continue;
 		}
 		if (is_one_of(arg, with_value)) {
 			program_next_arg(&args, &arg);
@@ -73,7 +180,7 @@ bool program_java_name(struct slice args, struct slice cwd, struct slice *out)
 		}
 		if (!arg.n || arg.p[0] == '-' || arg.p[0] == '@')
 			continue;
-		*out = class_name(arg);
+		*out = class_name(arg, all, class_path, cwd);
 		return true;
 	}
 	return false;

@@ -12,7 +12,7 @@ static const char *const part_folders[] = { "src", "dist", "build", "lib", "bin"
 
 static const char *const extensions[] = {
 	".py", ".pyc", ".pyz", ".js",	".mjs", ".cjs",	 ".ts",	 ".mts", ".tsx", ".jsx", ".rb",
-	".ru", ".pl",  ".php", ".phar", ".sh",	".bash", ".lua", ".jar", ".war", ".dll",
+	".ru", ".pl",  ".php", ".phar", ".sh",	".bash", ".lua", ".jar", ".war", ".dll", ".psgi",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
