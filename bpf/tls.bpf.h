@@ -272,7 +272,8 @@ __noinline int tls_takes(struct op *op, struct conn *c)
 	}
 	if (c->tls != TLS_YES) {
 		if (!tls_record_len(head)) {
-			if (++c->tls_tries >= TLS_TRIES)
+			/* answers to CONNECT are read byte by byte, as what follows is not theirs */
+			if (op->len >= TLS_HEAD && ++c->tls_tries >= TLS_TRIES)
 				c->tls = TLS_NO;
 			return TLS_LEAVES;
 		}

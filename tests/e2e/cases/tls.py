@@ -647,6 +647,27 @@ def tls_records_kept_back_at_times(e):
 
 
 @case(group=None)
+def tls_through_a_tunnel(e):
+    """curl reads a proxy's answer to CONNECT byte by byte; what it asks within is seen all the same."""
+    ng, port = nginx(e), e.python("tunnel.py")
+    s = Sonde(e, "run", "--port", f"{ng.port},{port}").wait_ready()
+    for _ in range(5):
+        p = e.procs.run([tool("curl"), "-sSk", "-x", f"http://127.0.0.1:{port}",
+                         *[f"https://localhost:{ng.port}/ok"] * 2])
+        if p.stdout() != "ok\n" * 2:
+            raise Failure(f"curl: {p.stdout()[-200:]} {p.stderr()[-200:]}")
+    m = s.settled_metrics()
+    s.end()
+    asked, tunnel = ("GET", "/ok", 200, None), ("CONNECT", None, 200, None)
+    found = difference("client", Counter({("curl", *asked): 10, ("curl", *tunnel): 5}),
+                       m.requests("client"))
+    found += difference("server", Counter({("nginx", *asked): 10, ("tunnel", *tunnel): 5}),
+                        m.requests("server"))
+    if found or any(m.lost().values()):
+        raise Failure("; ".join(found) + f" lost {[k for k, n in m.lost().items() if n]}")
+
+
+@case(group=None)
 def tls_linked_in(e):
     """OpenSSL within a program is read by its symbols; stripped it is dark, and that is said."""
     ng, plain = nginx(e), shutil.copy(e.program("ownssl"), e.path("ownssl"))
