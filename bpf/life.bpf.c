@@ -32,6 +32,13 @@ static __always_inline void connect_failed(struct sock *sk, struct conn *c)
 	control_submit(ev);
 }
 
+/* A client that has shut down its sending side, and reads when its server has closed. The peer's
+ * FIN takes a number as well. */
+static __always_inline bool is_unread(const struct sock *sk, const struct tcp_sock *tp)
+{
+	return sk->sk_socket && tp->rcv_nxt - tp->copied_seq > 1;
+}
+
 static __noinline void conn_ended(struct sock *sk, struct conn *c, u32 how, u32 error)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -70,6 +77,8 @@ static __noinline void conn_ended(struct sock *sk, struct conn *c, u32 how, u32 
 	ev->error = error;
 	ev->tgid = c->tgid;
 	ev->how = how;
+	if (how == SONDE_CLOSE_DONE && is_unread(sk, tp))
+		ev->h.flags |= SONDE_F_UNREAD;
 	control_submit(ev);
 }
 

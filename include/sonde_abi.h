@@ -237,7 +237,12 @@ enum sonde_close_how {
 	SONDE_CLOSE_LOCAL = 1, /* this end closed or shut down its sending side */
 	SONDE_CLOSE_PEER = 2,  /* the peer's FIN arrived */
 	SONDE_CLOSE_RESET = 3, /* the connection died: see error */
-	SONDE_CLOSE_DONE = 4,  /* the socket is gone */
+	SONDE_CLOSE_DONE = 4,  /* TCP is done with it */
+};
+
+enum {
+	/* With SONDE_CLOSE_DONE: somebody holds the socket, and has bytes of the peer's to read. */
+	SONDE_F_UNREAD = 1 << 1,
 };
 
 struct sonde_ev_close {

@@ -200,7 +200,7 @@ void sim_close(struct sim *s, uint64_t cookie, enum sonde_close_how how, uint32_
 {
 	struct sim_conn *c = find(s, cookie);
 	struct sonde_ev_close ev = {
-		.h = { SONDE_EV_CLOSE, 0, sizeof(ev), s->now_ns += SIM_STEP_NS },
+		.h = { SONDE_EV_CLOSE, s->close_flags, sizeof(ev), s->now_ns += SIM_STEP_NS },
 		.cookie = cookie,
 		.slot = (uint32_t)(cookie % SIM_CONNS),
 		.tx_seq = c->seq[SONDE_TX],

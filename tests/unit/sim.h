@@ -30,6 +30,7 @@ struct sim {
 	uint64_t now_ns;
 	uint32_t copy_max; /* bytes copied of an operation; 0: SONDE_COPY_MAX */
 	uint16_t flags;	   /* SONDE_F_* of operations to come */
+	uint16_t close_flags;
 	uint32_t tgid;
 };
 

@@ -187,6 +187,39 @@ static void test_read_after_reset(void **state)
 	assert_int_equal(conns_stats(play.conns)->open, 0);
 }
 
+/* A client says all it has to say, and reads when its server has closed. */
+static void test_read_when_all_is_over(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
+	sim_request(&sim, 1, GET);
+	sim_close(&sim, 1, SONDE_CLOSE_LOCAL, 0);
+	sim.close_flags = SONDE_F_UNREAD;
+	sim_close(&sim, 1, SONDE_CLOSE_DONE, 0);
+	sim_response(&sim, 1, OK);
+	sim_eof(&sim, 1);
+	run_all();
+	assert_one("GET /a 200 28/0 40/2 ");
+	assert_no_error();
+	assert_int_equal(conns_stats(play.conns)->open, 0);
+}
+
+/* It may as well never read it. */
+static void test_never_read(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
+	sim_request(&sim, 1, GET);
+	sim_close(&sim, 1, SONDE_CLOSE_LOCAL, 0);
+	sim.close_flags = SONDE_F_UNREAD;
+	sim_close(&sim, 1, SONDE_CLOSE_DONE, 0);
+	run_all();
+	assert_int_equal(play.n_txns, 0);
+	conns_tick(play.conns, sim.now_ns + 2000000000);
+	assert_one("GET /a 0 28/0 0/0 ");
+	assert_no_error();
+	assert_int_equal(all_losses(), 0);
+	assert_int_equal(conns_stats(play.conns)->open, 0);
+}
+
 /* Nothing comes any more: the time of the end is that of the reset, not that of giving up. */
 static void test_nothing_after_reset(void **state)
 {
@@ -726,6 +759,8 @@ int main(void)
 		TEST(test_reset_within_a_send),
 		TEST(test_reset_within_a_body),
 		TEST(test_read_after_reset),
+		TEST(test_read_when_all_is_over),
+		TEST(test_never_read),
 		TEST(test_nothing_after_reset),
 		TEST(test_end_of_the_run),
 		TEST(test_early_at_the_end_of_the_run),

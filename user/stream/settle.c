@@ -123,13 +123,16 @@ static bool is_missing(const struct conn *c, enum sonde_dir d, uint32_t seq, uin
 }
 
 /* May a client that waits for an answer still read it, though where its stream ends does not say
- * so? What the peer sent before a reset; and plaintext, of which nobody knows how much is in the
- * bytes that have yet to be read when both sides have shut down theirs. */
+ * so? What the peer sent before a reset; what it has in the socket when both sides have shut down
+ * theirs; and plaintext, of which nobody knows how much is in the bytes that have yet to be read. */
 static bool may_be_read(const struct conn *c, const struct sonde_ev_close *ev)
 {
 	if (c->role != SONDE_ROLE_CLIENT || c->s[SONDE_RX].is_ended)
 		return false;
-	if (ev->error ? c->local_ns != 0 : !c->is_tls || ev->how != SONDE_CLOSE_DONE)
+	if (ev->error && c->local_ns)
+		return false;
+	if (!ev->error &&
+	    (ev->how != SONDE_CLOSE_DONE || !(c->is_tls || ev->h.flags & SONDE_F_UNREAD)))
 		return false;
 	return c->match.head || c->match.resp_open || c->match.others;
 }

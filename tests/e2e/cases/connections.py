@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose connection it is: old ones, shared ones, passed and inherited ones."""
 import os
+import socket
+import time
 from collections import Counter
 
 from harness.case import case
@@ -39,6 +41,29 @@ def opened_before_sonde(e):
     same("access log", e.data["nginx"].log(16), truth + Counter({("GET", "/hello", 200): 1}))
     return [Expect(e.data["nginx"].port, truth, "nginx", "run"),
             Expect(e.data["port"], other, "http.server", "run")]
+
+
+TCP_CLOSE = 7
+
+
+@case()
+def read_when_all_is_over(e):
+    """A client that says it has nothing more to say, and reads when its server has closed."""
+    port = e.python("raw.py", "plain")
+    for n in range(20):
+        with Raw(port) as c:
+            c.send("GET /early HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            c.sock.shutdown(socket.SHUT_WR)
+            until = time.monotonic() + 5
+            while c.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != TCP_CLOSE:
+                if time.monotonic() > until:
+                    raise Failure("the server does not close")
+            if n % 2:
+                c.buffer = c.sock.recv(30)
+            if c.response().status != 200 or c.sock.recv(1):
+                raise Failure("no 200, or more than that")
+    quiet()
+    return Expect(port, {("GET", "/early", 200): 20}, "raw", "run")
 
 
 @case()
