@@ -118,6 +118,85 @@ static void edges_are_bounded(void **state)
 	series_store_free(st);
 }
 
+/* The place that a transaction found stays in use by who holds it: it must not count for another. */
+static void an_idle_edge_gives_way(void **state)
+{
+	struct series_store *st = series_store_new(0);
+	struct graph *g = graph_new(90 * NS_PER_S);
+	struct graph_edge *edges = calloc(GRAPH_EDGES_MAX, sizeof(*edges));
+	struct txn t = txn(SONDE_ROLE_CLIENT, &shop, NULL);
+	struct graph_place first = { 0 }, late = { 0 };
+	uint64_t began_ns = t.end_ns;
+
+	for (int i = 0; i < GRAPH_EDGES_MAX; i++) {
+		t.peer.ip[2] = (uint8_t)(i >> 8);
+		t.peer.ip[3] = (uint8_t)i;
+		t.end_ns = began_ns + (uint64_t)i;
+		graph_txn(g, st, &t, i ? &(struct graph_place){ 0 } : &first);
+	}
+	t.peer.ip[2] = 7; /* a further one, a moment too early, and then not */
+	t.end_ns = began_ns + GRAPH_IDLE_NS - 1;
+	graph_txn(g, st, &t, &late);
+	assert_int_equal(graph_left_out(g), 1);
+	assert_int_equal(graph_forgotten(g), 0);
+	t.end_ns++;
+	graph_txn(g, st, &t, &late);
+	graph_txn(g, st, &t, &late);
+	assert_int_equal(graph_left_out(g), 1);
+	assert_int_equal(graph_forgotten(g), 1);
+	assert_int_equal(graph_read(g, t.end_ns, edges, GRAPH_EDGES_MAX), GRAPH_EDGES_MAX);
+	assert_string_equal(edges[0].server, "10.0.7.255");
+	assert_int_equal(edges[0].requests, 2);
+	assert_int_equal(edges[0].last.count, 2);
+	/* the first comes again: the second, which is the oldest now, gives way to it */
+	t.peer.ip[2] = t.peer.ip[3] = 0;
+	t.end_ns++;
+	graph_txn(g, st, &t, &first);
+	assert_int_equal(graph_forgotten(g), 2);
+	graph_read(g, t.end_ns, edges, GRAPH_EDGES_MAX);
+	assert_int_equal(edges[0].requests, 2);
+	assert_string_equal(edges[1].server, "10.0.0.0");
+	assert_int_equal(edges[1].requests, 1);
+	assert_int_equal(counted(st, METRIC_GRAPH_REQUESTS, "shop", "10.0.0.0"), 2);
+	free(edges);
+	graph_free(g);
+	series_store_free(st);
+}
+
+static void idle_series_give_way_where_there_are_too_many(void **state)
+{
+	struct series_store *st = series_store_new(2);
+	struct graph *g = graph_new(90 * NS_PER_S);
+	struct txn t = txn(SONDE_ROLE_CLIENT, &shop, NULL);
+	uint64_t began_ns = t.end_ns, generation = series_generation(st);
+	struct series *s;
+
+	graph_txn(g, st, &t, &(struct graph_place){ 0 });
+	graph_tick(st, began_ns + 2 * GRAPH_IDLE_NS); /* there is room: all stay */
+	assert_int_equal(counted(st, METRIC_GRAPH_REQUESTS, "shop", "10.0.0.9"), 1);
+	t.peer.ip[3] = 8;
+	t.end_ns = began_ns + NS_PER_S;
+	graph_txn(g, st, &t, &(struct graph_place){ 0 });
+	graph_tick(st, began_ns + GRAPH_IDLE_NS); /* none was idle for so long */
+	assert_int_equal(series_count(st, METRIC_GRAPH_REQUESTS), 2);
+	assert_int_equal(series_generation(st), generation);
+	graph_tick(st, began_ns + GRAPH_IDLE_NS + 1);
+	assert_int_equal(series_count(st, METRIC_GRAPH_REQUESTS), 1);
+	assert_int_equal(series_count(st, METRIC_GRAPH_CLIENT), 1);
+	assert_int_not_equal(series_generation(st), generation);
+	assert_int_equal(counted(st, METRIC_GRAPH_REQUESTS, "shop", "10.0.0.8"), 1);
+	/* one that comes again is a new series */
+	t.peer.ip[3] = 9;
+	t.end_ns = began_ns + GRAPH_IDLE_NS + 2;
+	graph_txn(g, st, &t, &(struct graph_place){ 0 });
+	assert_int_equal(counted(st, METRIC_GRAPH_REQUESTS, "shop", "10.0.0.9"), 1);
+	s = series_after(st, METRIC_GRAPH_REQUESTS, 0);
+	s = series_after(st, METRIC_GRAPH_REQUESTS, s->serial);
+	assert_int_equal(s->created_ns, t.end_ns);
+	graph_free(g);
+	series_store_free(st);
+}
+
 static void take(struct traces *s, uint8_t trace, uint8_t span, uint64_t start_ns)
 {
 	struct txn t = txn(SONDE_ROLE_SERVER, &shop, NULL);
@@ -188,6 +267,8 @@ int main(void)
 		cmocka_unit_test(each_exchange_counts_once),
 		cmocka_unit_test(who_is_not_here_has_an_address),
 		cmocka_unit_test(edges_are_bounded),
+		cmocka_unit_test(an_idle_edge_gives_way),
+		cmocka_unit_test(idle_series_give_way_where_there_are_too_many),
 		cmocka_unit_test(a_trace_is_told_by_its_id),
 		cmocka_unit_test(a_trace_of_many_spans_says_how_many_more),
 	};

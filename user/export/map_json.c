@@ -74,6 +74,7 @@ char *map_json(const struct graph *g, uint64_t now_ns)
 	json_object_set_new(o, "nodes", nodes);
 	json_object_set_new(o, "edges", list);
 	json_object_set_new(o, "left_out", json_integer((json_int_t)graph_left_out(g)));
+	json_object_set_new(o, "forgotten", json_integer((json_int_t)graph_forgotten(g)));
 	if (edges)
 		text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);

@@ -99,6 +99,7 @@ static void red_tick(void *self, uint64_t now_ns)
 	if (r->opts.each_service)
 		r->opts.each_service(r->opts.ctx, red_seen, r);
 	series_expire(r->store, now_ns);
+	graph_tick(r->store, now_ns);
 }
 
 void red_exporter(struct red *r, struct exporter *out)

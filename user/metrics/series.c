@@ -386,6 +386,17 @@ void series_drop_older(struct series_store *st, enum metric_id id, uint64_t now_
 		series_table_fill(st);
 }
 
+void series_make_room(struct series_store *st, enum metric_id id, uint64_t before_ns)
+{
+	const struct series_list *list = &st->lists[id];
+	size_t had = list->n;
+
+	if (had - list->n_overflow < st->max)
+		return;
+	series_drop_older(st, id, before_ns);
+	st->generation += list->n < had;
+}
+
 void series_zero(struct series_store *st, enum metric_id id)
 {
 	for (size_t i = 0; i < st->lists[id].n; i++)

@@ -85,8 +85,8 @@ static inline void series_touch(struct series *s, uint64_t now_ns)
 		s->service->seen_ns = now_ns;
 }
 
-/* Another one once series_expire() has dropped any: what was found before may be gone. What
- * series_drop_older() drops is not told: it is of metrics that nobody holds. */
+/* Another one once series_expire() or series_make_room() has dropped any: what was found before may
+ * be gone. What series_drop_older() drops is not told: it is of metrics that nobody holds. */
 uint64_t series_generation(const struct series_store *st);
 
 /* Remembers it with the bucket of its value. Out of memory: not. */
@@ -111,6 +111,8 @@ uint64_t series_overflows(const struct series_store *st,
 void series_service_seen(struct series_store *st, const struct service *service, uint64_t now_ns);
 /* Drops what of a metric was not written at now_ns. */
 void series_drop_older(struct series_store *st, enum metric_id id, uint64_t now_ns);
+/* The same, of a metric that others may hold, and only when it is at its cap. */
+void series_make_room(struct series_store *st, enum metric_id id, uint64_t before_ns);
 void series_expire(struct series_store *st, uint64_t now_ns);
 
 /* Calls fn for each service that has series, in the order they were first seen. fn may make series
