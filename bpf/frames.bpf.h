@@ -236,6 +236,19 @@ static __always_inline bool is_settings(const struct scratch *s)
 	       p[3] == FRAME_SETTINGS && !(p[4] | p[5] | p[6] | p[7] | p[8]);
 }
 
+/*
+ * Does HTTP/1 end here, and HTTP/2 perhaps begin (RFC 7540, 3.2)? A server may send a window full
+ * behind its 101 at once, before user space has read that. To what it switches user space tells: of
+ * another protocol nothing is wanted.
+ */
+static __always_inline bool is_switch(const struct scratch *s)
+{
+	const u64 *word = (const u64 *)s->bytes; /* HTTP/1.1 101 */
+
+	return s->ev.copied >= FRAMES_PREFACE && word[0] == 0x312e312f50545448 &&
+	       (u32)word[1] == 0x31303120;
+}
+
 /* The first operation of a direction, as far as it was copied: are frames to be followed? Then they
  * are the caller's, as above. */
 __noinline int frames_begin(struct scratch *s, struct conn *c, u32 dir)

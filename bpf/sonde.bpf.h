@@ -68,7 +68,7 @@ struct conn {
 	u8 tls;		  /* TLS_*: does it look encrypted? */
 	u8 tls_tries;	  /* operations that did not */
 	u8 tls_is_memory; /* its records are handed over in memory */
-	u8 is_framed;	  /* began as HTTP/2: heads of frames lie everywhere */
+	u8 is_framed;	  /* began as HTTP/2, or turned to it: heads of frames lie everywhere */
 	u8 is_datagram;	  /* of UDP */
 	u32 generation;	  /* syscall tier: the socket's inode, 0 until a descriptor named it */
 	u32 seen;	  /* syscall tier: the sweep that last found it in use */

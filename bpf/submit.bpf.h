@@ -234,8 +234,8 @@ static __always_inline void submit_whole(struct scratch *s, struct conn *c, u32 
 	struct sonde_ev_data *ev = &s->ev;
 	struct rest *r = &s->rest;
 
-	if (!c->is_framed && is_preface(s))
-		c->is_framed = true;
+	if (!c->is_framed && (is_preface(s) || is_switch(s)))
+		c->is_framed = s->whole = true;
 	if (!is_bare && c->follows[r->dir & 1] == FRAMES_NEW && ev->len && !from)
 		r->is_followed = frames_begin(s, c, r->dir);
 	if (r->is_followed && follow(s, c, from, is_plain))

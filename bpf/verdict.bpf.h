@@ -67,7 +67,7 @@ static __always_inline bool obey_verdict(struct sonde_ev_data *ev, struct conn *
 	if (c->run > RUN_MAX && cap < SONDE_COPY_MAX && !c->is_framed)
 		cap = RUN_COPY;
 	*whole = cap > SONDE_COPY_MAX || c->is_framed;
-	if (!cap || cap > SONDE_COPY_MAX)
+	if (!cap || *whole)
 		cap = SONDE_COPY_MAX;
 	if (*want > cap)
 		*want = cap;

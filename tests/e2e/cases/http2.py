@@ -2,12 +2,14 @@
 """HTTP/2 in the clear: curl, nghttp and h2load against nginx, nghttpd and nghttpx."""
 import os
 import re
+import socket
 from collections import Counter
 
 from harness.case import case
 from harness.env import quiet, tool
 from harness.expect import Expect, difference
 from harness.proc import Failure, free_port
+from harness.raw import Raw
 from harness.sonde import Sonde
 
 BIG = 1 << 20  # in operations of up to 64 KiB
@@ -79,6 +81,33 @@ def http2_upgrade(e):
     # the proxy's own requests name the port that it was asked at
     return [Expect(port, truth, "nghttpx", "curl", check=sizes, in_metrics=False),
             Expect(back, truth, "nghttpd", "nghttpx", check=sizes, in_metrics=False)]
+
+
+@case()
+def http2_upgrade_at_once(e):
+    """What is asked in the upgrade is answered behind the 101 at once, by more than of any other
+    operation is copied, and before HTTP/2 is known: on a new connection, and on one that was used."""
+    port = e.python("raw.py", "h2c")
+    wire, switch = 4 * 16009 + 10, 71  # the frames of the answer; the head before them
+    for used in (False, True):
+        with Raw(port) as c:
+            if used:
+                c.ask("GET", "/used")
+                quiet()  # by now the kernel was told how long heads are
+            c.request("GET", "/large", ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c",
+                                        "HTTP2-Settings: AAMAAABkAAQAAP__"])
+            c.buffer = c.sock.recv(switch, socket.MSG_WAITALL)
+            if c.head()[0] != 101 or c.buffer:
+                raise Failure("no 101")
+            c.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+            c.exactly(9 + wire)
+    quiet()
+
+    def whole(seen):
+        large = [(t["version"], t["response_bytes"]) for t in seen if t["target"] == "/large"]
+        return [f"{v}: {n} bytes" for v, n in large if (v, n) != ("2", wire)]
+    return Expect(port, {("GET", "/large", 200): 2, ("GET", "/used", 200): 1}, "raw", "run",
+                  check=whole, in_metrics=False)
 
 
 @case()

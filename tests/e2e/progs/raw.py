@@ -99,6 +99,28 @@ def mode_websocket(p):
         p.send(data)
 
 
+def frame(type_, flags, stream, payload=b""):
+    """Of HTTP/2, RFC 9113, 4.1."""
+    return struct.pack("!I", len(payload))[1:] + struct.pack("!BBI", type_, flags, stream) + payload
+
+
+def mode_h2c(p):
+    """HTTP/1 until asked for HTTP/2: then as much as a window takes, before the client says a word."""
+    while True:
+        target, headers = p.head()
+        if target is None:
+            return
+        if b"upgrade" in headers:
+            break
+        p.send(ok())
+    p.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+           frame(4, 0, 0),
+           frame(1, 4, 1, b"\x88") + b"".join(frame(0, 0, 1, b"d" * 16000) for _ in range(3)) +
+           frame(0, 1, 1, b"d" * 16000))
+    while p.sock.recv(4096):
+        pass
+
+
 def mode_connect(p):
     """A tunnel to an echo."""
     p.head()
