@@ -106,6 +106,43 @@ static void test_half_close_is_answered(void **state)
 	assert_no_error();
 }
 
+/* Two requests sent ahead of an answer, and who closes behind that one does not wait for the
+ * other's end. */
+static void answered_once(enum sonde_role role, const char *answer)
+{
+	teardown(NULL);
+	setup(NULL);
+	sim_open(&sim, 1, role);
+	sim_request(&sim, 1, GET GET);
+	sim_response(&sim, 1, answer);
+	if (role == SONDE_ROLE_SERVER)
+		sim_close(&sim, 1, SONDE_CLOSE_PEER, 0);
+	sim_close(&sim, 1, SONDE_CLOSE_LOCAL, 0);
+	sim_close(&sim, 1, SONDE_CLOSE_DONE, 0);
+	run_all();
+	assert_int_equal(play.n_txns, 2);
+	assert_int_equal(all_losses(), 0);
+}
+
+/* RFC 9112, 9.6: what was sent behind the request that "close" answers is not processed; both ends
+ * call that the same, whichever of them closes first. */
+static void test_the_last_answer(void **state)
+{
+	static const char last[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+				   "Content-Length: 2\r\n\r\nok";
+
+	answered_once(SONDE_ROLE_SERVER, last);
+	assert_non_null(strstr(play.out, "GET /a 0 "));
+	assert_non_null(strstr(strstr(play.out, "GET /a 0 "), "error=connection_reset"));
+	answered_once(SONDE_ROLE_CLIENT, last);
+	assert_non_null(strstr(play.out, "GET /a 0 "));
+	assert_non_null(strstr(strstr(play.out, "GET /a 0 "), "error=connection_reset"));
+	answered_once(SONDE_ROLE_SERVER, OK);
+	assert_non_null(strstr(play.out, "error=client_closed"));
+	answered_once(SONDE_ROLE_CLIENT, OK);
+	assert_no_error();
+}
+
 static void test_client_is_reset(void **state)
 {
 	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
@@ -753,6 +790,7 @@ int main(void)
 		TEST(test_server_gives_up),
 		TEST(test_client_closed_on_server),
 		TEST(test_half_close_is_answered),
+		TEST(test_the_last_answer),
 		TEST(test_client_is_reset),
 		TEST(test_client_times_out),
 		TEST(test_peer_closes_without_answer),

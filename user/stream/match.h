@@ -42,6 +42,7 @@ struct match {
 	bool is_unsure;	   /* requests were lost, and maybe not all of them answered by now */
 	bool is_missed;	   /* the protocol was told that the next response has no request */
 	bool has_response; /* at least one response has begun */
+	bool is_last;	   /* a whole response said that none follows it */
 };
 
 struct conns;

@@ -2,6 +2,7 @@
 /* What the end of a connection, or of one of its directions, ends. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "stream/conn_impl.h"
 
@@ -55,6 +56,14 @@ static void settle_response(struct conns *cs, struct conn *c, struct response *r
 	emit_exchange(cs, c, resp->req, resp, v->error_type, v->end_ns);
 }
 
+/* Behind an answer that said it is the last one, whoever closes first does what was agreed: nobody
+ * gave up the requests that had been sent ahead. */
+static const char *unanswered_error(const struct conn *c, const struct verdict *v)
+{
+	return c->match.is_last && strcmp(v->error_type, "timeout") != 0 ? "connection_reset"
+									 : v->error_type;
+}
+
 /* Requests outstanding become transactions: none of them will be answered any more. */
 static void settle(struct conns *cs, struct conn *c, bool is_reset, uint32_t error, uint64_t ts_ns)
 {
@@ -70,7 +79,7 @@ static void settle(struct conns *cs, struct conn *c, bool is_reset, uint32_t err
 	     resp = match_next_open(m, resp))
 		settle_response(cs, c, resp, &v);
 	for (const struct request *r = m->head; r; r = r->next)
-		emit_exchange(cs, c, r, NULL, v.error_type, v.end_ns);
+		emit_exchange(cs, c, r, NULL, unanswered_error(c, &v), v.end_ns);
 	match_drop(cs, c, LOSS_MAX);
 }
 

@@ -61,6 +61,21 @@ def client_gives_up(e):
 
 
 @case()
+def behind_the_last_answer(e):
+    """What was sent ahead behind the request that "Connection: close" answers is lost, and no choice
+    of the client's, though it is the first to close."""
+    port = e.python("raw.py", "last")
+    for _ in range(4):
+        with Raw(port) as c:
+            c.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\nGET /ahead HTTP/1.1\r\nHost: a\r\n\r\n")
+            if c.response().status != 200:
+                raise Failure("no answer")
+    quiet()
+    return Expect(port, {("GET", "/first", 200): 4, ("GET", "/ahead", None, "connection_reset"): 4},
+                  "raw", "run")
+
+
+@case()
 def refused_connect(e):
     port = free_port()
     for _ in range(3):

@@ -77,6 +77,14 @@ def mode_hangup(p):
     p.head()
 
 
+def mode_last(p):
+    """Answers one request, says that it answers no more, and waits for the peer to hang up."""
+    p.head()
+    p.send(ok(extra=b"Connection: close\r\n"))
+    while p.sock.recv(4096):
+        pass
+
+
 def mode_until_close(p):
     p.head()
     p.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", b"a" * 5000, b"b" * 5000)
