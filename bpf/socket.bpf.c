@@ -149,7 +149,7 @@ static __always_inline void operation(struct task_struct *task, struct sock *sk,
 	if (c && c->tgid == tgid && c->flags & CONN_DECIDED) {
 		if (!(c->flags & CONN_OBSERVED)) {
 			if (filter.n_ports && is_tls_wanted)
-				tls_meets_other(task, c);
+				tls_meets_other(task, c, dir);
 			return;
 		}
 	} else {

@@ -124,6 +124,24 @@ static __noinline void tls_sent(struct tls_thread *th, struct conn *c, const str
 		th->call = TLS_NONE;
 }
 
+/* An object shook hands with what was received on it. */
+static __always_inline void tls_learn_shaken(struct conn *c)
+{
+	u64 cookie = c->cookie;
+	struct tls_shaken *s = bpf_map_lookup_elem(&tls_shaken, &cookie);
+	struct tls_session *t;
+
+	if (!s)
+		return;
+	t = tls_session_of(s->ssl, s->tgid);
+	if (t && t->is_memory && t->c.cookie == cookie) {
+		c->tls_ssl = s->ssl;
+		c->tls_is_memory = 1;
+		c->tgid = s->tgid;
+	}
+	bpf_map_delete_elem(&tls_shaken, &cookie);
+}
+
 /* The connection learns what its plaintext was bound by. */
 static __always_inline void tls_learn(const struct tls_thread *th, struct conn *c)
 {
@@ -134,10 +152,11 @@ static __always_inline void tls_learn(const struct tls_thread *th, struct conn *
 		c->tls_is_memory = !th->goroutine;
 		c->flags |= CONN_TLS;
 	}
-	if (c->flags & CONN_TLS || !c->tls_ssl)
+	if (c->flags & CONN_TLS)
 		return;
+	tls_learn_shaken(c);
 	t = tls_session_at(c);
-	if (t && t->is_apart && t->c.own_seq[SONDE_TX] + t->c.own_seq[SONDE_RX])
+	if (t && (t->is_apart || t->is_memory) && t->c.own_seq[SONDE_TX] + t->c.own_seq[SONDE_RX])
 		c->flags |= CONN_TLS;
 }
 
@@ -202,6 +221,8 @@ static __always_inline bool tls_received(struct tls_thread *th, struct conn *c, 
 			tls_arrived(t, arrival);
 		return c->flags & CONN_TLS;
 	}
+	if (th->rx_cookie != c->cookie)
+		th->rx_is_behind = th->rx_cookie && !th->rx_claim;
 	if (th->rx_cookie != c->cookie || th->rx_is_used) {
 		th->rx_arrival_ns = arrival ?: bpf_ktime_get_ns();
 		th->rx_len = 0;

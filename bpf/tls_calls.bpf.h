@@ -40,7 +40,8 @@ static __always_inline void tls_freed(u64 ssl, struct task_struct *task)
 
 	if (filter.n_ports)
 		tls_forget_other(bpf_task_storage_get(&tls_threads, task, NULL, 0));
-	if (t && t->is_over)
+	if (t &&
+	    (t->is_over || (t->is_memory && !t->c.own_seq[SONDE_RX] && !t->c.own_seq[SONDE_TX])))
 		tls_session_drop(ssl, tgid);
 	else if (t)
 		t->is_freed = 1;
@@ -61,6 +62,79 @@ static __always_inline u64 tls_length_at(const struct tls_args *a, u32 fn)
 	if (fn != SONDE_TLS_READ_EX && fn != SONDE_TLS_WRITE_EX)
 		return 0;
 	return fn == SONDE_TLS_WRITE_EX && a->fourth < 4096 ? a->fifth : a->fourth;
+}
+
+/* The connection that the thread received on last, to be that of the call's object. */
+static __always_inline struct tls_session *tls_bind_memory(const struct tls_thread *th, u32 tgid)
+{
+	struct tls_bond b = {
+		.ssl = th->ssl,
+		.cookie = th->rx_cookie,
+		.established_ns = th->rx_established_ns,
+		.attached_ns = th->attached_ns,
+		.slot = th->rx_slot,
+		.family = th->rx_family,
+		.role = th->rx_role,
+		.flags = th->rx_flags,
+		.is_memory = 1,
+	};
+
+	return tls_bind(&b, tgid);
+}
+
+/* No operation nested in the call: it took what the thread received before. */
+static __always_inline struct tls_session *tls_by_memory(struct tls_thread *th,
+							 struct tls_session *t, u32 tgid)
+{
+	if (th->rx_is_used || !th->rx_cookie || th->rx_claim != th->ssl)
+		return t;
+	th->rx_is_used = 1;
+	if (!t && !(th->rx_flags & CONN_TLS))
+		t = tls_bind_memory(th, tgid);
+	if (!t || !t->is_memory)
+		return t;
+	if (t->c.cookie != th->rx_cookie) {
+		tls_session_drop(th->ssl, tgid); /* not certain any more */
+		return NULL;
+	}
+	th->bound_ssl = th->ssl;
+	th->bound_cookie = t->c.cookie;
+	t->cipher_rx += th->rx_len;
+	if (!t->arrival_ns)
+		t->arrival_ns = th->rx_arrival_ns;
+	return t;
+}
+
+/*
+ * A handshake goes on, right after a receive: with what came, unless an operation nests in it, by
+ * which it is bound anew. The first plaintext may have come together with the handshake's end and
+ * be read when the thread has received on other connections.
+ */
+static __noinline void tls_shakes(struct tls_thread *th, u32 tgid)
+{
+	struct tls_session *t;
+	struct tls_shaken s = { .ssl = th->ssl, .tgid = tgid };
+	u64 cookie = th->rx_cookie;
+
+	if (th->rx_is_used || !cookie || th->rx_claim != th->ssl || th->rx_flags & CONN_TLS)
+		return;
+	t = tls_session_of(th->ssl, tgid);
+	if (t && !t->is_memory && !t->is_freed)
+		return;
+	th->rx_is_used = 1;
+	if (th->rx_is_behind)
+		return; /* the program lets receives wait: which of them this is for is not certain */
+	if (t && !t->is_freed && t->c.cookie != cookie) {
+		tls_session_drop(th->ssl, tgid); /* one of two receives was not for it */
+		return;
+	}
+	if (!t || t->is_freed)
+		t = tls_bind_memory(th, tgid);
+	if (!t)
+		return;
+	t->cipher_rx += th->rx_len;
+	t->arrival_ns = th->rx_arrival_ns;
+	bpf_map_update_elem(&tls_shaken, &cookie, &s, BPF_ANY);
 }
 
 /* A call begins. False: nothing is to be learnt from its return. */
@@ -104,6 +178,8 @@ static __noinline bool tls_enter(const struct tls_args *a, u64 cookie)
 	th->is_shared = !!(cookie & SONDE_TLS_SHARED);
 	if (!th->rx_claim && !th->is_shared)
 		th->rx_claim = a->ssl;
+	if (call == TLS_HANDSHAKE && !th->is_shared)
+		tls_shakes(th, task->tgid);
 	th->since_ns = bpf_ktime_get_ns();
 	th->stack = a->stack;
 	if (HAS_RETURN_ON_STACK && call != TLS_READ)
@@ -125,40 +201,12 @@ static __always_inline u64 tls_moved(const struct tls_thread *th, s64 ret)
 	return n;
 }
 
-/* No operation nested in the call: it took what the thread received before. */
-static __always_inline struct tls_session *tls_by_memory(struct tls_thread *th,
-							 struct tls_session *t, u32 tgid)
+/* Of a read whose connection is not certain. With a filter of ports it is taken for one of those
+ * observed if what the thread received last was. */
+static __always_inline void tls_unbound_read(const struct tls_thread *th, struct task_struct *task)
 {
-	if (th->rx_is_used || !th->rx_cookie || th->rx_claim != th->ssl)
-		return t;
-	th->rx_is_used = 1;
-	if (!t && !(th->rx_flags & CONN_TLS)) {
-		struct tls_bond b = {
-			.ssl = th->ssl,
-			.cookie = th->rx_cookie,
-			.established_ns = th->rx_established_ns,
-			.attached_ns = th->attached_ns,
-			.slot = th->rx_slot,
-			.family = th->rx_family,
-			.role = th->rx_role,
-			.flags = th->rx_flags,
-			.is_memory = 1,
-		};
-
-		t = tls_bind(&b, tgid);
-	}
-	if (!t || !t->is_memory)
-		return t;
-	if (t->c.cookie != th->rx_cookie) {
-		tls_session_drop(th->ssl, tgid); /* not certain any more */
-		return NULL;
-	}
-	th->bound_ssl = th->ssl;
-	th->bound_cookie = t->c.cookie;
-	t->cipher_rx += th->rx_len;
-	if (!t->arrival_ns)
-		t->arrival_ns = th->rx_arrival_ns;
-	return t;
+	if ((!filter.n_ports || th->rx_cookie) && filter_wants(task->tgid, task, NULL))
+		count(SONDE_CNT_TLS_UNBOUND);
 }
 
 static __always_inline int tls_read_ends(struct tls_thread *th, s64 ret)
@@ -185,7 +233,7 @@ static __always_inline int tls_read_ends(struct tls_thread *th, s64 ret)
 	    (u64)t->c.own_seq[SONDE_RX] + n + TLS_HEAD + TLS_EXPANSION_LEAST > t->cipher_rx)
 		t = NULL;
 	if (!t) {
-		tls_unbound(task);
+		tls_unbound_read(th, task);
 		return 0;
 	}
 	x.arrival_ns = t->arrival_ns;

@@ -11,11 +11,15 @@
 #include "tls_bond.bpf.h"
 
 /* An operation of a connection that is not observed. */
-static __noinline void tls_meets_other(struct task_struct *task, const struct conn *c)
+static __noinline void tls_meets_other(struct task_struct *task, const struct conn *c, u32 dir)
 {
 	struct tls_thread *th = bpf_task_storage_get(&tls_threads, task, NULL, 0);
 
-	if (!th || !(c->flags & CONN_PORT_OFF) || th->is_shared)
+	if (!th || !(c->flags & CONN_PORT_OFF))
+		return;
+	if (dir == SONDE_RX)
+		th->rx_cookie = 0; /* a read of memory that follows is of this one */
+	if (th->is_shared)
 		return;
 	if (th->call == TLS_READ ||
 	    (th->call == TLS_WRITE && tls_is_inside(th, (struct pt_regs *)bpf_task_pt_regs(task))))

@@ -89,8 +89,10 @@ static struct sonde_bpf *configured(const struct probe *p, const struct probe_op
 	bpf_map__set_max_entries(skel->maps.scratches, 2 * (uint32_t)libbpf_num_possible_cpus());
 	bpf_map__set_max_entries(skel->maps.tls_scratches,
 				 (p->is_tls ? (uint32_t)libbpf_num_possible_cpus() : 0) + 3);
-	if (!p->is_tls)
+	if (!p->is_tls) {
 		bpf_map__set_max_entries(skel->maps.tls_goroutines, 1);
+		bpf_map__set_max_entries(skel->maps.tls_shaken, 1);
+	}
 	configure_propagate(skel, p, opts);
 	for (size_t i = 0; i < PROBE_TLS_MAX; i++)
 		bpf_program__set_autoload(probe_tls_program_of(skel, i), false);

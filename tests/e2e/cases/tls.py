@@ -266,6 +266,36 @@ def tls_node_both_ends(e):
 
 
 @case(group=None, soak_limit=120)
+def tls_read_after_all_shook_hands(e):
+    """Records in memory, and what came with a handshake's end is read when the thread has received
+    on all the other connections: the first request of each is of its own."""
+    port, requests = python_server(e, "gather:50"), e.amount(10, 50)
+    marked(e, port, "secure", "secureclient", node_client(e, port, 50, requests), 50, requests)
+
+
+@case(group=None)
+def tls_records_held_back(e):
+    """What is received waits until the other connections have sent something as well: which receive
+    a call is for is not certain, and none is given another's request."""
+    rounds, port = 8, python_server(e, "hold:2")
+    w, n, told = Watched(e, port), 2 * rounds, {}
+    for _ in range(rounds):
+        p = e.procs.run(python_client(e, port, "asyncio", 2, 4), seconds=25)
+        told.update(line.split() for line in p.stdout().splitlines())
+    m = w.sonde.settled_metrics()
+    w.sonde.end()
+    seen = w.told()
+    servers = sum(t["role"] == "server" for t in seen)
+    found = each_on_its_own(told)(seen)
+    if len(told) != n or len(seen) - servers != 4 * n:
+        found.append(f"the clients: {len(told)} connections, {len(seen) - servers} requests")
+    if servers + m.lost()["tls_unbound"] != 4 * n:
+        found.append(f"{servers} told by the server, {m.lost()['tls_unbound']} counted, of {4 * n}")
+    if found:
+        raise Failure("; ".join(found))
+
+
+@case(group=None, soak_limit=120)
 def tls_redis(e):
     """redis-server and redis-cli, by what INFO commandstats counts."""
     cert, key = certificate(e)

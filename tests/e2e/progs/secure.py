@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 secure.py PORT MODE CERT KEY: an HTTP server within TLS that answers everything with 200. MODE thread:
-a socket that the library reads itself, a thread for each connection; asyncio: records in memory.
+a socket that the library reads itself, a thread for each connection; asyncio: records in memory;
+gather:N: the same, but plaintext is read when N connections have shaken hands; hold:N: and nothing
+is given to the library before all N have sent something.
 """
 import asyncio
 import socket
@@ -51,12 +53,80 @@ async def events(port, context):
     await server.serve_forever()
 
 
+class Gather(asyncio.Protocol):
+    """As uvloop does, in the order that is worst: what came with the handshake's end is read when
+    other connections have been received from."""
+    waiting = []
+
+    def __init__(self, context, n, holds):
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+        self.n, self.holds, self.is_open, self.held = n, holds, False, b""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.incoming.write(data)
+        if self in self.waiting:
+            return
+        if self.is_open:
+            self.read()
+        elif self.holds:
+            self.wait(Gather.shake)
+        else:
+            self.shake()
+
+    def wait(self, then):
+        self.waiting.append(self)
+        if len(self.waiting) == self.n:
+            waiting, Gather.waiting = self.waiting, []
+            for each in waiting:
+                then(each)
+
+    def shake(self):
+        try:
+            self.tls.do_handshake()
+            self.is_open = True
+        except ssl.SSLWantReadError:
+            pass
+        self.transport.write(self.outgoing.read())
+        if self.is_open:
+            self.read() if self.holds else self.wait(Gather.read)
+
+    def read(self):
+        try:
+            while True:
+                data = self.tls.read(65536)
+                if not data:
+                    break
+                self.held += data
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError:
+            self.transport.close()
+        n = self.held.count(b"\r\n\r\n")
+        if n:
+            self.held = b""
+            self.tls.write(ANSWER * n)
+            self.transport.write(self.outgoing.read())
+
+
+async def gathered(port, context, n, holds):
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Gather(context, n, holds), "127.0.0.1", port, backlog=128)
+    await server.serve_forever()
+
+
 def main():
     port, mode, cert, key = sys.argv[1:]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     if mode == "thread":
         threads(int(port), context)
+    elif ":" in mode:
+        how, n = mode.split(":")
+        asyncio.run(gathered(int(port), context, int(n), how == "hold"))
     else:
         asyncio.run(events(int(port), context))
 
