@@ -186,7 +186,7 @@ soak: need-root all
 need-root:
 	$(Q)test "$$(id -u)" = 0 || { echo 'eBPF needs root: sudo make $(MAKECMDGOALS)' >&2; exit 1; }
 
-bench: need-root all $(O)/bench/pace $(O)/bench/bench_proto $(O)/bench/bench_otlp $(O)/bench/bench_recent $(O)/bench/collector $(O)/bench/hook $(O)/tests/bench/hook.bpf.o
+bench: need-root all $(O)/bench/pace $(O)/bench/bench_waits $(O)/bench/bench_proto $(O)/bench/bench_otlp $(O)/bench/bench_recent $(O)/bench/collector $(O)/bench/hook $(O)/tests/bench/hook.bpf.o
 	$(Q)python3 tests/bench/bench.py --sonde $(O)/sonde --pace $(O)/bench/pace --write $(ARGS)
 
 # the parser alone, no root: ns for each message
@@ -201,7 +201,7 @@ bench-span: $(O)/bench/bench_otlp
 bench-recent: $(O)/bench/bench_recent
 	$(Q)$<
 
-BENCHES := http1 http2 proto otlp recent
+BENCHES := http1 http2 proto otlp recent waits
 $(O)/bench/bench_http2: $(O)/tests/unit/h2wire.o
 $(BENCHES:%=$(O)/bench/bench_%): $(O)/bench/bench_%: $(O)/tests/bench/bench_%.o $(O)/libsonde.a
 	$(call msg,LINK)

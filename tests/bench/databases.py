@@ -55,14 +55,20 @@ def redis_benchmark(port, depth, commands, cpus=host.OTHER_CPUS):
 
 
 @contextlib.contextmanager
+def sets(depth):
+    """What makes `pace` send so many SETs at once."""
+    with tempfile.NamedTemporaryFile() as f:
+        f.write(SET * depth)
+        f.flush()
+        yield ["-x", f.name, "-a", str(OK * depth)]
+
+
+@contextlib.contextmanager
 def at_rate(opts, port, pid, depth):
     """A round at half its capacity, in sends of `depth` commands: the us of CPU of each, and how
     many there are a second."""
     rate = int(redis_benchmark(port, depth, 60000 * depth) / depth * 0.5)
-    with tempfile.NamedTemporaryFile() as f:
-        f.write(SET * depth)
-        f.flush()
-        more = ["-x", f.name, "-a", str(OK * depth)]
+    with sets(depth) as more:
 
         def measure():
             before = host.cpu_ns(pid)

@@ -1,75 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What it adds to a server's requests that their waits are known, and the pressure on processes: in
-pairs with a copy of sonde that finds none of those hooks in the kernel."""
+"""What it adds to a server's requests that their waits are known, and the pressure on processes: a
+sonde that has the hooks for them and has them not, in turns of a tenth of a second."""
 
-import contextlib
-import json
 import os
 import subprocess
-import tempfile
-import time
 
-import cost
 import databases
 import host
 from host import Row
 
-HOOKS = (b"sched_switch", b"sched_process_free", b"mark_victim", b"tcp_receive_reset",
-         b"tcp_send_reset", b"block_rq_complete", b"block_io_start",
-         b"mm_vmscan_direct_reclaim_begin", b"mm_vmscan_direct_reclaim_end",
-         b"mm_vmscan_memcg_reclaim_begin", b"mm_vmscan_memcg_reclaim_end")
 LIMIT_US = 0.2
+SECONDS = 40  # some eighty groups of four turns
 
 
-def without_hooks(binary, folder):
-    """A copy in which these have names that no kernel knows: in its table of hooks, and in the
-    programs that are to run there."""
-    with open(binary, "rb") as f:
-        data = f.read()
-    for hook in HOOKS:
-        data = data.replace(b"tp_btf/" + hook + b"\0", b"tp_btf/-" + hook[1:] + b"\0")
-    path = os.path.join(folder, "sonde")
-    with open(path, "wb") as f:
-        f.write(data)
-    os.chmod(path, 0o755)
-    told = json.loads(subprocess.run([path, "check", "--json", "--duration", "100ms"], timeout=20,
-                                     capture_output=True, check=True).stdout)
-    off = sum(not p["attached"] and p["hook"].startswith("tp_btf/-") for p in told["programs"])
-    if off != len(HOOKS):
-        raise host.Failed(f"{off} of {len(HOOKS)} hooks can be left out")
-    return path
+def turns(opts, pid, seconds):
+    """(with, ns, CPU ns of the process) of each turn."""
+    binary = os.path.join(os.path.dirname(opts.pace), "bench_waits")
+    proc = host.spawn([binary, str(pid), str(seconds)], host.OTHER_CPUS, stdout=subprocess.PIPE,
+                      text=True)
+    try:
+        lines = proc.communicate(timeout=seconds + 30)[0].splitlines()
+    finally:
+        host.stop(proc)
+    if proc.returncode:
+        raise host.Failed(f"bench_waits: exit {proc.returncode}")
+    return [(kind == "with", int(ns), int(used)) for kind, ns, used in map(str.split, lines)]
 
 
-def either(path):
-    """An observer for cost.interleaved: sonde as it is, and without these hooks in its place."""
-
-    @contextlib.contextmanager
-    def observe(opts, is_whole, args, cpus):
-        with host.Sonde(opts.sonde if is_whole else path, args, cpus=cpus) as s:
-            time.sleep(0.3)
-            yield s
-    return observe
+def differences(found, rate):
+    """us of CPU per request that the hooks add, of each group of four turns."""
+    costs = [(is_with, used / ns * 1e6 / rate) for is_with, ns, used in found]
+    groups = [costs[i:i + 4] for i in range(0, len(costs) - 3, 4)]
+    return [(g[0][1] + g[3][1] - g[1][1] - g[2][1]) / 2 for g in groups]
 
 
-def added(opts, what, unit, pid, measure):
-    """The row of one server, `measure` giving its CPU per request in us."""
-    with tempfile.TemporaryDirectory(prefix="sonde-bench-") as folder:
-        path = without_hooks(opts.sonde, folder)
-        measure()  # warm
-        got = cost.interleaved(opts, pid, cost.only(pid), lambda *_: measure(), observer=either(path))
-    more = [t - u for u, t in got.kept]
-    return Row(f"{what} CPU per {unit}, added by waits and pressure", "µs", more, LIMIT_US,
-               cost.notes(host.interval(more), got))
+def added(opts, what, unit, port, pid, rate, more=()):
+    """The row of one server, asked so many times a second."""
+    client = host.pace(opts.pace, port, rate, SECONDS + 4, more=more)
+    try:
+        found = differences(turns(opts, pid, SECONDS), rate)
+        result = host.pace_result(client)
+    finally:
+        host.stop(client)
+    if result["failed"]:
+        raise host.Failed(f"the client lost requests: {result}")
+    low, high = host.interval(found)
+    return Row(f"{what} CPU per {unit}, added by waits and pressure", "µs", found, LIMIT_US,
+               f"95 % interval of the median {low:.2f} to {high:.2f}; {rate} a second")
 
 
 def cost_waits(opts):
-    """CPU per request of nginx and Redis: all hooks, against those of waits and pressure left out."""
+    """CPU per request of nginx and Redis: the hooks of waits and pressure there, and not there."""
     with host.nginx() as (port, pid):
         rate = int(host.wrk(port, 2, 16) * 0.5)
-        rows = [added(opts, "nginx", "request", pid,
-                      lambda: cost.round_of(opts, port, pid, rate, opts.seconds)[0] / 1e3)]
-    with databases.redis() as (port, pid), databases.at_rate(opts, port, pid, 1) as (measure, _):
-        rows.append(added(opts, "Redis", "command", pid, measure))
+        rows = [added(opts, "nginx", "request", port, pid, rate)]
+    with databases.redis() as (port, pid), databases.sets(1) as more:
+        rate = int(databases.redis_benchmark(port, 1, 60000) * 0.5)
+        rows.append(added(opts, "Redis", "command", port, pid, rate, more))
     return rows
 
 
