@@ -136,6 +136,8 @@ static void test_the_last_answer(void **state)
 	assert_non_null(strstr(strstr(play.out, "GET /a 0 "), "error=connection_reset"));
 	answered_once(SONDE_ROLE_CLIENT, last);
 	assert_non_null(strstr(play.out, "GET /a 0 "));
+	/* and it is lost when that answer has ended, long before anybody closes */
+	assert_non_null(strstr(strstr(play.out, "GET /a 0 "), " 1000199100+100900 "));
 	assert_non_null(strstr(strstr(play.out, "GET /a 0 "), "error=connection_reset"));
 	answered_once(SONDE_ROLE_SERVER, OK);
 	assert_non_null(strstr(play.out, "error=client_closed"));

@@ -302,7 +302,8 @@ void match_response_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint
 	resp->mark = emit_mark(cs, end_ns);
 	resp->other_pos = other_pos;
 	resp->is_complete = true;
-	m->is_last |= (resp->flags & MSG_LAST) != 0;
+	if (resp->flags & MSG_LAST)
+		m->last_ns = end_ns;
 	if (m->head && m->head->after_pos < end_pos)
 		m->is_pipelined = true;
 	if (resp->req && m->frontier < end_pos)

@@ -37,12 +37,12 @@ struct match {
 	uint64_t hole_end; /* of the last hole in the response stream, and why it is there */
 	enum loss hole_why;
 	uint64_t first_id; /* MATCH_MULTIPLEXED: of the first request seen; 0 none yet */
+	uint64_t last_ns;  /* a whole response said that none follows it: its end; 0: none did */
 	uint16_t n_pending, n_finished;
 	bool is_pipelined; /* a request was sent before the last one was answered */
 	bool is_unsure;	   /* requests were lost, and maybe not all of them answered by now */
 	bool is_missed;	   /* the protocol was told that the next response has no request */
 	bool has_response; /* at least one response has begun */
-	bool is_last;	   /* a whole response said that none follows it */
 };
 
 struct conns;

@@ -57,11 +57,15 @@ static void settle_response(struct conns *cs, struct conn *c, struct response *r
 }
 
 /* Behind an answer that said it is the last one, whoever closes first does what was agreed: nobody
- * gave up the requests that had been sent ahead. */
-static const char *unanswered_error(const struct conn *c, const struct verdict *v)
+ * gave up the requests that had been sent ahead. They are lost from then on. */
+static struct verdict unanswered(const struct conn *c, const struct request *r, struct verdict v)
 {
-	return c->match.is_last && strcmp(v->error_type, "timeout") != 0 ? "connection_reset"
-									 : v->error_type;
+	uint64_t last_ns = c->match.last_ns;
+
+	if (!last_ns || strcmp(v.error_type, "timeout") == 0)
+		return v;
+	return (struct verdict){ "connection_reset",
+				 last_ns > r->start_ns ? last_ns : r->start_ns };
 }
 
 /* Requests outstanding become transactions: none of them will be answered any more. */
@@ -78,8 +82,11 @@ static void settle(struct conns *cs, struct conn *c, bool is_reset, uint32_t err
 	for (struct response *resp = match_next_open(m, NULL); resp;
 	     resp = match_next_open(m, resp))
 		settle_response(cs, c, resp, &v);
-	for (const struct request *r = m->head; r; r = r->next)
-		emit_exchange(cs, c, r, NULL, unanswered_error(c, &v), v.end_ns);
+	for (const struct request *r = m->head; r; r = r->next) {
+		struct verdict own = unanswered(c, r, v);
+
+		emit_exchange(cs, c, r, NULL, own.error_type, own.end_ns);
+	}
 	match_drop(cs, c, LOSS_MAX);
 }
 
