@@ -205,7 +205,9 @@ static __always_inline u64 tls_moved(const struct tls_thread *th, s64 ret)
  * observed if what the thread received last was. */
 static __always_inline void tls_unbound_read(const struct tls_thread *th, struct task_struct *task)
 {
-	if ((!filter.n_ports || th->rx_cookie) && filter_wants(task->tgid, task, NULL))
+	if (!filter.n_ports)
+		tls_unbound(task);
+	else if (th->rx_cookie && filter_wanted(task->tgid))
 		count(SONDE_CNT_TLS_UNBOUND);
 }
 
