@@ -62,7 +62,7 @@ paints_in() { # TREE
 		LANG=C.UTF-8 /sonde top --port $web --tls off --duration 60s" "$shown" <"$keys" >/dev/null 2>"$dir/top.log" &
 	pid=$!
 	for _ in $(seq 300); do
-		! grep -aq '[1-9] services' "$shown" || break
+		! grep -aq '[1-9] service' "$shown" || break
 		kill -0 $pid 2>/dev/null || break
 		fetch $web / >/dev/null || true
 		sleep 0.1
@@ -70,7 +70,7 @@ paints_in() { # TREE
 	printf q >&4
 	wait $pid || { cat "$dir/top.log" "$shown"; return 1; }
 	exec 4>&-
-	grep -aq 'SERVICE' "$shown" && grep -aq '[1-9] services' "$shown" && grep -aq 'events/s' "$shown"
+	grep -aq 'SERVICE' "$shown" && grep -aq '[1-9] service' "$shown" && grep -aq 'events/s' "$shown"
 }
 
 bare_open
