@@ -3,12 +3,13 @@
  * load server | client | few | secure | both | late: a small HTTP server on a TCP port of IPv4 and
  * IPv6, on a unix socket and within TLS, and clients that ask it things known beforehand (few: a
  * handful; both: within TLS as well; late: seconds after they began) and print what they got: a
- * line "TRANSPORT METHOD PATH STATUS" for each answer.
+ * line "TRANSPORT METHOD PATH STATUS NS" for each answer, the time by the client's own clock.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include "secure.h"
 
@@ -222,9 +224,18 @@ static int server(void)
 struct client {
 	struct end end;
 	const char *transport;
+	uint64_t asked_ns;
 	size_t have;
 	char buf[BUF];
 };
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
 
 static void expect(struct client *c, const char *method, const char *path)
 {
@@ -235,7 +246,8 @@ static void expect(struct client *c, const char *method, const char *path)
 		fprintf(stderr, "no answer to %s %s\n", method, path);
 		exit(1);
 	}
-	printf("%s %s %s %d\n", c->transport, method, path, status);
+	printf("%s %s %s %d %llu\n", c->transport, method, path, status,
+	       (unsigned long long)(now_ns() - c->asked_ns));
 }
 
 static void ask(struct client *c, const char *method, const char *path, size_t body)
@@ -245,6 +257,7 @@ static void ask(struct client *c, const char *method, const char *path, size_t b
 			 "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", method, path,
 			 body);
 
+	c->asked_ns = now_ns();
 	if (end_write(&c->end, head, (size_t)n) != n ||
 	    (body && end_write(&c->end, junk, body) != (ssize_t)body))
 		exit(1);
@@ -258,6 +271,7 @@ static void pipelined(struct client *c)
 
 	for (int i = 0; i < TURNS; i++)
 		iov[i] = (struct iovec){ (char *)one, sizeof(one) - 1 };
+	c->asked_ns = now_ns();
 	if (writev(c->end.fd, iov, TURNS) != (ssize_t)(TURNS * (sizeof(one) - 1)))
 		exit(1);
 	for (int i = 0; i < TURNS; i++)
@@ -268,6 +282,7 @@ static void dribbled(struct client *c)
 {
 	static const char one[] = "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
 
+	c->asked_ns = now_ns();
 	for (size_t i = 0; i < sizeof(one) - 1; i++)
 		if (send(c->end.fd, one + i, 1, 0) != 1)
 			exit(1);
