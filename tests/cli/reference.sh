@@ -33,6 +33,11 @@ while read -r flag default; do
 done < <("$sonde" help markdown | sed 's/\\|/:/g; s/`//g' |
 	awk -F ' *[|] *' '/^[|] --/ && $4 { sub(/ .*/, "", $2); print $2, $4 }')
 
+# version tells what this build does without, and of no more than that
+lacking=$(for l in curl capstone ncursesw; do ldd "$sonde" | grep -q "lib$l\." || echo "$l"; done)
+[ -n "$lacking" ] || ! "$sonde" version | grep 'not built'
+verdict "version says that something is not built which is" $?
+
 # what a host has to hold; without debug information at most 2 MiB
 bare=$(mktemp)
 strip -o "$bare" "$sonde" && [ "$(stat -c %s "$bare")" -le $((2 << 20)) ]

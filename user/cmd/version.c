@@ -10,8 +10,33 @@
 #include "cmd/cmd.h"
 #include "export/otlp_post.h"
 #include "proto/proto.h"
+#include "top/remote.h"
 #include "top/screen.h"
 #include "version.h"
+
+/* Libraries that were not there when this was built, by what is missing without them. */
+static void print_left_out(void)
+{
+	const struct {
+		bool is_built;
+		const char *what;
+	} parts[] = {
+		{ otlp_post_library(), "otlp, asking about containers" },
+		{ remote_is_built(), "top --connect" },
+		{ go_code_library(), "tls of go" },
+		{ screen_is_built(), "top's live view" },
+	};
+	const char *before = "not built: ";
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (parts[i].is_built)
+			continue;
+		printf("%s%s", before, parts[i].what);
+		before = ", ";
+	}
+	if (before[0] == ',')
+		printf("\n");
+}
 
 int cmd_version(const struct cmd_args *a)
 {
@@ -26,8 +51,6 @@ int cmd_version(const struct cmd_args *a)
 	if (otlp_post_library())
 		printf("otlp:      http/protobuf http/json grpc (libcurl %s)\n",
 		       otlp_post_library());
-	printf("not built: %s%s%spropagation, kubernetes\n", otlp_post_library() ? "" : "otlp, ",
-	       go_code_library() ? "" : "tls of go, ",
-	       screen_is_built() ? "" : "top's live view, ");
+	print_left_out();
 	return EXIT_DONE;
 }
