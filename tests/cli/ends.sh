@@ -135,6 +135,14 @@ verdict "what record left can be replayed" $?
 [ $? = 1 ] && [ "$(grep -c . "$dir/err")" = 1 ]
 verdict "a recording that cannot be created is one line and exit 1" $?
 
+# a recording is all that record does: where it cannot go on neither does record
+: >"$dir/err"
+timeout 30 "$sonde" record /dev/full --port "$port" 2>"$dir/err" --duration 200ms
+rc=$?
+[ "$rc" = 1 ] && grep -q 'cannot write the recording /dev/full: No space left' "$dir/err" &&
+	grep -q 'the recording is not complete' "$dir/err" && grep -q '^sonde: 0 events' "$dir/err"
+verdict "record says what a full disk left of it: exit $rc" $?
+
 # a reader that is gone ends it quietly, though nothing is there to be written
 : >"$dir/err"
 timeout 30 "$sonde" tail --port "$port" 2>"$dir/err" | true

@@ -191,7 +191,7 @@ static void test_replay_is_the_same(void **state)
 	rec = recorder_open(path, 0, err, sizeof(err));
 	assert_non_null(rec);
 	run(&live.source, rec, true, &a);
-	assert_int_equal(recorder_close(rec), 0);
+	assert_int_equal(recorder_close(rec, NULL), 0);
 	src = recording_open(path, err, sizeof(err));
 	assert_non_null(src);
 	run(src, NULL, false, &b);
@@ -293,7 +293,7 @@ static void test_recording_of_a_while(void **state)
 	pipeline_record_to(&p, rec);
 	assert_true(pipeline_read(&p, 5) > 0);
 	pipeline_record_to(&p, NULL);
-	assert_int_equal(recorder_close(rec), 0);
+	assert_int_equal(recorder_close(rec, NULL), 0);
 	assert_true(pipeline_read(&p, 5) > 0); /* of which nothing is written */
 	src = recording_open(path, err, sizeof(err));
 	assert_non_null(src);

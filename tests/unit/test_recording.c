@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "capture/recording.h"
@@ -74,7 +76,7 @@ static void record(size_t n)
 	for (size_t i = 0; i < n; i++)
 		recorder_write(r, rec, make(rec, i));
 	assert_int_equal(recorder_failed(r), 0);
-	assert_int_equal(recorder_close(r), 0);
+	assert_int_equal(recorder_close(r, NULL), 0);
 }
 
 static int replay(struct seen *s, int budget)
@@ -241,7 +243,45 @@ static void test_full_disk(void **state)
 	for (size_t i = 0; i < N; i++)
 		recorder_write(r, rec, make(rec, i));
 	assert_true(recorder_failed(r) > N / 2);
-	assert_int_equal(recorder_close(r), -ENOSPC);
+	assert_int_equal(recorder_close(r, NULL), -ENOSPC);
+	log_init(LOG_INFO, false);
+}
+
+/* One that fills up while it is written: what is in it is whole, and every record is in one of both
+ * counts. */
+static void test_disk_that_fills_up(void **state)
+{
+	static const rlim_t rooms[] = { 70, 12345, (1 << 20) + 777 };
+	struct rlimit was, tight;
+	struct recorder_sums sums;
+	enum { N = 10000 };
+	uint8_t rec[2048];
+	char err[256];
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	signal(SIGXFSZ, SIG_IGN); /* it is said by write(2), as of a disk that is full */
+	log_init(LOG_ERROR - 1, false);
+	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
+		struct recorder *r = recorder_open(path, 12345, err, sizeof(err));
+		struct seen s = { 0 };
+		struct source *src;
+
+		tight = (struct rlimit){ rooms[i], was.rlim_max };
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+		for (size_t k = 0; k < N; k++)
+			recorder_write(r, rec, make(rec, k));
+		assert_int_equal(recorder_close(r, &sums), -EFBIG);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+		src = recording_open(path, err, sizeof(err));
+		while (src->ops->read(src, on_record, &s, N) > 0)
+			;
+		assert_false(recording_is_cut(src));
+		src->ops->close(src);
+		assert_false(s.is_wrong);
+		assert_int_equal(s.n, sums.kept);
+		assert_int_equal(sums.kept + sums.failed, N);
+		assert_true(i == 0 ? !sums.kept : sums.kept > 0);
+	}
 	log_init(LOG_INFO, false);
 }
 
@@ -267,7 +307,7 @@ static void test_speed(void **state)
 	r = recorder_open(path, 0, err, sizeof(err));
 	for (int i = 0; i < N / 10; i++)
 		recorder_write(r, rec, sizeof(rec));
-	assert_int_equal(recorder_close(r), 0);
+	assert_int_equal(recorder_close(r, NULL), 0);
 	start = clock_ns(CLOCK_PROCESS_CPUTIME_ID); /* machines under test are busy */
 	src = recording_open(path, err, sizeof(err));
 	while (src->ops->read(src, count, &n, 1000) > 0)
@@ -290,6 +330,7 @@ int main(void)
 		TEST(test_is_private),
 		TEST(test_cannot_be_opened),
 		TEST(test_full_disk),
+		TEST(test_disk_that_fills_up),
 		TEST(test_speed),
 	};
 

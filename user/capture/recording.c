@@ -11,24 +11,59 @@
 #include <unistd.h>
 
 #include "capture/recording_format.h"
+#include "sonde_abi.h"
 #include "util/log.h"
 
 enum { RECORDER_BUFFER = 1 << 20 };
 
 struct recorder {
 	int fd;
-	int error;	 /* of the first write that failed, positive; 0: none */
-	uint64_t failed; /* records */
-	uint64_t held;	 /* records in the buffer */
+	int error; /* of the first write that failed, positive; 0: none */
+	struct recorder_sums sums;
+	uint64_t held; /* records in the buffer */
+	off_t size;    /* of the file, up to where the buffer begins */
 	size_t n;
 	char *path;
 	uint8_t buffer[RECORDER_BUFFER];
 };
 
-/* Once a write has failed nothing more is written: what follows a torn record is no recording. */
+/* Where the last record ends of which `done` bytes of the buffer hold the whole; its place. */
+static size_t whole(const struct recorder *r, size_t done, uint64_t *records)
+{
+	size_t at = r->size ? 0 : sizeof(struct recording_header), padded;
+	struct sonde_ev_hdr h;
+
+	for (*records = 0; at + sizeof(h) <= done; ++*records) {
+		memcpy(&h, r->buffer + at, sizeof(h));
+		padded = ((size_t)h.size + 7) & ~(size_t)7;
+		if (at + padded > done)
+			break;
+		at += padded;
+	}
+	return at < done ? at : done;
+}
+
+/* Once a write has failed nothing more is written, and what it tore is taken away again: the file
+ * ends with its last whole record. */
+static void recorder_stop(struct recorder *r, size_t done)
+{
+	uint64_t records;
+	off_t end = r->size + (off_t)whole(r, done, &records);
+
+	/* what cannot be cut, a device or a pipe, ends where it ends: replay says so */
+	if (ftruncate(r->fd, end) == 0)
+		r->size = end;
+	r->sums.kept += records;
+	r->sums.failed += r->held - records;
+	log_error("cannot write the recording %s: %s; it ends here", r->path, strerror(r->error));
+}
+
 static void recorder_flush(struct recorder *r)
 {
 	size_t done = 0;
+
+	if (r->error)
+		return;
 
 	while (done < r->n && !r->error) {
 		ssize_t n = write(r->fd, r->buffer + done, r->n - done);
@@ -38,11 +73,11 @@ static void recorder_flush(struct recorder *r)
 		else if (n == 0 || errno != EINTR)
 			r->error = n == 0 ? ENOSPC : errno;
 	}
-	if (r->error && r->held) {
-		if (!r->failed)
-			log_error("cannot write the recording %s: %s; it ends here", r->path,
-				  strerror(r->error));
-		r->failed += r->held;
+	if (r->error) {
+		recorder_stop(r, done);
+	} else {
+		r->sums.kept += r->held;
+		r->size += (off_t)r->n;
 	}
 	r->held = 0;
 	r->n = 0;
@@ -90,7 +125,9 @@ struct recorder *recorder_open(const char *path, int64_t realtime_offset_ns, cha
 	}
 	r->fd = fd;
 	r->error = 0;
-	r->failed = r->held = 0;
+	r->sums = (struct recorder_sums){ 0 };
+	r->held = 0;
+	r->size = 0;
 	memcpy(r->buffer, &h, sizeof(h));
 	r->n = sizeof(h);
 	return r;
@@ -103,7 +140,7 @@ void recorder_write(struct recorder *r, const void *rec, size_t size)
 	if (r->n + padded > sizeof(r->buffer))
 		recorder_flush(r);
 	if (r->error || padded > sizeof(r->buffer)) {
-		r->failed++;
+		r->sums.failed++;
 		return;
 	}
 	memcpy(r->buffer + r->n, rec, size);
@@ -114,10 +151,10 @@ void recorder_write(struct recorder *r, const void *rec, size_t size)
 
 uint64_t recorder_failed(const struct recorder *r)
 {
-	return r->failed;
+	return r->sums.failed;
 }
 
-int recorder_close(struct recorder *r)
+int recorder_close(struct recorder *r, struct recorder_sums *sums)
 {
 	int err;
 
@@ -127,6 +164,8 @@ int recorder_close(struct recorder *r)
 	err = r->error;
 	if (close(r->fd) < 0 && !err)
 		err = errno;
+	if (sums)
+		*sums = r->sums;
 	free(r->path);
 	free(r);
 	return -err;

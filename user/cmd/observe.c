@@ -280,17 +280,16 @@ int observer_run(struct observer *o, const char *where)
 
 static void close_recorder(struct observer *o)
 {
-	uint64_t failed;
 	int err;
 
 	if (!o->recorder)
 		return;
-	failed = recorder_failed(o->recorder);
-	err = recorder_close(o->recorder);
+	err = recorder_close(o->recorder, &o->recorded);
 	o->recorder = NULL;
-	if (failed || err)
-		log_error("the recording is not complete: %llu records could not be written%s%s",
-			  (unsigned long long)failed, err ? ": " : "", err ? strerror(-err) : "");
+	if (o->recorded.failed || err)
+		log_error("the recording is not complete: %" PRIu64
+			  " records could not be written%s%s",
+			  o->recorded.failed, err ? ": " : "", err ? strerror(-err) : "");
 }
 
 int observer_record(struct observer *o, const char *path, char *err, size_t size)

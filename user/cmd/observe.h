@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "capture/confine.h"
 #include "capture/probe.h"
+#include "capture/recording.h"
 #include "cmd/cmd.h"
 #include "cmd/governor.h"
 #include "loop.h"
@@ -17,7 +18,6 @@
 
 struct inquiry;
 struct propagation;
-struct recorder;
 struct sweeper;
 struct tls;
 
@@ -27,6 +27,7 @@ struct observer {
 	struct probe *probe;
 	struct source *source;
 	struct recorder *recorder;
+	struct recorder_sums recorded; /* of the last recording, once it has ended */
 	struct sweeper *sweeper;
 	struct inquiry *inquiry;       /* who is asked about containers */
 	struct namespaces *namespaces; /* NULL: not asked for */
