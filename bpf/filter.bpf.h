@@ -309,7 +309,7 @@ static __noinline int filter_ask(u32 tgid)
 
 	if (flags & SONDE_P_WHERE)
 		return 0;
-	ev = control_new(0, SONDE_EV_MET, sizeof(*ev), sizeof(*ev));
+	ev = control_new(0, SONDE_EV_MET, sizeof(*ev));
 	if (!ev)
 		return 0; /* counted; the next operation asks again */
 	ev->tgid = tgid;

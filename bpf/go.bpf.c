@@ -74,7 +74,7 @@ int sonde_go_round_trip(struct pt_regs *ctx)
 	cookie = cookie_of(task, descriptor_of(conn));
 	if (!cookie)
 		cookie = cookie_of(task, descriptor_of(pointer_at(conn + WRAPPED_AT)));
-	ev = cookie ? control_new(0, SONDE_EV_HANDOVER, sizeof(*ev), sizeof(*ev)) : NULL;
+	ev = cookie ? control_new(0, SONDE_EV_HANDOVER, sizeof(*ev)) : NULL;
 	if (!ev)
 		return 0;
 	ev->cookie = cookie;

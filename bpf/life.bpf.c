@@ -19,7 +19,7 @@ static __always_inline void connect_failed(struct sock *sk, struct conn *c)
 			return;
 		error = 110; /* ETIMEDOUT */
 	}
-	ev = control_new(c->slot, SONDE_EV_CONNECT, sizeof(*ev), sizeof(*ev));
+	ev = control_new(c->slot, SONDE_EV_CONNECT, sizeof(*ev));
 	if (!ev)
 		return;
 	ev->cookie = c->cookie;
@@ -56,7 +56,7 @@ static __noinline void conn_ended(struct sock *sk, struct conn *c, u32 how, u32 
 		c->flags |= CONN_FIN_SENT;
 		c->fin_tx_seq = written; /* the FIN itself is numbered right after */
 	}
-	ev = control_new(c->slot, SONDE_EV_CLOSE, sizeof(*ev), sizeof(*ev));
+	ev = control_new(c->slot, SONDE_EV_CLOSE, sizeof(*ev));
 	if (!ev)
 		return;
 	ev->cookie = c->cookie;

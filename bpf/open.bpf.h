@@ -39,7 +39,7 @@ static __noinline void conn_describe(struct sock *sk, struct conn *c, u64 tx_rx_
 {
 	struct sonde_ev_open *ev;
 
-	ev = control_new(c->slot, SONDE_EV_OPEN, sizeof(*ev), sizeof(*ev));
+	ev = control_new(c->slot, SONDE_EV_OPEN, sizeof(*ev));
 	if (!ev)
 		return;
 	if (c->flags & CONN_FRESH)

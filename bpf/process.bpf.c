@@ -54,7 +54,7 @@ struct {
 
 static __always_inline void thread_tell(u32 tgid, u32 tid, u32 by_tid)
 {
-	struct sonde_ev_thread *ev = control_new(0, SONDE_EV_THREAD, sizeof(*ev), sizeof(*ev));
+	struct sonde_ev_thread *ev = control_new(0, SONDE_EV_THREAD, sizeof(*ev));
 
 	if (!ev)
 		return;
@@ -84,8 +84,7 @@ int BPF_PROG(sonde_exec, struct task_struct *task, pid_t old_pid, struct linux_b
 	thread_renamed(tgid, old_pid, task->pid);
 	if (!filter_wants(tgid, task, filename))
 		return 0;
-	/* everything behind the head is written below */
-	ev = control_new(0, SONDE_EV_EXEC, sizeof(*ev), sizeof(ev->h));
+	ev = control_new(0, SONDE_EV_EXEC, sizeof(*ev));
 	if (!ev)
 		return 0;
 	ev->start_ns = task->start_boottime;
@@ -158,7 +157,7 @@ int BPF_PROG(sonde_fork, struct task_struct *parent, struct task_struct *child)
 		bpf_map_update_elem(&processes, &tgid, &flags, BPF_ANY);
 	if (!life_is_told(flags) || !filter_has_pid(tgid))
 		return 0;
-	ev = control_new(0, SONDE_EV_FORK, sizeof(*ev), sizeof(*ev));
+	ev = control_new(0, SONDE_EV_FORK, sizeof(*ev));
 	if (!ev)
 		return 0;
 	ev->start_ns = child->start_boottime;
@@ -323,7 +322,7 @@ int BPF_PROG(sonde_exit, struct task_struct *task)
 		bpf_map_delete_elem(&processes, &tgid);
 	if (!life_is_told(flags) || !filter_has_pid(tgid))
 		return 0;
-	ev = control_new(0, SONDE_EV_EXIT, sizeof(*ev), sizeof(*ev));
+	ev = control_new(0, SONDE_EV_EXIT, sizeof(*ev));
 	if (!ev)
 		return 0;
 	ev->tgid = tgid;
@@ -372,7 +371,7 @@ int BPF_PROG(sonde_rest, struct task_struct *task)
 	if (!birth || *birth != task->start_boottime)
 		return 0;
 	bpf_map_delete_elem(&parting, &tgid);
-	ev = control_new(0, SONDE_EV_REST, sizeof(*ev), sizeof(*ev));
+	ev = control_new(0, SONDE_EV_REST, sizeof(*ev));
 	if (!ev)
 		return 0;
 	all = BPF_CORE_READ(task, signal);
@@ -410,7 +409,7 @@ int BPF_PROG(sonde_oom, struct task_struct *victim)
 		tgid = (u32)(u64)victim;
 	if (!filter_wanted(tgid))
 		return 0;
-	ev = control_new(0, SONDE_EV_OOM, sizeof(*ev), sizeof(*ev));
+	ev = control_new(0, SONDE_EV_OOM, sizeof(*ev));
 	if (!ev)
 		return 0;
 	ev->tgid = tgid;

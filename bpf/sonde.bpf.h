@@ -240,9 +240,10 @@ static __always_inline u64 ring_flags(void *ring, u32 turn)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/* Room for a record that is not an operation's, its head filled in and its first `zeroed` bytes
- * clean; one that finds no room is counted. To be given to control_submit(). */
-static __always_inline void *control_new(u32 slot, u16 kind, u32 size, u32 zeroed)
+/* Room for a record that is not an operation's, its head filled in and the rest clean: what the
+ * ring held there before, of other processes perhaps, is nobody's to read. One that finds no room
+ * is counted. To be given to control_submit(). */
+static __always_inline void *control_new(u32 slot, u16 kind, u32 size)
 {
 	void *ring = ring_of(slot);
 	struct sonde_ev_hdr *h = ring ? bpf_ringbuf_reserve(ring, size, 0) : NULL;
@@ -251,7 +252,7 @@ static __always_inline void *control_new(u32 slot, u16 kind, u32 size, u32 zeroe
 		count(SONDE_CNT_LOST_CONTROL);
 		return NULL;
 	}
-	__builtin_memset(h, 0, zeroed);
+	__builtin_memset(h, 0, size);
 	h->kind = kind;
 	h->size = size;
 	h->ts_ns = bpf_ktime_get_ns();

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import struct
 import time
 
 from harness.case import case
@@ -12,7 +13,7 @@ from harness.expect import Expect
 from harness.holdings import all_objects, held_objects, pinned
 from harness.proc import Failure, until
 from harness.raw import Raw
-from harness.replay import replay_is_identical
+from harness.replay import records, replay_is_identical
 from harness.sonde import Sonde, ends_in_time
 
 from cases.load import fail_if
@@ -80,6 +81,35 @@ def record_then_replay(e):
     truth = ng.log(3)
     fail_if(Expect(ng.port, truth, "nginx", "curl").problems(t.transactions))
     fail_if(Expect(ng.port, truth, "nginx", "curl").problems(again))
+
+
+# struct sonde_ev_exec behind its numbers: name, path, arguments
+EXEC, EXEC_ARGS_LEN, EXEC_TEXTS = 5, struct.Struct("<44xI"), struct.Struct("<48x16s256s512s")
+
+
+@case(group=None)
+def recording_holds_nothing_else(e):
+    """A ring that went round is written over: behind what one program says of itself nothing is left
+    of what others had said there."""
+    recording, long = e.path("recording"), os.path.join(e.path("d" * 200), "secretly")
+    os.mkdir(os.path.dirname(long))
+    os.symlink("/bin/true", long)
+    s = Sonde(e, "record", recording, "--ring-size", "64KiB").wait_ready()
+    e.procs.run(["/bin/sh", "-c", 'n=0; while [ $((n += 1)) -le 150 ]; do "$0" "$1"; done; '
+                 'while [ $((n -= 1)) -gt 0 ]; do /bin/true; done', long, "secret" * 100])
+    quiet(0.3)
+    s.end()
+    short = 0
+    for record in records(recording, EXEC):
+        name, path, args = EXEC_TEXTS.unpack(record)
+        (n,) = EXEC_ARGS_LEN.unpack_from(record)
+        short += args[:n] == b"/bin/true\0"
+        for what, rest in (("name", name.partition(b"\0")[2]), ("path", path.partition(b"\0")[2]),
+                           ("arguments", args[n:])):
+            if rest.strip(b"\0"):
+                raise Failure(f"behind the {what} of {path[:20]!r}: {rest.strip(bytes(1))[:40]!r}")
+    if short < 100:  # more than a ring holds of them
+        raise Failure(f"only {short} short ones of 150 were recorded")
 
 
 @case(group=None)

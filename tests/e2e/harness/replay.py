@@ -59,6 +59,15 @@ def boundaries(path):
     return data, out
 
 
+def records(path, kind):
+    """The records of that kind (enum sonde_ev_kind), each whole."""
+    data, starts = boundaries(path)
+    for at in starts:
+        its, _, size = struct.unpack_from("<HHI", data, at)
+        if its == kind:
+            yield data[at:at + size]
+
+
 def replay_is_prefix(env, recording, live, cuts=8, most=32 << 20):
     data, starts = boundaries(recording)
     whole = lines_of(live)
