@@ -107,37 +107,45 @@ static __always_inline u64 conn_cookie(struct sock *sk)
 	return bpf_get_socket_cookie(sk);
 }
 
-static __noinline struct conn *conn_new(struct sock *sk)
+/*
+ * A connection can be found while another CPU, or a thread that lost this one, is still making it:
+ * the sender, the reader, the softirq. Whoever finds it so makes it as well. Each writes the same;
+ * of what would differ the first one's stays, the slot last, which says that it is made. Its flags
+ * are left to those who ask the filter.
+ */
+static __always_inline void conn_make(struct sock *sk, struct conn *c)
 {
-	struct conn *c = conn_made(sk);
 	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	u32 slot = 1 + __sync_fetch_and_add(&next_slot, 1) % (SONDE_SLOTS - 1);
 
-	if (!c) {
-		/* another CPU was making it at this moment: the sender, the reader, the softirq */
-		c = conn_of(sk);
-		if (!c)
-			count(SONDE_CNT_NO_STORAGE);
-		else if (!c->cookie) /* and has not got far */
-			c->cookie = conn_cookie(sk);
-		return c;
-	}
-	if (c->cookie) /* another CPU has made it, and may have counted in it */
-		return c;
-	c->cookie = conn_cookie(sk);
+	__sync_val_compare_and_swap(&c->cookie, 0, conn_cookie(sk));
 	c->seen = sweep_turn;
-	c->slot = __sync_fetch_and_add(&next_slot, 1) & (SONDE_SLOTS - 1);
 	c->last_dir = 2; /* neither */
 	if (family == AF_UNIX) {
 		c->family = SONDE_FAMILY_UNIX;
-		c->flags = CONN_OWN_SEQ | (filter.n_ports ? CONN_PORT_OFF : 0);
+		c->is_port_off = filter.n_ports != 0;
 	} else {
 		c->family = family == AF_INET ? SONDE_FAMILY_IPV4 : SONDE_FAMILY_IPV6;
 		if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_UDP)
 			c->is_datagram = true; /* each has its own peer */
-		else if (!filter_wants_ports(BPF_CORE_READ(sk, __sk_common.skc_num),
-					     bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport))))
-			c->flags = CONN_PORT_OFF;
+		else
+			c->is_port_off = !filter_wants_ports(
+				BPF_CORE_READ(sk, __sk_common.skc_num),
+				bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport)));
 	}
+	__sync_val_compare_and_swap(&c->slot, 0, slot);
+}
+
+static __noinline struct conn *conn_new(struct sock *sk)
+{
+	struct conn *c = conn_made(sk);
+
+	if (!c)
+		c = conn_of(sk); /* another has made it at this moment */
+	if (!c)
+		count(SONDE_CNT_NO_STORAGE);
+	else if (!c->slot)
+		conn_make(sk, c);
 	return c;
 }
 
@@ -172,7 +180,9 @@ __weak __noinline int conn_decide(struct conn *c, u32 tgid)
 	} else {
 		flags |= CONN_DECIDED;
 	}
-	if (!(flags & CONN_PORT_OFF) && filter_wants(tgid, bpf_get_current_task_btf(), NULL))
+	if (c->family == SONDE_FAMILY_UNIX)
+		flags |= CONN_OWN_SEQ;
+	if (!c->is_port_off && filter_wants(tgid, bpf_get_current_task_btf(), NULL))
 		flags |= CONN_OBSERVED;
 	c->tgid = tgid;
 	c->flags = flags;

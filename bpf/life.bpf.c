@@ -104,7 +104,7 @@ static __always_inline void count_unseen(struct sock *sk, struct conn *c)
 	u32 unread;
 
 	/* one that a system call has named was seen, if its opening found no room in the ring */
-	if (!tp || c->generation || c->flags & CONN_PORT_OFF)
+	if (!tp || c->generation || c->is_port_off)
 		return;
 	if (c->flags & CONN_DECIDED ? !(c->flags & CONN_OBSERVED)
 				    : filter.n_pids || filter.asks_where || filter_has_globs())

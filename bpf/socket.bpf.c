@@ -112,7 +112,7 @@ static __noinline struct conn *first_asked(struct sock *sk, u32 tgid)
 	if (sk->__sk_common.skc_state == TCP_LISTEN || sk->sk_kern_sock)
 		return NULL;
 	c = conn_of(sk);
-	if (!c)
+	if (!c || !c->slot)
 		c = conn_new(sk);
 	return c && conn_decide(c, tgid) ? c : NULL;
 }

@@ -23,10 +23,9 @@ enum {
 	CONN_OBSERVED = 1 << 1, /* in favour */
 	CONN_OPENED = 1 << 2,	/* its open record is in the ring */
 	CONN_FRESH = 1 << 3,	/* seen since it was established */
-	CONN_PORT_OFF = 1 << 4, /* its ports are not asked for */
-	CONN_FIN_SENT = 1 << 5,
-	CONN_OWN_SEQ = 1 << 6, /* no usable TCP sequence numbers: unix, kernel TLS */
-	CONN_TLS = 1 << 7,     /* its plaintext is told, and its ciphertext is not */
+	CONN_FIN_SENT = 1 << 4,
+	CONN_OWN_SEQ = 1 << 5, /* no usable TCP sequence numbers: unix, kernel TLS */
+	CONN_TLS = 1 << 6,     /* its plaintext is told, and its ciphertext is not */
 };
 
 enum { CONN_MARKS = 4, CONN_READERS = 4 };
@@ -58,7 +57,7 @@ struct conn {
 	u64 cookie;
 	u64 connect_ns;
 	u64 established_ns;
-	u32 slot;
+	u32 slot; /* 0: it is only being made, see conn_new() */
 	u32 tgid; /* whom the filter spoke about */
 	u32 tid;
 	u32 fin_tx_seq;
@@ -104,6 +103,7 @@ struct conn {
 	u8 tcp_is_begun;
 	u8 is_over; /* its end was told: in the syscall tier the address may be another's by now */
 	u8 tcp_closed_windows; /* 1 << enum sonde_dir: of which a walk found the window closed */
+	u32 is_port_off;       /* its ports are not asked for */
 
 	struct frames frames[2]; /* by direction */
 };

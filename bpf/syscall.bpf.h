@@ -161,7 +161,7 @@ static __always_inline struct conn *conn_found(const struct found *f)
 
 	if (c && c->generation && c->generation != f->inode)
 		c = conn_begun(f->sk);
-	else if (!c)
+	else if (!c || !c->slot)
 		c = conn_new(f->sk);
 	if (!c)
 		return NULL;

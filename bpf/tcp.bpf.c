@@ -143,9 +143,9 @@ static __noinline void walk_connection(struct sock *sk, u32 tgid)
 	u32 role;
 
 	/* by the socket's address alone the other tier could not tell when it is gone */
-	if (!c && !is_syscall_tier)
+	if (!is_syscall_tier && (!c || !c->slot))
 		c = conn_new(sk);
-	if (!c || !tp || c->tcp_walk == tcp_walk || c->flags & CONN_PORT_OFF)
+	if (!c || !tp || c->tcp_walk == tcp_walk || c->is_port_off)
 		return;
 	c->tcp_walk = tcp_walk;
 	if (!c->tcp_seen_ns)

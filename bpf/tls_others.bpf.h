@@ -15,7 +15,7 @@ static __noinline void tls_meets_other(struct task_struct *task, const struct co
 {
 	struct tls_thread *th = bpf_task_storage_get(&tls_threads, task, NULL, 0);
 
-	if (!th || !(c->flags & CONN_PORT_OFF))
+	if (!th || !c->is_port_off)
 		return;
 	if (dir == SONDE_RX)
 		th->rx_cookie = 0; /* a read of memory that follows is of this one */

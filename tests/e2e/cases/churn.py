@@ -199,6 +199,24 @@ def churn_of_unix_sockets(e):
     s.end()
 
 
+@case(group=None, limit=60)
+def first_bytes_read_at_once(e):
+    """
+    The state of a unix socket is made by whoever gets there first, its sender or its reader: each
+    connection's only request is there at both ends, though both were at it at once.
+    """
+    s = Sonde(e, "run", "--comm", "eager").wait_ready()
+    n = 20000
+    p = e.procs.run([e.program("eager"), e.path("eager.sock"), n], seconds=40)
+    m = s.settled_metrics()
+    s.end()
+    found = lost(m) + ([f"exit {p.code}"] if p.code else [])
+    for role in ("server", "client"):
+        found += difference(role, Counter({("eager", "GET", "/eager", 200, None): n}),
+                            m.requests(role))
+    fail_if(found)
+
+
 def endless(e, url, *more):
     """Load that goes on until it is told to sum up."""
     return e.procs.start([tool("ab"), "-q", *more, "-c", 4, "-t", 200, "-n", 3000000, url])
