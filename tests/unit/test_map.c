@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include "util/hash.h"
 #include "util/map.h"
 
 enum { KEYS = 500, STEPS = 200000 };
@@ -105,6 +106,57 @@ static void run_random(key_fn key_of, unsigned int seed)
 	map_free(&m);
 }
 
+static size_t longest_run(const struct map *m)
+{
+	size_t run = 0, longest = 0;
+
+	for (size_t i = 0; i < m->cap; i++) {
+		run = m->slots[i].value ? run + 1 : 0;
+		longest = run > longest ? run : longest;
+	}
+	return longest;
+}
+
+/* Whoever knows the hash, but not the seed, chooses keys in vain. */
+static void test_seed(void **state)
+{
+	struct map plain = { 0 }, seeded = { .seed = hash_seed() };
+	void *want[KEYS];
+
+	for (uint64_t k = 0; k < KEYS; k++) {
+		want[k] = &want[k];
+		assert_int_equal(map_put(&plain, key_colliding(k), want[k]), 0);
+		assert_int_equal(map_put(&seeded, key_colliding(k), want[k]), 0);
+	}
+	assert_true(longest_run(&plain) >= KEYS / 2); /* the keys are chosen well */
+	assert_in_range(longest_run(&seeded), 1, KEYS / 5);
+	check_all(&seeded, want, key_colliding);
+	for (uint64_t k = 0; k < KEYS; k += 2) {
+		assert_ptr_equal(map_del(&seeded, key_colliding(k)), want[k]);
+		want[k] = NULL;
+	}
+	check_all(&seeded, want, key_colliding);
+	map_free(&plain);
+	map_free(&seeded);
+}
+
+/* What is replaced was there before: it cannot fail for want of memory. */
+static void test_replacing_takes_no_memory(void **state)
+{
+	struct map m = { 0 };
+	int a, b;
+
+	for (uint64_t k = 0; m.cap <= 64; k++)
+		assert_int_equal(map_put(&m, k, &a), 0);
+	while ((m.n + 1) * 4 <= m.cap * 3)
+		assert_int_equal(map_put(&m, m.n, &a), 0);
+	assert_int_equal(m.cap, 128);
+	assert_int_equal(map_put(&m, 0, &b), 0);
+	assert_int_equal(m.cap, 128);
+	assert_ptr_equal(map_get(&m, 0), &b);
+	map_free(&m);
+}
+
 static void test_like_an_array(void **state)
 {
 	static const key_fn sets[] = { key_dense, key_strided, key_colliding, key_high };
@@ -133,6 +185,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_replaces),
+		cmocka_unit_test(test_seed),
+		cmocka_unit_test(test_replacing_takes_no_memory),
 		cmocka_unit_test(test_like_an_array),
 		cmocka_unit_test(test_keeps_room),
 	};

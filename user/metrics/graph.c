@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "identity/service.h"
-#include "metrics/labels.h"
 #include "metrics/red.h"
 #include "util/clock.h"
+#include "util/hash.h"
 #include "util/list.h"
 #include "util/map.h"
 
@@ -37,7 +37,7 @@ struct graph *graph_new(uint64_t now_ns)
 	if (!g)
 		return NULL;
 	g->began_ns = now_ns;
-	g->seed = labels_seed();
+	g->seed = hash_seed();
 	list_init(&g->by_age);
 	return g;
 }
@@ -97,7 +97,7 @@ static bool edge_of(const struct txn *t, struct red_text *text, struct slice v[L
 static uint64_t edge_hash(uint64_t h, const struct slice v[LABELS])
 {
 	for (int i = 0; i < LABELS; i++)
-		h = labels_hash(h, v[i]);
+		h = hash_slice(h, v[i]);
 	return h;
 }
 

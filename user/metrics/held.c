@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "identity/service.h"
-#include "metrics/labels.h"
+#include "util/hash.h"
 #include "util/map.h"
 
 /* A key is this, the texts of the kind of protocol with the NUL of each, and NULs to a whole
@@ -43,7 +43,7 @@ struct held_table *held_table_new(void)
 	struct held_table *h = calloc(1, sizeof(*h));
 
 	if (h)
-		h->seed = labels_seed();
+		h->seed = hash_seed();
 	return h;
 }
 
@@ -165,7 +165,7 @@ void held_key(const struct held_table *h, const struct txn *t, bool has_address,
 	key->n = (size_t)(at - begin) / sizeof(uint64_t);
 	key->hash = h->seed;
 	for (size_t i = 0; i < key->n; i++)
-		key->hash = labels_mix(key->hash, key->words[i]);
+		key->hash = hash_mix(key->hash, key->words[i]);
 }
 
 struct held *held_get(struct held_table *h, const struct series_store *st,

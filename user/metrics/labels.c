@@ -2,9 +2,6 @@
 #include "metrics/labels.h"
 
 #include <string.h>
-#include <sys/random.h>
-
-#include "util/clock.h"
 
 static uint64_t labels_load(const uint8_t *p, size_t n)
 {
@@ -55,21 +52,4 @@ const struct slice *labels_clean(struct labels *room, const struct slice *values
 		room->values[i].p = (const uint8_t *)room->text[i];
 	}
 	return room->values;
-}
-
-uint64_t labels_seed(void)
-{
-	uint64_t seed;
-
-	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
-		seed = (uintptr_t)&seed ^ clock_mono_ns();
-	return seed;
-}
-
-uint64_t labels_hash(uint64_t h, struct slice value)
-{
-	h = labels_mix(h, value.n);
-	for (; value.n >= 8; value.p += 8, value.n -= 8)
-		h = labels_mix(h, labels_load(value.p, 8));
-	return value.n ? labels_mix(h, labels_load(value.p, value.n)) : h;
 }

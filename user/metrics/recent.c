@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "identity/service.h"
-#include "metrics/labels.h"
 #include "metrics/recent_impl.h"
 #include "metrics/red.h"
 #include "util/clock.h"
+#include "util/hash.h"
 #include "util/utf8.h"
 
 #define SERVICE_GONE_NS (300 * NS_PER_S)
@@ -22,7 +22,7 @@ struct recent *recent_new(const struct recent_opts *opts)
 	struct recent *r = calloc(1, sizeof(*r));
 
 	if (r)
-		*r = (struct recent){ .opts = *opts, .seed = labels_seed() };
+		*r = (struct recent){ .opts = *opts, .seed = hash_seed() };
 	return r;
 }
 
@@ -99,9 +99,9 @@ static struct parts endpoint_parts(const struct txn *t)
 
 static uint64_t endpoint_hash(const struct recent *r, const struct txn *t, const struct parts *name)
 {
-	uint64_t h = labels_mix(r->seed ^ t->service->id, (uint64_t)t->proto << 2 | t->role);
+	uint64_t h = hash_mix(r->seed ^ t->service->id, (uint64_t)t->proto << 2 | t->role);
 
-	return labels_hash(labels_hash(h, name->verb), name->noun);
+	return hash_slice(hash_slice(h, name->verb), name->noun);
 }
 
 /* The other end by what is certain of it; the port of a client says nothing. */
@@ -110,16 +110,16 @@ static uint64_t peer_hash(uint64_t h, const struct txn *t)
 	bool is_client = t->role == SONDE_ROLE_CLIENT;
 
 	if (t->other)
-		return labels_mix(h, (uint64_t)1 << 32 | t->other->id);
+		return hash_mix(h, (uint64_t)1 << 32 | t->other->id);
 	if (t->family == SONDE_FAMILY_UNIX)
-		return is_client ? labels_hash(h, (struct slice){ (const uint8_t *)t->unix_path,
-								  t->unix_path_len })
-				 : labels_mix(h, 2);
+		return is_client ? hash_slice(h, (struct slice){ (const uint8_t *)t->unix_path,
+								 t->unix_path_len })
+				 : hash_mix(h, 2);
 	if (is_client && t->host[0])
-		return labels_mix(labels_hash(h, slice_str(t->host)),
-				  t->host_port ? t->host_port : t->peer.port);
-	h = labels_hash(h, (struct slice){ t->peer.ip, sizeof(t->peer.ip) });
-	return is_client ? labels_mix(h, t->peer.port) : h;
+		return hash_mix(hash_slice(h, slice_str(t->host)),
+				t->host_port ? t->host_port : t->peer.port);
+	h = hash_slice(h, (struct slice){ t->peer.ip, sizeof(t->peer.ip) });
+	return is_client ? hash_mix(h, t->peer.port) : h;
 }
 
 static void peer_name(const struct txn *t, char *out, size_t size)

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "identity/service.h"
-#include "metrics/labels.h"
 #include "metrics/recent_impl.h"
 #include "util/clock.h"
+#include "util/hash.h"
 #include "util/utf8.h"
 
 enum { RATE_NOW_S = 5 };
@@ -36,25 +36,25 @@ struct maker {
 
 static uint64_t service_key(const struct recent_service *s, enum sonde_role role)
 {
-	uint64_t h = labels_mix(RECENT_BY_SERVICE, role);
+	uint64_t h = hash_mix(RECENT_BY_SERVICE, role);
 
-	return labels_hash(labels_hash(h, slice_str(s->name)), slice_str(s->name_space));
+	return hash_slice(hash_slice(h, slice_str(s->name)), slice_str(s->name_space));
 }
 
 static uint64_t key_of(const struct maker *m, const struct recent_leaf *leaf)
 {
 	const struct recent_endpoint *e = leaf->endpoint;
 	const struct recent_service *s = e->service;
-	uint64_t h = labels_mix(m->q->group, e->role);
+	uint64_t h = hash_mix(m->q->group, e->role);
 
 	switch (m->q->group) {
 	case RECENT_BY_SERVICE: return service_key(s, e->role);
 	case RECENT_BY_ENDPOINT:
-		h = labels_hash(labels_mix(h, e->proto), slice_str(s->name));
-		return labels_hash(h, slice_str(e->name));
+		h = hash_slice(hash_mix(h, e->proto), slice_str(s->name));
+		return hash_slice(h, slice_str(e->name));
 	case RECENT_BY_PEER:
-		return labels_hash(labels_hash(h, slice_str(s->name)), slice_str(leaf->peer));
-	case RECENT_BY_PROTOCOL: return labels_mix(h, e->proto);
+		return hash_slice(hash_slice(h, slice_str(s->name)), slice_str(leaf->peer));
+	case RECENT_BY_PROTOCOL: return hash_mix(h, e->proto);
 	}
 	return h;
 }
@@ -221,14 +221,14 @@ static void add_services(struct maker *m)
 static struct making *making_of(struct maker *m, uint32_t tgid, enum sonde_role role)
 {
 	const struct service *s = m->r->opts.service_of(m->r->opts.ctx, tgid);
-	uint64_t h = labels_mix(RECENT_BY_SERVICE, role);
+	uint64_t h = hash_mix(RECENT_BY_SERVICE, role);
 	struct making *k;
 	uintptr_t at;
 
 	if (!s || (m->q->service && strcmp(s->name, m->q->service) != 0) ||
 	    (m->q->role && m->q->role != role))
 		return NULL;
-	h = labels_hash(labels_hash(h, slice_str(s->name)), slice_str(s->name_space));
+	h = hash_slice(hash_slice(h, slice_str(s->name)), slice_str(s->name_space));
 	at = (uintptr_t)map_get(&m->by_key, h);
 	if (at)
 		return &m->rows[at - 1];

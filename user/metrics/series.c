@@ -6,6 +6,7 @@
 #include <string.h>
 #include "identity/process.h"
 #include "metrics/labels.h"
+#include "util/hash.h"
 
 struct series_store *series_store_new(size_t max)
 {
@@ -20,7 +21,7 @@ struct series_store *series_store_new(size_t max)
 		free(st);
 		return NULL;
 	}
-	st->seed = labels_seed();
+	st->seed = hash_seed();
 	return st;
 }
 
@@ -133,11 +134,11 @@ static struct series *series_find(const struct series_store *st, const struct se
 
 static void series_key_hash(const struct series_store *st, struct series_key *key)
 {
-	uint64_t h = labels_mix(st->seed ^ (uintptr_t)key->service,
-				(uint64_t)key->metric << 1 | key->is_overflow);
+	uint64_t h = hash_mix(st->seed ^ (uintptr_t)key->service,
+			      (uint64_t)key->metric << 1 | key->is_overflow);
 
 	for (size_t i = 0; i < key->n; i++)
-		h = labels_hash(h, key->values[i]);
+		h = hash_slice(h, key->values[i]);
 	key->hash = h;
 }
 

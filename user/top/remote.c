@@ -12,9 +12,9 @@
 #include "export/figures_json.h"
 #include "export/requests_json.h"
 #include "export/sums_json.h"
-#include "metrics/labels.h"
 #include "top/service_usage.h"
 #include "util/clock.h"
+#include "util/hash.h"
 
 enum { ANSWER_MAX = 64 << 20, WAIT_MS = 3000 };
 
@@ -144,8 +144,8 @@ static void parse_row(const json_t *o, enum recent_group group, struct top_row *
 	copy(out->name_space, sizeof(out->name_space), o, "namespace");
 	copy(out->protocol, sizeof(out->protocol), o, "protocol");
 	out->role = role && strcmp(role, "server") == 0 ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
-	out->key = labels_hash(labels_hash(labels_mix(group, out->role), slice_str(out->name)),
-			       slice_str(out->service));
+	out->key = hash_slice(hash_slice(hash_mix(group, out->role), slice_str(out->name)),
+			      slice_str(out->service));
 	out->encrypted = (uint32_t)json_integer_value(json_object_get(o, "encrypted_connections"));
 	figures_parse(o, out);
 	parse_health(o, row);

@@ -4,8 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "util/hash.h"
+
 static size_t map_home(const struct map *m, uint64_t key)
 {
+	if (m->seed)
+		return (size_t)hash_mix(m->seed, key) & (m->cap - 1);
 	/* Fibonacci hashing: cookies and pids are small and dense, the high bits are not */
 	return (size_t)((key * 0x9e3779b97f4a7c15ULL) >> 20) & (m->cap - 1);
 }
@@ -21,7 +25,7 @@ static size_t map_find(const struct map *m, uint64_t key)
 
 static int map_grow(struct map *m)
 {
-	struct map bigger = { .cap = m->cap ? m->cap * 2 : 64, .n = m->n };
+	struct map bigger = { .cap = m->cap ? m->cap * 2 : 64, .n = m->n, .seed = m->seed };
 
 	bigger.slots = calloc(bigger.cap, sizeof(*bigger.slots));
 	if (!bigger.slots)
@@ -47,14 +51,19 @@ void *map_get(const struct map *m, uint64_t key)
 
 int map_put(struct map *m, uint64_t key, void *value)
 {
-	size_t i;
+	size_t i = m->cap ? map_find(m, key) : 0;
 
-	if ((m->n + 1) * 4 > m->cap * 3 && map_grow(m) < 0)
-		return -ENOMEM;
-	i = map_find(m, key);
-	if (!m->slots[i].value)
-		m->n++;
+	if (m->cap && m->slots[i].value) {
+		m->slots[i].value = value;
+		return 0;
+	}
+	if ((m->n + 1) * 4 > m->cap * 3) {
+		if (map_grow(m) < 0)
+			return -ENOMEM;
+		i = map_find(m, key);
+	}
 	m->slots[i] = (struct map_slot){ key, value };
+	m->n++;
 	return 0;
 }
 
