@@ -14,6 +14,7 @@
 #include <sys/types.h>
 #include "proto/grpc.h"
 #include "proto/proto.h"
+#include "util/list.h"
 #include "util/map.h"
 
 enum {
@@ -65,6 +66,7 @@ struct http2_side {
 };
 
 struct http2_stream {
+	struct list age;
 	uint32_t id;
 	uint16_t status;  /* of the response; 0 none yet, or not known */
 	bool is_asked;	  /* the request was seen */
@@ -78,6 +80,7 @@ struct http2_stream {
 
 struct http2_streams {
 	struct map map;		    /* owned, and what it holds */
+	struct list age;	    /* oldest first; zeroed: none yet */
 	uint32_t first_id, last_id; /* of requests seen; 0 none */
 };
 

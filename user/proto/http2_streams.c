@@ -4,29 +4,32 @@
 #include "proto/http2_parts.h"
 
 #include <stdlib.h>
+#include "util/hash.h"
 
 struct http2_stream *http2_stream_get(struct http2_streams *ss, uint32_t id)
 {
 	return map_get(&ss->map, id);
 }
 
-static void evict(struct http2_streams *ss)
+static void forget(struct http2_streams *ss, struct http2_stream *s)
 {
-	uint64_t key, least = UINT64_MAX;
-	void *value;
-
-	for (size_t i = 0; map_next(&ss->map, &i, &key, &value);)
-		if (key < least)
-			least = key;
-	free(map_del(&ss->map, least));
+	if (!s)
+		return;
+	map_del(&ss->map, s->id);
+	list_del(&s->age);
+	free(s);
 }
 
 struct http2_stream *http2_stream_add(struct http2_streams *ss, uint32_t id)
 {
 	struct http2_stream *s;
 
+	if (!ss->age.next) {
+		list_init(&ss->age);
+		ss->map.seed = hash_seed(); /* the client chooses the ids */
+	}
 	if (ss->map.n >= HTTP2_STREAMS_MAX)
-		evict(ss);
+		forget(ss, LIST_ENTRY(ss->age.next, struct http2_stream, age));
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
@@ -35,12 +38,13 @@ struct http2_stream *http2_stream_add(struct http2_streams *ss, uint32_t id)
 		free(s);
 		return NULL;
 	}
+	list_push(&ss->age, &s->age);
 	return s;
 }
 
 void http2_stream_del(struct http2_streams *ss, uint32_t id)
 {
-	free(map_del(&ss->map, id));
+	forget(ss, map_get(&ss->map, id));
 }
 
 void http2_streams_free(struct http2_streams *ss)
