@@ -418,6 +418,24 @@ static void streams_are_bounded(void **state)
 	assert_int_equal(loss(LOSS_PENDING_FULL), MORE);
 }
 
+/* The begin of one message is not the end of another whose DATA came before. */
+static void messages_that_begin_between_parts(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	request("preface;headers 1" ASK("PUT") "/1;data 1 10");
+	request("headers 3" ASK("PUT") "/3;data 3 20;data 1 end 1;data 3 end 2");
+	response("headers 1|:status 200;data 1 100");
+	response("headers 3|:status 200;data 3 200;data 1 end 1000;data 3 end 2000");
+	play_all();
+	assert_int_equal(play.n_txns, 2);
+	assert_non_null(strstr(play.out, "PUT /1 200 "));
+	assert_non_null(strstr(play.out, "/11 "));
+	assert_non_null(strstr(play.out, "/1100 "));
+	assert_non_null(strstr(play.out, "/22 "));
+	assert_non_null(strstr(play.out, "/2200 "));
+	assert_int_equal(losses(), 0);
+}
+
 /* Fields without end, a frame at a time: given up at a bound, and found again behind. */
 static void a_flood_of_continuations(void **state)
 {
@@ -493,6 +511,7 @@ int main(void)
 		TEST(a_stream_is_reset_client),
 		TEST(the_end_of_a_connection_ends_all),
 		TEST(streams_are_bounded),
+		TEST(messages_that_begin_between_parts),
 		TEST(a_flood_of_continuations),
 		TEST(a_block_that_is_wrong),
 		TEST(an_upgraded_connection),

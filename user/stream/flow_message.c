@@ -73,7 +73,7 @@ static void message_begin(struct conns *cs, struct conn *c, enum sonde_dir d,
 	const struct op *begin = &w->ops[0], *end = op_at(w, w->pos + n - 1);
 	int err = 0;
 
-	if (s->is_open)
+	if (s->is_open && !conn_is_multiplexed(c)) /* else it is one of several */
 		flow_message_end(cs, c, d, w->pos,
 				 begin->pos < w->pos ? begin->end_ns : s->last_end_ns, 0);
 	if (msg->flags & MSG_INTERIM) /* the next response is asked about anew */
