@@ -201,7 +201,11 @@ bench-span: $(O)/bench/bench_otlp
 bench-recent: $(O)/bench/bench_recent
 	$(Q)$<
 
-BENCHES := http1 http2 proto otlp recent waits
+# finding the messages of an HTTP/2 frame: ns for one of either direction, beside 4 to 1,024 others
+bench-match: $(O)/bench/bench_match
+	$(Q)$<
+
+BENCHES := http1 http2 proto otlp recent waits match
 $(O)/bench/bench_http2: $(O)/tests/unit/h2wire.o
 $(BENCHES:%=$(O)/bench/bench_%): $(O)/bench/bench_%: $(O)/tests/bench/bench_%.o $(O)/libsonde.a
 	$(call msg,LINK)
@@ -288,7 +292,7 @@ clean:
 	$(call msg,CLEAN)
 	$(Q)rm -rf build build-*
 
-.PHONY: all docs fuzz fuzz-build fuzz-parts bench-parse bench-span bench-recent tests unit format-check deps run check need-root \
+.PHONY: all docs fuzz fuzz-build fuzz-parts bench-parse bench-span bench-recent bench-match tests unit format-check deps run check need-root \
 	demo load chaos soak bench fresh-check collector-check vm-build vm-check vm-check-short \
 	install uninstall deb dist clean FORCE
 .DELETE_ON_ERROR:

@@ -436,6 +436,79 @@ static void messages_that_begin_between_parts(void **state)
 	assert_int_equal(losses(), 0);
 }
 
+/* Every part of a message finds it, however many are open and in whichever order they go on. */
+static void many_streams_at_once(void **state)
+{
+	enum { MANY = 500, STEP = 211, LONG = 64 }; /* no common factor: each is met once a round */
+	char script[64], want[64];
+
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	request("preface");
+	for (int i = 0; i < MANY; i++) {
+		snprintf(script, sizeof(script), "headers %d" ASK("PUT") "/%d", 2 * i + 1, i);
+		request(script);
+	}
+	for (int i = 0, k = 0; i < MANY; i++, k = (k + STEP) % MANY) {
+		snprintf(script, sizeof(script), "data %d %d", 2 * k + 1, k % LONG);
+		request(script);
+		snprintf(script, sizeof(script), "headers %d|:status 200", 2 * k + 1);
+		response(script);
+	}
+	for (int i = 0, k = 7; i < MANY; i++, k = (k + STEP) % MANY) {
+		snprintf(script, sizeof(script), "data %d %d", 2 * k + 1, k % LONG + 1);
+		response(script);
+		snprintf(script, sizeof(script), "data %d end 3", 2 * k + 1);
+		request(script);
+	}
+	for (int i = MANY - 1; i >= 0; i--) {
+		snprintf(script, sizeof(script), "data %d end 5", 2 * i + 1);
+		response(script);
+	}
+	play_all();
+	assert_int_equal(play.n_txns, MANY);
+	for (int i = 0; i < MANY; i++) {
+		size_t n;
+		const char *at;
+
+		n = (size_t)snprintf(want, sizeof(want), " PUT /%d 200 ", i);
+		at = strstr(play.out, want);
+		assert_non_null(at);
+		at = strchr(at + n, '/') + 1;
+		assert_int_equal(atoi(at), i % LONG + 3);
+		assert_int_equal(atoi(strchr(at, '/') + 1), i % LONG + 6);
+	}
+	assert_int_equal(losses(), 0);
+}
+
+/* Answers that begin and never end: the one that was not heard of for longest is lost. */
+static void open_answers_are_bounded(void **state)
+{
+	enum { MORE = 100 };
+	char script[64];
+
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	request("preface");
+	for (int i = 0; i < MATCH_OPEN_MAX + MORE; i++) {
+		snprintf(script, sizeof(script), "headers %d end" GET "/%d", 2 * i + 1, i);
+		request(script);
+		snprintf(script, sizeof(script), "headers %d|:status 200", 2 * i + 1);
+		response(script);
+		if (i == MATCH_OPEN_MAX / 2)
+			response("data 1 1");
+	}
+	play_all();
+	assert_int_equal(play.n_txns, 0);
+	assert_int_equal(loss(LOSS_PENDING_FULL), MORE);
+	sim_close(&sim, 1, SONDE_CLOSE_DONE, 104);
+	sim_play(&play, &sim, sim.n - 1, sim.n);
+	assert_int_equal(play.n_txns, MATCH_OPEN_MAX);
+	assert_non_null(strstr(play.out, " GET /0 200 ")); /* it was heard of since */
+	assert_null(strstr(play.out, " GET /1 200 "));
+	assert_null(strstr(play.out, " GET /100 200 "));
+	assert_non_null(strstr(play.out, " GET /101 200 "));
+	assert_int_equal(losses(), MORE);
+}
+
 /* Fields without end, a frame at a time: given up at a bound, and found again behind. */
 static void a_flood_of_continuations(void **state)
 {
@@ -512,6 +585,8 @@ int main(void)
 		TEST(the_end_of_a_connection_ends_all),
 		TEST(streams_are_bounded),
 		TEST(messages_that_begin_between_parts),
+		TEST(many_streams_at_once),
+		TEST(open_answers_are_bounded),
 		TEST(a_flood_of_continuations),
 		TEST(a_block_that_is_wrong),
 		TEST(an_upgraded_connection),

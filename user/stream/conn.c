@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "stream/conn_impl.h"
+#include "util/hash.h"
 
 struct conns *conns_new(const struct conns_opts *opts)
 {
@@ -13,6 +14,7 @@ struct conns *conns_new(const struct conns_opts *opts)
 		return NULL;
 	cs->opts = *opts;
 	cs->stats.keep = SONDE_KEEP_ALL;
+	cs->seed = hash_seed();
 	if (!cs->opts.max)
 		cs->opts.max = CONN_MAX;
 	if (!cs->opts.max_buffer)

@@ -96,6 +96,7 @@ struct conns {
 	const struct op *in_hand; /* the operation whose bytes are being looked at; NULL: none */
 	struct conns_stats stats;
 	uint64_t now_ns; /* of the record or tick in hand */
+	uint64_t seed;	 /* of what peers number */
 };
 
 static inline enum sonde_dir conn_dir(const struct conn *c, enum proto_dir d)

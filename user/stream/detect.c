@@ -73,7 +73,8 @@ void detect_switch(struct conns *cs, struct conn *c, enum proto_id id)
 	c->proto_state = state;
 	msg_clear(&as);
 	proto->upgraded(state, &as);
-	match_rename(c, &as);
+	if (match_rename(cs, c, &as) < 0)
+		conn_give_up(cs, c, CONN_UNKNOWN, LOSS_STREAM_GAP);
 }
 
 void detect_hidden(struct conns *cs, struct conn *c, uint32_t flags)

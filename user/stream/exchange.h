@@ -27,8 +27,10 @@ enum request_text {
 enum { REQUEST_ROOM = 256 }; /* texts within a request; longer ones are allocated apart */
 
 struct request {
-	struct request *next;
-	struct unit *unit; /* what conns_opts.on_request gave; NULL: none */
+	struct request *next, *prev;
+	struct request *same, *same_last; /* of one id, oldest first: the next one; of the first
+					     of them also the last one */
+	struct unit *unit;		  /* what conns_opts.on_request gave; NULL: none */
 	uint64_t begin_pos;
 	uint64_t id;	    /* MATCH_BY_ID */
 	uint64_t bytes;	    /* on the wire; valid when complete, multiplexed: so far */
@@ -60,7 +62,7 @@ struct request {
 };
 
 struct response {
-	struct response *next;
+	struct response *next, *prev;
 	struct request *req; /* owned; NULL: none bound (yet) */
 	uint64_t id;	     /* MATCH_BY_ID */
 	uint64_t begin_pos, end_pos;

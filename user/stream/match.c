@@ -29,34 +29,31 @@ void match_advance(struct conns *cs, struct conn *c, struct response *resp)
 	resp->is_emitted = true;
 }
 
-/* Takes the request behind `prev` out of the list, or the first one. */
-static struct request *take(struct match *m, struct request *prev)
+/* Takes a request out of the list. */
+static struct request *take(struct match *m, struct request *r)
 {
-	struct request *r = prev ? prev->next : m->head;
-
-	*(prev ? &prev->next : &m->head) = r->next;
-	if (!r->next)
-		m->tail = prev;
-	r->next = NULL;
+	*(r->prev ? &r->prev->next : &m->head) = r->next;
+	*(r->next ? &r->next->prev : &m->tail) = r->prev;
+	r->next = r->prev = NULL;
 	m->n_pending--;
+	match_take_id(m, r);
 	return r;
 }
 
 struct request *match_pop(struct match *m)
 {
-	return take(m, NULL);
+	return take(m, m->head);
 }
 
 struct request *match_take_asked(struct conn *c, const struct response *resp)
 {
 	struct match *m = &c->match;
-	struct request *prev = NULL;
 
 	if (c->proto->match == MATCH_FIFO)
 		return m->head ? match_pop(m) : NULL;
-	for (struct request *r = m->head; r; prev = r, r = r->next)
-		if (r->id == resp->id && r->after_pos <= resp->begin_pos)
-			return take(m, prev);
+	for (struct request *r = match_of_id(m, resp->id); r; r = r->same)
+		if (r->after_pos <= resp->begin_pos)
+			return take(m, r);
 	return NULL;
 }
 
@@ -197,14 +194,16 @@ int match_request(struct conns *cs, struct conn *c, const struct msg *msg, uint6
 		conn_give_up(cs, c, CONN_UNKNOWN, LOSS_STREAM_GAP);
 		return 0;
 	}
+	if (match_put_id(cs, c, r) < 0) {
+		request_over(cs, r);
+		return -ENOMEM;
+	}
 	tell_request(cs, c, r, end);
 	m->is_unsure = false;
 	if (m->frontier < r->after_pos)
 		m->frontier = r->after_pos;
-	if (m->tail)
-		m->tail->next = r;
-	else
-		m->head = r;
+	r->prev = m->tail;
+	*(m->tail ? &m->tail->next : &m->head) = r;
 	m->tail = r;
 	m->n_pending++;
 	m->req_open = r;
@@ -260,9 +259,9 @@ int match_response(struct conns *cs, struct conn *c, const struct msg *msg, uint
 	resp->is_first = !m->has_response;
 	m->is_missed = false;
 	m->has_response = true;
-	if (m->resp_open) {
-		m->resp_open->next = m->others;
-		m->others = m->resp_open;
+	if (match_open(cs, c, resp) < 0) {
+		response_free(&cs->pools, resp);
+		return -ENOMEM;
 	}
 	if (conn_dir(c, PROTO_RESPONSE) == SONDE_TX)
 		resp->first_ns = begin->is_begin_known ? begin->begin_ns : begin->end_ns;
@@ -272,7 +271,6 @@ int match_response(struct conns *cs, struct conn *c, const struct msg *msg, uint
 		hear_silence(cs, c, msg->silent, resp->first_ns);
 		resp->req = match_take_asked(c, resp);
 	}
-	m->resp_open = resp;
 	return 0;
 }
 
@@ -296,7 +294,7 @@ void match_response_end(struct conns *cs, struct conn *c, uint64_t end_pos, uint
 
 	if (!resp)
 		return;
-	m->resp_open = NULL;
+	match_close(m, resp);
 	resp->end_pos = end_pos;
 	resp->end_ns = end_ns;
 	resp->mark = emit_mark(cs, end_ns);

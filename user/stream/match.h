@@ -15,10 +15,12 @@
 #include "proto/proto.h"
 #include "stream/exchange.h"
 #include "stream/op.h"
+#include "util/map.h"
 
 enum {
 	MATCH_PENDING_MAX = 1024, /* requests outstanding on a connection */
 	MATCH_FINISHED_MAX = 64,  /* responses that wait for their request */
+	MATCH_OPEN_MAX = 2048,	  /* responses being received on a connection */
 };
 
 #define MATCH_FINISHED_NS (10 * 1000 * 1000 * 1000ULL) /* and for how long */
@@ -29,16 +31,19 @@ struct match {
 	struct request *req_open;    /* still being received; in the list or bound, or owned here
 					if nothing will answer it; NULL: gone */
 	struct response *resp_open;  /* still being received */
-	struct response *others;     /* MATCH_MULTIPLEXED: so are these; req_open and resp_open are
-					those in hand */
-	struct response *finished;   /* complete before their request was seen, oldest first */
+	struct response *others;     /* MATCH_MULTIPLEXED: so are these, last in hand first;
+					req_open and resp_open are those in hand */
+	struct response *others_last;
+	struct map by_id;	   /* by match_key(): the oldest request outstanding of an id, not
+				      MATCH_FIFO; the newest open response, MATCH_MULTIPLEXED */
+	struct response *finished; /* complete before their request was seen, oldest first */
 	uint64_t frontier; /* where the last request seen, or the last answer to one, puts responses
 			    */
 	uint64_t hole_end; /* of the last hole in the response stream, and why it is there */
 	enum loss hole_why;
 	uint64_t first_id; /* MATCH_MULTIPLEXED: of the first request seen; 0 none yet */
 	uint64_t last_ns;  /* a whole response said that none follows it: its end; 0: none did */
-	uint16_t n_pending, n_finished;
+	uint16_t n_pending, n_finished, n_others;
 	bool is_pipelined; /* a request was sent before the last one was answered */
 	bool is_unsure;	   /* requests were lost, and maybe not all of them answered by now */
 	bool is_missed;	   /* the protocol was told that the next response has no request */
@@ -75,8 +80,8 @@ uint32_t match_hole(struct conns *cs, struct conn *c, uint64_t end_pos, enum los
 
 /* MATCH_MULTIPLEXED: takes the open message of `id` in hand, or none where there is none. */
 void match_select(struct conn *c, enum proto_dir d, uint64_t id);
-/* The oldest request is answered as another one: id, version, protocol. */
-void match_rename(struct conn *c, const struct msg *as);
+/* The oldest request is answered as another one: id, version, protocol. 0 or -ENOMEM. */
+int match_rename(struct conns *cs, struct conn *c, const struct msg *as);
 /* The exchange that a part with MSG_RESET breaks off at `ts_ns`. */
 void match_reset(struct conns *cs, struct conn *c, enum proto_dir d, const struct msg *msg,
 		 uint64_t ts_ns);

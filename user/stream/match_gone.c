@@ -14,10 +14,7 @@ void match_response_lost(struct conns *cs, struct conn *c, enum loss why)
 
 	if (!resp)
 		return;
-	if (resp == m->resp_open)
-		m->resp_open = NULL;
-	else
-		m->others = resp->next;
+	match_close(m, resp);
 	if (resp->req && !resp->is_emitted && why != LOSS_MAX)
 		conn_loss(cs, why, 1);
 	match_response_done(cs, c, resp);
@@ -66,8 +63,9 @@ void match_reset(struct conns *cs, struct conn *c, enum proto_dir d, const struc
 
 	match_select(c, PROTO_RESPONSE, msg->id);
 	resp = c->match.resp_open;
-	c->match.resp_open = NULL;
-	if (!resp) { /* there was none yet */
+	if (resp) {
+		match_close(&c->match, resp);
+	} else { /* there was none yet */
 		resp = response_new(&cs->pools, msg);
 		if (!resp)
 			return;
@@ -113,4 +111,5 @@ void match_drop(struct conns *cs, struct conn *c, enum loss why)
 	}
 	m->n_finished = 0;
 	m->req_open = NULL;
+	map_free(&m->by_id);
 }

@@ -28,6 +28,19 @@ uint32_t match_lose(struct conns *cs, struct conn *c, uint64_t end_pos, enum los
 void match_request_done(struct conns *cs, struct conn *c, struct request *r);
 void match_response_done(struct conns *cs, struct conn *c, struct response *resp);
 
+/* match_streams.c */
+/* A request is in the list, behind all others, and found by its id from here on, where the protocol
+ * gives it one; or no longer, which one that cannot be found may be told again. 0 or -ENOMEM. */
+int match_put_id(struct conns *cs, struct conn *c, struct request *r);
+void match_take_id(struct match *m, struct request *r);
+/* The oldest request outstanding of an id, followed by the others of it (`same`). */
+struct request *match_of_id(const struct match *m, uint64_t id);
+/* A response has begun, and is the one in hand. At the cap the one that was not in hand for longest
+ * is lost. 0, or -ENOMEM: it is not among them. */
+int match_open(struct conns *cs, struct conn *c, struct response *resp);
+/* It is open no longer: the caller's. */
+void match_close(struct match *m, struct response *resp);
+
 /* match_late.c */
 /* A whole response waits for its request. */
 void match_keep_finished(struct conns *cs, struct conn *c, struct response *resp);
