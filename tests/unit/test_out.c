@@ -97,26 +97,35 @@ static long writes(void)
 	return n;
 }
 
-static void what_is_long_goes_to_a_file_in_few_writes(void **state)
+static void what_is_long_goes_to_a_file_in_whole_parts(void **state)
 {
-	static char text[300000], got[sizeof(text) + 5];
+	enum { PART = OUT_PART };
+	static char text[300000], got[4 + 2 * sizeof(text) + 1];
 	int fd = memfd_create("out", 0);
 	struct out out;
 	long before;
 
 	assert_true(fd >= 0);
-	memset(text, 'x', sizeof(text));
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)('a' + i % 23);
 	out_init(&out, fd);
 	out_line(&out, "one", 3);
-	before = writes();
-	out_write(&out, text, sizeof(text));
-	assert_true(before < 0 || writes() - before == 6); /* of 64 KiB, and what was before it */
+	for (size_t written = 4 + sizeof(text); written < sizeof(got); written += sizeof(text)) {
+		before = writes();
+		out_write(&out, text, sizeof(text));
+		/* where a part may begin, whatever was before it */
+		assert_int_equal(lseek(fd, 0, SEEK_CUR), written / PART * PART);
+		assert_true(before < 0 ||
+			    writes() - before ==
+				    (long)(written / PART - (written - sizeof(text)) / PART));
+	}
 	out_write(&out, "\n", 1);
-	assert_int_equal(lseek(fd, 0, SEEK_CUR), 4 + sizeof(text));
 	out_flush(&out);
 	assert_int_equal(pread(fd, got, sizeof(got), 0), sizeof(got));
+	assert_int_equal(lseek(fd, 0, SEEK_END), sizeof(got));
 	assert_memory_equal(got, "one\n", 4);
 	assert_memory_equal(got + 4, text, sizeof(text));
+	assert_memory_equal(got + 4 + sizeof(text), text, sizeof(text));
 	assert_int_equal(got[sizeof(got) - 1], '\n');
 	close(fd);
 }
@@ -175,7 +184,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(lines_are_written_by_flush, begin, end),
 		cmocka_unit_test_setup_teardown(line_longer_than_the_buffer_is_whole, begin, end),
-		cmocka_unit_test(what_is_long_goes_to_a_file_in_few_writes),
+		cmocka_unit_test(what_is_long_goes_to_a_file_in_whole_parts),
 		cmocka_unit_test_setup_teardown(reader_that_is_gone_closes_quietly, begin, end),
 		cmocka_unit_test_setup_teardown(reader_that_is_there_is_not_taken_for_gone, begin,
 						end),

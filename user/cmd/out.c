@@ -11,7 +11,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-enum { WAIT_MS = 100, FILE_PART = 64 << 10 };
+enum { WAIT_MS = 100 };
 
 #define END_NS (NS_PER_S / 2)
 
@@ -25,7 +25,7 @@ void out_init(struct out *o, int fd)
 
 	signal(SIGPIPE, SIG_IGN);
 	o->fd = fd;
-	o->part = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? FILE_PART : PIPE_BUF;
+	o->part = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? OUT_PART : PIPE_BUF;
 	o->is_closed = false;
 	o->until_ns = 0;
 	o->n = 0;
@@ -97,16 +97,29 @@ void out_flush(struct out *o)
 	o->n = 0;
 }
 
+static void keep(struct out *o, const char *bytes, size_t n)
+{
+	memcpy(o->buf + o->n, bytes, n);
+	o->n += n;
+}
+
+/* Into a file each full buffer goes where one may begin, a multiple of its length: the kernel then
+ * has a place of that length for it, and makes many small ones for what lies across. */
 void out_write(struct out *o, const char *bytes, size_t n)
 {
-	if (n > sizeof(o->buf) - o->n)
-		out_flush(o);
-	if (n > sizeof(o->buf)) {
-		put_all(o, bytes, n);
-	} else if (!o->is_closed) {
-		memcpy(o->buf + o->n, bytes, n);
-		o->n += n;
+	size_t room = sizeof(o->buf) - o->n, whole;
+
+	if (n > room) {
+		keep(o, bytes, room);
+		put_all(o, o->buf, sizeof(o->buf));
+		o->n = 0;
+		whole = (n - room) - (n - room) % sizeof(o->buf);
+		put_all(o, bytes + room, whole);
+		bytes += room + whole;
+		n -= room + whole;
 	}
+	if (!o->is_closed)
+		keep(o, bytes, n);
 }
 
 void out_line(struct out *o, const char *line, size_t n)

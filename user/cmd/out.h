@@ -10,19 +10,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { OUT_PART = 64 << 10 }; /* gathered; also what one write takes into a file */
+
 struct out {
 	int fd;
 	size_t part;	   /* what one write may take: more could block */
 	bool is_closed;	   /* nobody reads any more, or writing failed: all else is dropped */
 	uint64_t until_ns; /* wait for a slow reader no longer than that; 0: for ever */
 	size_t n;
-	char buf[65536];
+	char buf[OUT_PART];
 };
 
 void out_init(struct out *o, int fd); /* SIGPIPE is ignored from here on */
 /* Appends `line` and a newline; writes when the buffer is full. */
 void out_line(struct out *o, const char *line, size_t n);
-/* The same of bytes alone. What is longer than the buffer is not copied into it. */
+/* The same of bytes alone. Of what is longer than the buffer no whole one is copied into it. */
 void out_write(struct out *o, const char *bytes, size_t n);
 /* The command ends: what is left waits for a slow reader half a second, then is dropped. */
 void out_end(struct out *o);
