@@ -306,11 +306,13 @@ static void test_cgroup_seen_from_within(void **state)
 		assert_true(slice_eq(cgroup_below(slice_str(paths[i][0])), slice_str(paths[i][1])));
 }
 
+static const struct java_says nothing;
+
 static void expect_env(struct slice environ, const char *name, const char *name_space)
 {
 	struct otel_env env;
 
-	otel_env_parse(environ, &env);
+	otel_env_parse(environ, &nothing, &env);
 	assert_string_equal(env.name, name);
 	assert_string_equal(env.name_space, name_space);
 }
@@ -322,7 +324,7 @@ static void test_other_attributes(void **state)
 	otel_env_parse(
 		SLICE("OTEL_RESOURCE_ATTRIBUTES=service.version=1%2E2,service.instance.id=a.b.c,"
 		      "deployment.environment.name=test,other=x\0"),
-		&env);
+		&nothing, &env);
 	assert_string_equal(env.version, "1.2");
 	assert_string_equal(env.instance, "a.b.c");
 	assert_string_equal(env.environment, "test");
@@ -348,6 +350,102 @@ static void test_environment(void **state)
 	expect_env(SLICE(""), "", "");
 }
 
+/* Arguments and variables are separated by '|' here. */
+struct java_case {
+	const char *exe, *args, *environ, *name, *name_space;
+};
+
+#define SAYS "java|-Dotel.service.name=shop|-jar|a.jar"
+
+static const struct java_case java_cases[] = {
+	{ JAVA, SAYS, "", "shop", "" },
+	{ "/opt/jdk/bin/java (deleted)", SAYS, "", "shop", "" },
+	{ "", SAYS, "", "shop", "" },
+	{ "/usr/bin/python3", "python3|-Dotel.service.name=shop|x.py", "", "", "" },
+	{ "/usr/bin/javac", SAYS, "SPRING_APPLICATION_NAME=no", "", "" },
+	/* a property goes before the variable of the same meaning, even for less than it says */
+	{ JAVA, SAYS, "OTEL_SERVICE_NAME=no", "shop", "" },
+	{ JAVA, "java|-Dotel.service.name=|Main", "OTEL_SERVICE_NAME=env", "env", "" },
+	{ JAVA, "java|-Dotel.service.name= |Main", "OTEL_SERVICE_NAME=env", "env", "" },
+	{ JAVA, "java|-Dotel.resource.attributes=service.name=a%20b|Main",
+	  "OTEL_RESOURCE_ATTRIBUTES=service.name=no,service.namespace=no", "a b", "" },
+	{ JAVA, "java|-Dotel.resource.attributes=service.name=no,service.namespace=s|Main",
+	  "OTEL_SERVICE_NAME=env", "env", "s" },
+	{ JAVA, "java|-Dotel.resource.attributes=service.name=no,service.namespace=s|" SAYS, "",
+	  "no", "s" }, /* the second java is a class */
+	{ JAVA, "java|-Dotel.resource.attributes=service.name=no|-Dotel.service.name=a%20b|Main",
+	  "", "a%20b", "" },
+	/* the last holds; none is the machine's behind what it runs, or another option's value */
+	{ JAVA, "java|-Dotel.service.name=no|-Dotel.service.name=yes|Main", "", "yes", "" },
+	{ JAVA, "java|-jar|a.jar|-Dotel.service.name=no", "", "", "" },
+	{ JAVA, "java|-m|shop/Main|-Dotel.service.name=no", "", "", "" },
+	{ JAVA, "java|-cp|-Dotel.service.name=x|-Dotel.service.name=yes", "", "yes", "" },
+	{ JAVA, "java|-Dotel.service.names=no|-Dotel.service.name|Main", "", "", "" },
+	/* Spring's comes last, and of that what the program itself was given first */
+	{ JAVA, "java|-Dspring.application.name=pay|-jar|a.jar", "SPRING_APPLICATION_NAME=no",
+	  "pay", "" },
+	{ JAVA, "java|-Dspring.application.name=no|-jar|a.jar|--x|--spring.application.name=pay|y",
+	  "", "pay", "" },
+	{ JAVA, "java|-Dspring.application.name=no|Main|--spring.application.name=no",
+	  "OTEL_SERVICE_NAME=env", "env", "" },
+	{ JAVA, "java|Main|--spring.application.name=no",
+	  "OTEL_RESOURCE_ATTRIBUTES=service.name=env,service.namespace=s", "env", "s" },
+	{ JAVA, "java|Main|--spring.application.name=pay",
+	  "OTEL_RESOURCE_ATTRIBUTES=service.namespace=s", "pay", "s" },
+	{ JAVA, "java|--spring.application.name=no|Main|-Dspring.application.name=no", "", "", "" },
+	{ JAVA, "java|Main", "SPRING_APPLICATION_NAME=pay", "pay", "" },
+	{ JAVA, "java|Main|--spring.application.name=${APP:x}", "SPRING_APPLICATION_NAME=pay",
+	  "pay", "" },
+	{ JAVA, "java|-Dspring.application.name=\xff\n|Main", "", "\xef\xbf\xbd\n", "" },
+};
+
+static void java_env(const struct java_case *c, size_t n, struct otel_env *env)
+{
+	struct slice args = copy_of(c->args, n);
+	struct slice environ = copy_of(c->environ, strlen(c->environ));
+	struct program p = { slice_str(c->exe), args, SLICE("/") };
+	struct java_says says;
+
+	program_says(&p, &says);
+	otel_env_parse(environ, &says, env);
+	free((void *)args.p);
+	free((void *)environ.p);
+}
+
+static void test_java_properties(void **state)
+{
+	struct otel_env env;
+
+	for (size_t i = 0; i < sizeof(java_cases) / sizeof(java_cases[0]); i++) {
+		const struct java_case *c = &java_cases[i];
+
+		java_env(c, strlen(c->args), &env);
+		if (strcmp(env.name, c->name) != 0 || strcmp(env.name_space, c->name_space) != 0)
+			fail_msg("%s [%s] in [%s]: %s, %s, not %s, %s", c->exe, c->args, c->environ,
+				 env.name, env.name_space, c->name, c->name_space);
+		for (size_t n = 0; n < strlen(c->args); n++)
+			java_env(c, n, &env);
+	}
+}
+
+/* Longer than any name may be: cut, and whole characters. */
+static void test_java_long_name(void **state)
+{
+	static const char begin[] = "java|-Dotel.service.name=";
+	struct java_case c = { .exe = JAVA, .environ = "" };
+	char args[4096], *at = args + sizeof(begin) - 1;
+	struct otel_env env;
+
+	memset(args, 0, sizeof(args));
+	memcpy(args, begin, sizeof(begin) - 1);
+	for (size_t i = 0; i < 1000; i++, at += 2)
+		memcpy(at, "\xc3\xa9", 2);
+	c.args = args;
+	java_env(&c, strlen(args), &env);
+	assert_int_equal(strlen(env.name), (sizeof(env.name) - 1) / 2 * 2);
+	assert_memory_equal(env.name, args + sizeof(begin) - 1, strlen(env.name));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +457,8 @@ int main(void)
 		cmocka_unit_test(test_cgroup_seen_from_within),
 		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_other_attributes),
+		cmocka_unit_test(test_java_properties),
+		cmocka_unit_test(test_java_long_name),
 	};
 
 	return cmocka_run_group_tests_name("program", tests, NULL, NULL);

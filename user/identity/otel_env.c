@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/otel_env.h"
 
-#include "identity/program.h"
 #include "util/utf8.h"
 
 static int hex_digit(uint8_t c)
@@ -85,12 +84,22 @@ static struct slice variable(struct slice environ, struct slice name_and_equals)
 	return SLICE("");
 }
 
-void otel_env_parse(struct slice environ, struct otel_env *out)
+/* A property, or where it says nothing, a variable. */
+static struct slice said(struct slice property, struct slice environ, struct slice name_and_equals)
 {
-	struct slice name = trim(variable(environ, SLICE("OTEL_SERVICE_NAME=")));
+	struct slice value = trim(property);
+
+	return value.n ? value : trim(variable(environ, name_and_equals));
+}
+
+void otel_env_parse(struct slice environ, const struct java_says *java, struct otel_env *out)
+{
+	struct slice name = said(java->service_name, environ, SLICE("OTEL_SERVICE_NAME="));
 
 	*out = (struct otel_env){ .name = "" };
-	parse_attributes(variable(environ, SLICE("OTEL_RESOURCE_ATTRIBUTES=")), out);
+	parse_attributes(said(java->attributes, environ, SLICE("OTEL_RESOURCE_ATTRIBUTES=")), out);
+	if (!name.n && !out->name[0] && java->is_java)
+		name = said(java->application, environ, SLICE("SPRING_APPLICATION_NAME="));
 	if (name.n)
 		utf8_clean(out->name, sizeof(out->name), name);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which service a process is of. Its name: what it says itself (OTEL_*) comes first, then its pod
- * or container, as those who run it call it, then the systemd service it runs in, then the program.
+ * Which service a process is of. Its name: what it says itself (otel_env.h) comes first, then its
+ * pod or container, as those who run it call it, then the systemd service it runs in, then the
+ * program.
  */
 #include "identity/containers.h"
 #include "identity/process_table.h"

@@ -269,6 +269,19 @@ static bool redis_name(struct slice base, struct slice arg0, struct slice *name)
 	return true;
 }
 
+void program_says(const struct program *p, struct java_says *out)
+{
+	struct slice base = exe_base(p->exe), args = p->args, arg0 = SLICE("");
+
+	program_next_arg(&args, &arg0);
+	if (!base.n)
+		base = arg_base(arg0);
+	if (slice_eq(base, SLICE("java")))
+		program_java_says(args, out);
+	else
+		*out = (struct java_says){ .is_java = false };
+}
+
 enum program_is program_name(const struct program *p, char *out, size_t size)
 {
 	struct slice base = exe_base(p->exe), args = p->args, own = SLICE(""), name;

@@ -49,4 +49,19 @@ bool program_title_name(struct slice title, struct slice cwd, struct slice *out)
 /* What a Java virtual machine runs; args begin behind its own name. */
 bool program_java_name(struct slice args, struct slice cwd, struct slice *out);
 
+/* What a Java virtual machine and its program were told of the service. Slices of the arguments,
+ * empty where nothing was. */
+struct java_says {
+	bool is_java;
+	struct slice service_name; /* -Dotel.service.name= */
+	struct slice attributes;   /* -Dotel.resource.attributes= */
+	struct slice application;  /* --spring.application.name=, else that of -D */
+};
+
+/* args begin behind its own name. */
+void program_java_says(struct slice args, struct java_says *out);
+
+/* The same of a program, whatever it is. */
+void program_says(const struct program *p, struct java_says *out);
+
 #endif

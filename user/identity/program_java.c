@@ -40,11 +40,12 @@ static const char *const begins[] = { "Application", "Bootstrap", "Launcher", "J
 				      "bootstrap",   "launcher",  "startup",  "boot",
 				      "loader",	     "launch",	  NULL };
 
-static bool property(struct slice args, struct slice begin, struct slice *value)
+/* The next one that begins so; args are then behind it. */
+static bool property(struct slice *args, struct slice begin, struct slice *value)
 {
 	struct slice arg;
 
-	while (program_next_arg(&args, &arg)) {
+	while (program_next_arg(args, &arg)) {
 		if (!slice_starts(arg, begin))
 			continue;
 		*value = (struct slice){ arg.p + begin.n, arg.n - begin.n };
@@ -71,10 +72,13 @@ static bool launched(struct slice what, struct slice args, struct slice cwd, str
 			return false;
 	if (what.n > strlen(l->prefix) && !strchr(l->prefix, '.'))
 		return false;
-	for (size_t i = 0; l->folders[i]; i++)
-		if (property(args, slice_str(l->folders[i]), &folder) &&
+	for (size_t i = 0; l->folders[i]; i++) {
+		struct slice rest = args;
+
+		if (property(&rest, slice_str(l->folders[i]), &folder) &&
 		    folder_name(folder, cwd, out))
 			return true;
+	}
 	if (!l->folders[0] && folder_name(SLICE("."), cwd, out))
 		return true;
 	if (l->name)
@@ -136,52 +140,86 @@ static struct slice jar_name(struct slice jar, struct slice args, struct slice c
 	return launched(name, args, cwd, &out) ? out : name;
 }
 
+/* What a Java virtual machine was given to run. */
+struct java_main {
+	struct slice what; /* a jar, a class, or a module with its class; empty: not told */
+	bool is_jar;
+	struct slice options; /* the machine's own, up to there */
+	struct slice args;    /* of the program, behind it */
+	struct slice class_path;
+};
+
+static const char *const class_paths[] = { "-cp", "-classpath", "--class-path", NULL };
+static const char *const modules[] = { "-m", "--module", NULL };
+static const char *const with_value[] = {
+	"-p",
+	"--module-path",
+	"--upgrade-module-path",
+	"--add-modules",
+	"--add-exports",
+	"--add-opens",
+	"--add-reads",
+	"--limit-modules",
+	"--enable-native-access",
+	"--source",
+	"-d",
+	"--describe-module",
+	"-splash",
+	NULL,
+};
+
+static struct java_main java_main(struct slice args)
+{
+	struct slice all = args, before = args, arg, value;
+	struct java_main m = { .is_jar = false };
+
+	for (; program_next_arg(&args, &arg); before = args) {
+		m.is_jar = slice_eq(arg, SLICE("-jar"));
+		if (m.is_jar || is_one_of(arg, modules)) {
+			program_next_arg(&args, &m.what);
+			break;
+		}
+		if (is_one_of(arg, class_paths))
+			program_next_arg(&args, &m.class_path);
+		else if (is_one_of(arg, with_value))
+			program_next_arg(&args, &value);
+		else if (arg.n && arg.p[0] != '-' && arg.p[0] != '@') {
+			m.what = arg;
+			break;
+		}
+	}
+	m.options = (struct slice){ all.p, all.n - before.n };
+	m.args = args;
+	return m;
+}
+
 bool program_java_name(struct slice args, struct slice cwd, struct slice *out)
 {
-	static const char *const class_paths[] = { "-cp", "-classpath", "--class-path", NULL };
-	static const char *const with_value[] = {
-		"-p",
-		"--module-path",
-		"--upgrade-module-path",
-		"--add-modules",
-		"--add-exports",
-		"--add-opens",
-		"--add-reads",
-		"--limit-modules",
-		"--enable-native-access",
-		"--source",
-		"-d",
-		"--describe-module",
-		"-splash",
-		NULL,
-	};
-	struct slice all = args, class_path = SLICE(""), arg;
+	struct java_main m = java_main(args);
 
-	while (program_next_arg(&args, &arg)) {
-		if (slice_eq(arg, SLICE("-jar"))) {
-			if (!program_next_arg(&args, &arg))
-				return false;
-			*out = jar_name(arg, all, cwd);
-			return true;
-		}
-		if (slice_eq(arg, SLICE("-m")) || slice_eq(arg, SLICE("--module"))) {
-			if (!program_next_arg(&args, &arg))
-				return false;
-			*out = class_name(arg, all, class_path, cwd); /* module, or module/class */
-			return true;
-		}
-		if (is_one_of(arg, class_paths)) {
-			program_next_arg(&args, &class_path);
-			continue;
-		}
-		if (is_one_of(arg, with_value)) {
-			program_next_arg(&args, &arg);
-			continue;
-		}
-		if (!arg.n || arg.p[0] == '-' || arg.p[0] == '@')
-			continue;
-		*out = class_name(arg, all, class_path, cwd);
-		return true;
-	}
-	return false;
+	if (!m.what.n)
+		return false;
+	*out = m.is_jar ? jar_name(m.what, args, cwd) : class_name(m.what, args, m.class_path, cwd);
+	return true;
+}
+
+/* The last one holds. One that is to be filled in by Spring says nothing yet. */
+static void take(struct slice args, struct slice begin, struct slice *out)
+{
+	struct slice value;
+
+	while (property(&args, begin, &value))
+		if (!memmem(value.p, value.n, "${", 2))
+			*out = value;
+}
+
+void program_java_says(struct slice args, struct java_says *out)
+{
+	struct java_main m = java_main(args);
+
+	*out = (struct java_says){ .is_java = true };
+	take(m.options, SLICE("-Dotel.service.name="), &out->service_name);
+	take(m.options, SLICE("-Dotel.resource.attributes="), &out->attributes);
+	take(m.options, SLICE("-Dspring.application.name="), &out->application);
+	take(m.args, SLICE("--spring.application.name="), &out->application);
 }

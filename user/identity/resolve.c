@@ -60,13 +60,14 @@ int resolve_process(const char *root, uint32_t tgid, struct resolved *out)
 {
 	char exe[PATH_MAX], cwd[PATH_MAX], *text;
 	struct program program;
+	struct java_says java;
 	int err = procfs_stat(root, tgid, &out->stat);
 
 	if (err < 0)
 		return err;
 	if (out->stat.is_exiting)
 		return -ESRCH;
-	text = malloc(RESOLVE_TEXT_MAX);
+	text = malloc(2 * RESOLVE_TEXT_MAX); /* arguments, and variables behind them */
 	if (!text)
 		return -ENOMEM;
 	program = (struct program){
@@ -79,7 +80,9 @@ int resolve_process(const char *root, uint32_t tgid, struct resolved *out)
 		out->is = PROGRAM_NAMELESS;
 		out->program[0] = '\0';
 	}
-	otel_env_parse(read_slice(root, tgid, "environ", text, RESOLVE_TEXT_MAX), &out->env);
+	program_says(&program, &java);
+	otel_env_parse(read_slice(root, tgid, "environ", text + RESOLVE_TEXT_MAX, RESOLVE_TEXT_MAX),
+		       &java, &out->env);
 	free(text);
 	resolve_cgroup(root, tgid, out);
 	return 0;

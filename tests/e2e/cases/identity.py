@@ -146,6 +146,64 @@ def identity_by_what_a_process_says_itself(e):
     s.end()
 
 
+def java_machines(e, command):
+    """What each was told, how often it is asked, and what it is called: younger than sonde and older,
+    in a container that has a name and in none."""
+    d, cid = docker(e), container_id()
+    d.add(cid, "shop-web-1", labels={"com.docker.compose.service": "web"})
+    box = into(group(e, f"docker-{cid}.scope"))
+    attributes = "service.name=no,service.namespace=eu,service.instance.id=i-1,service.version=2"
+    told = (
+        (box, ("-Dotel.service.name=shop",), ("-Dotel.service.name=no",),
+         {"OTEL_SERVICE_NAME": "no"}, 10, "shop", None),
+        ((), ("-Dotel.resource.attributes=service.name=a%20b,service.namespace=s",), (),
+         {"OTEL_RESOURCE_ATTRIBUTES": "service.name=no"}, 20, "a b", "s"),
+        ((), (f"-Dotel.resource.attributes={attributes}",), ("--spring.application.name=no",),
+         {"OTEL_SERVICE_NAME": "env"}, 30, "env", "eu"),
+        (box, ("-Dspring.application.name=no",), ("--spring.application.name=pay",), {}, 40, "pay",
+         None),
+        ((), ("-Dspring.application.name=cart",), (), {}, 50, "cart", None))
+    ports = [free_port() for _ in told]
+
+    def start(n):
+        prefix, options, args, variables, *_ = told[n]
+        e.serve([command[0], *options, *command[1:], *args], ports[n], prefix,
+                env={**os.environ, **variables, "PORT": str(ports[n])})
+    for n in range(3):
+        start(n)
+    s = run(e, ",".join(map(str, ports)), "--docker", d.path)
+    for n in range(3, len(told)):
+        start(n)
+    for port, (*_, n, _, _) in zip(ports, told):
+        ask(e, port, n)
+    m = s.settled_metrics()
+    got = {key[0]: n for key, n in m.requests("server").items() if key[0] != "sonde"}
+    if got != {name: n for *_, n, name, _ in told}:
+        raise Failure(f"served {got}")
+    for *_, name, space in told:
+        expect_labels(labels_of(s, name), {"service_namespace": space})
+    expect_labels(labels_of(s, "shop"), {"container_name": "shop-web-1"})
+    expect_labels(labels_of(s, "env", "target_info"), {"service_instance_id": "i-1",
+                                                       "service_version": "2"})
+    s.end()
+
+
+@case(group=None, limit=60)
+def identity_by_what_java_was_told(e):
+    """On its command line: properties before variables, before its container, and Spring's own name
+    after all that OpenTelemetry says. By a program that is no more of Java than its name."""
+    java = e.path("java")
+    shutil.copy(e.program("given"), java)
+    java_machines(e, (java, "-cp", "lib", "Given"))
+
+
+@case(group=None, limit=90, is_long=True)
+def identity_of_java_machines(e):
+    """The same of real ones. It wants a JDK."""
+    e.procs.run([tool("javac"), "-d", e.path("classes"), os.path.join(PROGS, "Given.java")])
+    java_machines(e, (tool("java"), "-Xshare:auto", "-cp", e.path("classes"), "Given"))
+
+
 @case(group=None)
 def identity_learned_while_it_runs(e):
     """A container nobody knew at its first request: no request is lost between its two names."""
