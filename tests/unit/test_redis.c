@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "holes.h"
+#include "sim.h"
 
 static const struct proto_case redis_cases[] = {
 #include "redis_cases.def"
@@ -170,6 +171,119 @@ static void ten_commands(void **state)
 	holes_cost_only_what_they_touch(&h);
 }
 
+#define PING  "*1\r\n$4\r\nPING\r\n"
+#define GET_K "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"
+#define LIST  "*4\r\n$6\r\nLRANGE\r\n$1\r\nl\r\n$1\r\n0\r\n$2\r\n-1\r\n"
+
+enum { LIST_VALUES = 5000 };
+
+/* A reply within which any line could begin another: of the `ops` operations that bring it, those
+ * from `first` on and before `end`. */
+static void list(struct sim *s, enum sonde_dir dir, size_t ops, size_t first, size_t end)
+{
+	static char reply[LIST_VALUES * 16];
+	size_t n = (size_t)sprintf(reply, "*%d\r\n", LIST_VALUES), each;
+
+	for (int i = 0; i < LIST_VALUES; i++)
+		n += (size_t)sprintf(reply + n, "$5\r\n$%03d\n\r\n", i % 1000);
+	each = n / ops + 7; /* ends amid a value */
+	for (size_t i = first; i < end; i++)
+		sim_op(s, 1, dir,
+		       (struct slice){ (uint8_t *)reply + i * each,
+				       i + 1 < ops ? each : n - i * each });
+}
+
+/* Lists first, between and last, each followed by what could be taken for a part of it. */
+static struct sim lists(enum sonde_role role, uint32_t copy_max)
+{
+	enum sonde_dir dir = role == SONDE_ROLE_SERVER ? SONDE_TX : SONDE_RX;
+	struct sim s;
+
+	sim_init(&s);
+	s.copy_max = copy_max;
+	sim_open(&s, 1, role);
+	for (size_t ops = 3; ops < 7; ops++) {
+		sim_request(&s, 1, LIST);
+		list(&s, dir, ops, 0, ops);
+		sim_wait(&s, 2000000000);
+		sim_request(&s, 1, GET_K);
+		sim_response(&s, 1, "$1\r\nv\r\n");
+	}
+	sim_request(&s, 1, PING);
+	sim_response(&s, 1, "+PONG\r\n");
+	sim_request(&s, 1, LIST);
+	list(&s, dir, 4, 0, 4);
+	sim_wait(&s, 2000000000);
+	sim_close(&s, 1, SONDE_CLOSE_DONE, 0);
+	return s;
+}
+
+/* As much is told of a list that was copied in part as of one that was copied whole. */
+static void a_list_ends_before_the_next_command(void **state)
+{
+	for (int role = SONDE_ROLE_CLIENT; role <= SONDE_ROLE_SERVER; role++) {
+		for (uint32_t copy_max = 256; copy_max <= 4096; copy_max += 1280) {
+			struct sim whole = lists(role, 0), part = lists(role, copy_max);
+			struct sim_play play = { 0 };
+			char *want = sim_run(&whole);
+
+			sim_play_init(&play);
+			sim_play(&play, &part, 0, part.n);
+			assert_string_equal(play.out, want);
+			assert_int_equal(play.n_txns, 10);
+			for (int l = 0; l < LOSS_MAX; l++)
+				assert_int_equal(conns_stats(play.conns)->losses.n[l], 0);
+			assert_int_equal(play.verdicts[1].copy[role == SONDE_ROLE_CLIENT],
+					 SONDE_COPY_WHOLE);
+			sim_play_free(&play);
+			sim_free(&whole);
+			sim_free(&part);
+			free(want);
+		}
+	}
+}
+
+/* Who sends the next command before the end of such a list is not understood until later; what is
+ * not told by then is counted. */
+static void a_list_that_the_next_command_overtakes(void **state)
+{
+	for (int role = SONDE_ROLE_CLIENT; role <= SONDE_ROLE_SERVER; role++) {
+		enum sonde_dir dir = role == SONDE_ROLE_SERVER ? SONDE_TX : SONDE_RX;
+		struct sim_play play = { 0 };
+		struct sim sim;
+		size_t told = 0;
+		uint64_t lost = 0;
+
+		sim_init(&sim);
+		sim.copy_max = 512;
+		sim_open(&sim, 1, role);
+		sim_request(&sim, 1, LIST);
+		list(&sim, dir, 5, 0, 3);
+		sim_request(&sim, 1, PING);
+		list(&sim, dir, 5, 3, 5);
+		sim_response(&sim, 1, "+PONG\r\n");
+		for (int i = 0; i < 10; i++) {
+			sim_wait(&sim, 2000000000);
+			sim_request(&sim, 1, GET_K);
+			sim_response(&sim, 1, "$1\r\nv\r\n");
+		}
+		sim_close(&sim, 1, SONDE_CLOSE_DONE, 0);
+		sim_play_init(&play);
+		sim_play(&play, &sim, 0, sim.n);
+		for (const char *at = play.out; (at = strstr(at, " GET ")); at++)
+			told++;
+		for (const char *at = play.out; (at = strstr(at, " GET  0 20/0 7/0 ")); at++)
+			told--;
+		assert_int_equal(told, 0);
+		for (int l = 0; l < LOSS_MAX; l++)
+			lost += conns_stats(play.conns)->losses.n[l];
+		assert_int_equal(play.n_txns, 11);
+		assert_int_equal(lost, 1);
+		sim_play_free(&play);
+		sim_free(&sim);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +294,8 @@ int main(void)
 		cmocka_unit_test(never_guesses_the_database),
 		cmocka_unit_test(a_refused_select_is_taken_back),
 		cmocka_unit_test(a_select_behind_replies_on),
+		cmocka_unit_test(a_list_ends_before_the_next_command),
+		cmocka_unit_test(a_list_that_the_next_command_overtakes),
 		cmocka_unit_test(holes_invent_no_request),
 		cmocka_unit_test(ten_commands),
 	};

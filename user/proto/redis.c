@@ -72,6 +72,7 @@ static bool take_effect(struct redis *r, const struct redis_command *c)
 		r->is_pubsub = r->is_resp3 = false;
 		r->db_plus_1 = 1;
 	}
+	r->is_pipelined |= r->requests != r->responses || (r->is_in_reply && !r->is_adrift);
 	r->requests++;
 	return false;
 }
@@ -146,12 +147,28 @@ static ssize_t request(struct redis *r, struct slice in, struct msg *out)
 	return rest_of_command(r, in, c.used, out);
 }
 
+/* Behind the hole in a reply: all is of it until the next command. */
+static bool is_rest(struct redis *r)
+{
+	if (r->is_adrift && r->requests == r->responses)
+		return true;
+	if (r->is_adrift)
+		r->is_adrift = r->is_in_reply = r->is_ack = false;
+	return false;
+}
+
 static ssize_t redis_parse(void *state, enum proto_dir dir, struct slice in, struct msg *out)
 {
 	struct redis *r = state;
-	bool is_inside = dir == PROTO_REQUEST ? r->args_left : r->is_in_reply;
-	ssize_t n = dir == PROTO_REQUEST ? request(r, in, out) : redis_reply(r, in, out);
+	bool is_inside;
+	ssize_t n;
 
+	if (dir == PROTO_RESPONSE && is_rest(r)) {
+		out->flags |= MSG_CUT;
+		return (ssize_t)in.n;
+	}
+	is_inside = dir == PROTO_REQUEST ? r->args_left : r->is_in_reply;
+	n = dir == PROTO_REQUEST ? request(r, in, out) : redis_reply(r, in, out);
 	/* what is no next part of a message may still begin one */
 	r->has_failed[dir] = n < 0 && !is_inside;
 	return n;
@@ -193,9 +210,17 @@ static int redis_detect(struct slice first, enum proto_dir dir)
 	return 0;
 }
 
+/* Where a list ends nobody can tell without having seen all of it. But whoever sends one request at
+ * a time has read all of an answer before the next one is sent, which is where it ends then. */
 static int redis_gap(void *state, enum proto_dir dir, uint64_t len)
 {
-	return -EBADMSG;
+	struct redis *r = state;
+
+	if (dir == PROTO_REQUEST || !r->is_in_reply || r->is_reply_interim || r->is_pipelined ||
+	    r->requests != r->responses)
+		return -EBADMSG;
+	r->is_adrift = true;
+	return 0;
 }
 
 /* A whole header line that a value can have. */
@@ -230,8 +255,11 @@ static bool begins_command(struct slice in)
 static size_t redis_resync(void *state, enum proto_dir dir, struct slice in)
 {
 	struct redis *r = state;
+	bool was_adrift = r->is_adrift;
 	size_t i = r->has_failed[dir] || r->is_amid[dir]; /* never the place that failed */
 
+	if (dir == PROTO_RESPONSE && was_adrift)
+		return is_rest(r) ? in.n : 0;
 	for (; i < in.n; i++) {
 		struct slice at = { in.p + i, in.n - i };
 

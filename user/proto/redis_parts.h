@@ -41,6 +41,8 @@ struct redis {
 	bool is_resp3;	   /* they are not: what is pushed has a type of its own */
 	bool is_muted;	   /* CLIENT REPLY OFF */
 	bool is_skip_next; /* CLIENT REPLY SKIP */
+	bool is_adrift;	   /* in a reply, behind a hole */
+	bool is_pipelined; /* a command was sent before the last one was answered */
 	bool is_missed;	   /* the next answer is to a command never seen */
 	bool is_reply_interim;
 	bool is_amid[2];    /* by direction: resync()'s bytes begin within a line */

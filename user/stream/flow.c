@@ -49,6 +49,35 @@ static bool skip_bytes(struct conns *cs, struct conn *c, enum sonde_dir d, struc
 	return true;
 }
 
+static void wait_for_request(struct conns *cs, struct conn *c)
+{
+	if (!c->hold_since_ns)
+		c->hold_since_ns = cs->now_ns;
+	conn_wait(cs, c);
+}
+
+/* A response ends where the next one begins, and that one may answer a request whose record is
+ * still to come. A FIN takes a number of the other direction's. */
+static bool is_early(const struct conn *c, enum sonde_dir d, const struct window *w)
+{
+	return c->s[d].is_cut && conn_proto_dir(c, d) == PROTO_RESPONSE && !c->is_impatient &&
+	       w->ops[w->n_ops - 1].other_pos > c->s[!d].next + 1;
+}
+
+/* It does not begin before it could answer its request. */
+static bool pass_over(const struct conn *c, enum sonde_dir d, struct window *w)
+{
+	const struct request *r = c->match.head;
+	uint64_t n;
+
+	if (!c->s[d].is_cut || conn_proto_dir(c, d) != PROTO_RESPONSE || !r ||
+	    r->after_pos <= w->pos)
+		return false;
+	n = r->after_pos - w->pos;
+	window_advance(w, n < w->n ? (size_t)n : w->n);
+	return true;
+}
+
 /* False: nowhere in these bytes does a message begin. */
 static bool resync(struct conns *cs, struct conn *c, enum sonde_dir d, struct window *w)
 {
@@ -82,9 +111,7 @@ static bool must_wait(struct conns *cs, struct conn *c, enum sonde_dir d, const 
 		return false;
 	if (!c->is_impatient && c->proto->awaits_request &&
 	    c->proto->awaits_request(c->proto_state)) {
-		if (!c->hold_since_ns)
-			c->hold_since_ns = cs->now_ns;
-		conn_wait(cs, c);
+		wait_for_request(cs, c);
 		return true;
 	}
 	c->hold_since_ns = 0;
@@ -146,6 +173,11 @@ static enum stop run(struct conns *cs, struct conn *c, enum sonde_dir d, struct 
 				return STOP_MORE;
 		} else if (s->skip) {
 			skip_bytes(cs, c, d, w);
+		} else if (s->is_resync && is_early(c, d, w)) {
+			wait_for_request(cs, c);
+			return STOP_WAIT;
+		} else if (s->is_resync && pass_over(c, d, w)) {
+			continue;
 		} else if (s->is_resync) {
 			if (!resync(cs, c, d, w))
 				return STOP_MORE;

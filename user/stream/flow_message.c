@@ -112,6 +112,8 @@ static void message_part(struct conns *cs, struct conn *c, enum sonde_dir d, str
 	}
 	s->is_open = !conn_is_multiplexed(c) || msg->skip;
 	s->is_cut = msg->flags & MSG_CUT;
+	if (s->is_cut)
+		c->was_truncated[conn_proto_dir(c, d)] = true;
 	s->ends_after_skip = msg->flags & MSG_END;
 	s->is_asking = (msg->flags & MSG_ASKS) && msg->skip;
 	s->asked_pos = end->other_pos;

@@ -104,11 +104,14 @@ static void end_cut_response(struct conns *cs, struct conn *c, uint64_t after_po
 {
 	struct stream *s = &c->s[conn_dir(c, PROTO_RESPONSE)];
 	const struct response *resp = c->match.resp_open;
+	uint64_t held_pos = s->next - stream_held(s);
 
 	if (!resp || !s->is_cut || !s->is_resync || c->match.is_pipelined ||
 	    resp->begin_pos >= after_pos || after_pos > s->next)
 		return;
 	s->is_open = s->is_cut = false;
+	if (after_pos > held_pos) /* where the next one is not to be looked for */
+		stream_unhold(s, after_pos - held_pos);
 	match_response_end(cs, c, after_pos, s->last_end_ns, 0);
 }
 

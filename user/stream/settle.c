@@ -44,6 +44,8 @@ static void settle_response(struct conns *cs, struct conn *c, struct response *r
 {
 	const struct stream *s = &c->s[conn_dir(c, PROTO_RESPONSE)];
 	uint64_t missing = resp == c->match.resp_open && s->skip != UINT64_MAX ? s->skip : 0;
+	/* where it ended nobody could tell, and nobody says that it had not */
+	bool is_over = s->is_cut && !v->error_type[0];
 
 	if (resp->is_emitted && conn_is_multiplexed(c))
 		emit_stream_of(cs, c, resp, v->end_ns);
@@ -53,7 +55,7 @@ static void settle_response(struct conns *cs, struct conn *c, struct response *r
 	/* what its framing promised and never came */
 	resp->bytes -= missing < resp->bytes ? missing : resp->bytes;
 	resp->body_bytes -= missing < resp->body_bytes ? missing : resp->body_bytes;
-	emit_exchange(cs, c, resp->req, resp, v->error_type, v->end_ns);
+	emit_exchange(cs, c, resp->req, resp, v->error_type, is_over ? s->last_end_ns : v->end_ns);
 }
 
 /* Behind an answer that said it is the last one, whoever closes first does what was agreed: nobody

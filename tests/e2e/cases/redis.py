@@ -209,6 +209,55 @@ def redis_cli_resp3(e):
 
 
 @case()
+def redis_cli_command_docs(e):
+    """More than is copied of a connection that has not shown yet that it needs it: redis-cli asks for
+    it by itself when it starts, and is then told to again, amid other commands."""
+    r = Redis(e)
+    words = "COMMAND DOCS\nGET a\nCOMMAND DOCS\n" + "".join(f"SET k{i} v\nGET k{i}\n"
+                                                           for i in range(100))
+    with open(e.path("words"), "w") as f:
+        f.write(words)
+    for _ in range(2):
+        p = e.procs.run(["sh", "-c", f"exec {tool('redis-cli')} -p {r.port} <{f.name}"])
+        if p.code:
+            raise Failure(f"redis-cli: {p.stderr()}")
+    quiet()
+
+    def whole(seen):
+        long = {t["response_bytes"] for t in seen if t["operation"] == "COMMAND DOCS"}
+        return [] if len(long) == 1 and min(long) > 100_000 else [f"COMMAND DOCS of {long} bytes"]
+    return expect(r.port, r.truth(), CLI, whole)
+
+
+@case()
+def redis_long_lists(e):
+    """Lists longer than what is copied end where they end, though nobody sees where, and not where
+    the next command shows that they have."""
+    r = Redis(e)
+    with Resp(r.path) as c:
+        for i in range(50):
+            c.ask("RPUSH", "list", *(f"value {n:04d} of a list" for n in range(100 * i, 100 * i + 100)))
+    told = len("*5000\r\n") + 5000 * len("$20\r\nvalue 0000 of a list\r\n")
+    waited = []
+    for after in (("PING",), ("GET", "list"), None):
+        with Resp(r.port) as c:
+            waited.append(timed(0, c.ask, "LRANGE", "list", 0, -1))
+            time.sleep(0.3)
+            if after:
+                c.ask(*after)
+    truth = Counter({("LRANGE", None, None, None): 3, ("PING", None, None, None): 1,
+                     ("GET", None, "WRONGTYPE", "WRONGTYPE"): 1})
+    quiet()
+
+    def ends(seen):
+        lists = [t for t in seen if t["operation"] == "LRANGE"]
+        return near(waited, "LRANGE")(seen) + \
+            [f"{t['role']} LRANGE of {t['response_bytes']} bytes, not {told}" for t in lists
+             if t["response_bytes"] != told]
+    return expect(r.port, truth, "run", ends)
+
+
+@case()
 def redis_publish_and_subscribe(e):
     """What is pushed answers nothing; several channels in one SUBSCRIBE are one command."""
     r = Redis(e)
