@@ -61,6 +61,7 @@ class Script:
                 with script.lock:
                     script.asked += self.path.startswith("/api/v1/status")
                     body = script.status if self.path.startswith("/api/v1/status") else \
+                        script.requests() if self.path.startswith("/api/v1/requests") else \
                         {"time_unix_nano": script.ns, "rows": script.rows}
                     text = json.dumps(body).encode()
                 self.send_response(200)
@@ -74,6 +75,16 @@ class Script:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def requests(self):
+        """One hangs; of the two slowest one is among the latest too."""
+        def request(name, duration_ns, ago_ns):
+            return {"time_unix_nano": self.ns - ago_ns, "duration_ns": duration_ns, "protocol": "http",
+                    "role": "server", "service": "shop", "tid": 7, "request": name, "status": 200}
+        both = request("GET /both", 9 * 10**6, 10**9)
+        return {"time_unix_nano": self.ns, "in_flight": [request("GET /stuck", 10**9, 10**9)],
+                "recent": [request("GET /late", 10**6, 10**8), both],
+                "slowest": [both, request("GET /slow", 8 * 10**6, 30 * 10**9)]}
 
     def seen(self):
         """Waits until the view has asked for all of it once more."""
@@ -151,6 +162,12 @@ def scripted(folder):
     api.passes(5, lambda n, r: None)
     t.until("the footer says what the API says", "1000 events/s  3 lost  4 unknown  8 encrypted  "
             "sonde 5.0% cpu 9.87 MB  socket tier")
+    t.press("Enter", "Enter", "Enter")
+    t.until("requests", "GET /stuck", "GET /late", "GET /both", "GET /slow")
+    told = [l.split()[1] for l in t.screen().splitlines() if l.startswith("GET ")]
+    verdict("a request that is among the latest and the slowest is told once",
+            sorted(told) == ["/both", "/late", "/slow", "/stuck"], told)
+    t.press("Escape", "Escape", "Escape")
     for _ in range(14):
         api.passes(5, lambda n, r: None)
     until_cells(t, "a minute later nothing of it is left", {

@@ -400,6 +400,15 @@ static void test_switches(void **state)
 
 static void test_footer(void **state)
 {
+	static const uint64_t many[WAIT_MAX] = {
+		[WAIT_RECEIVE_QUEUE] = 50,
+		[WAIT_RUNQUEUE] = 90,
+		[WAIT_CPU] = 70,
+		[WAIT_DOWNSTREAM] = 790,
+	};
+	uint64_t was[WAIT_MAX];
+
+	memcpy(was, rows[0].r.f.waits, sizeof(was));
 	draw(160, 24);
 	view_press(&view, VIEW_DOWN, &frame);
 	draw(160, 24);
@@ -424,6 +433,24 @@ static void test_footer(void **state)
 	draw(120, 24);
 	assert_non_null(strstr(line(23), "t T step"));
 	view.is_replay = false;
+	/* where there is no room for every part, it is the smallest that are left out, and that is
+	 * said */
+	memcpy(rows[0].r.f.waits, many, sizeof(many));
+	draw(100, 24);
+	assert_string_equal(line(20),
+			    " waits ████████████████  █ receive queue 5%  █ run queue 9%  "
+			    "█ cpu 7%  █ downstream 79%");
+	draw(80, 24);
+	assert_string_equal(line(20), " waits ████████████████  █ run queue 9%  █ cpu 7%  "
+				      "█ downstream 79%  …");
+	memcpy(rows[0].r.f.waits, was, sizeof(was));
+	/* what stalls is told whole, or not at all */
+	draw(108, 24);
+	assert_non_null(strstr(line(22), "socket tier  psi cpu 50% mem 0% io 1%"));
+	draw(105, 24);
+	assert_string_equal(line(22), " 1234 events/s  7 lost  2 unknown  3 encrypted  "
+				      "sonde 3.4% cpu 9 MB  socket tier");
+	draw(80, 24);
 	/* without colours a bar is made of letters */
 	canvas.is_color = false;
 	draw(80, 24);

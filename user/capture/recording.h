@@ -23,7 +23,7 @@ struct recorder_sums {
 struct recorder *recorder_open(const char *path, int64_t realtime_offset_ns, char *err,
 			       size_t size);
 void recorder_write(struct recorder *r, const void *rec, size_t size); /* size = header's size */
-uint64_t recorder_failed(const struct recorder *r); /* so far */
+uint64_t recorder_failed(const struct recorder *r);		       /* so far */
 /* Flushes. 0 or -errno; sums as of the end, may be NULL, as may the recorder. */
 int recorder_close(struct recorder *r, struct recorder_sums *sums);
 

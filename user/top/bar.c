@@ -69,26 +69,54 @@ void bar_waits(struct canvas *c, int y, int x, int room, const uint64_t parts[WA
 	}
 }
 
+/* Cells from the first word to the end of the last; one more for what says that some are left out. */
+static int legend_width(const int widths[WAIT_MAX], bool is_cut)
+{
+	int sum = is_cut ? 3 : 0;
+
+	for (int i = 0; i < WAIT_MAX; i++)
+		sum += widths[i] ? widths[i] + 4 : 0;
+	return sum - 2;
+}
+
 void bar_legend(struct canvas *c, int y, int x, int room, const uint64_t parts[WAIT_MAX],
 		uint64_t total)
 {
+	char texts[WAIT_MAX][32];
+	int widths[WAIT_MAX] = { 0 };
+	bool is_cut = false;
+
+	for (int w = 0; w < WAIT_MAX; w++) {
+		double percent = total ? (double)parts[w] * 100 / (double)total : 0;
+
+		if (percent >= 1)
+			widths[w] = snprintf(texts[w], sizeof(texts[w]), "%s %.0f%%", waits[w].name,
+					     percent);
+	}
+	/* where there is no room for all, the largest are what one looks for */
+	while (legend_width(widths, is_cut) > room) {
+		int least = -1;
+
+		for (int w = 0; w < WAIT_MAX; w++)
+			if (widths[w] && (least < 0 || parts[w] < parts[least]))
+				least = w;
+		if (least < 0)
+			return;
+		widths[least] = 0;
+		is_cut = true;
+	}
 	for (int i = 0; i < WAIT_MAX; i++) {
 		enum txn_wait w = order[i];
-		double percent = total ? (double)parts[w] * 100 / (double)total : 0;
-		char text[64];
-		int n;
 
-		if (percent < 1)
+		if (!widths[w])
 			continue;
-		n = snprintf(text, sizeof(text), "%s %.0f%%", waits[w].name, percent);
-		if (n + 4 > room)
-			return;
 		canvas_glyph(c, y, x, STYLE_WAIT + w,
 			     c->is_color && c->is_unicode ? L'█' : (wchar_t)waits[w].letter);
-		canvas_text(c, y, x + 2, n, STYLE_NORMAL, text);
-		x += n + 4;
-		room -= n + 4;
+		canvas_text(c, y, x + 2, widths[w], STYLE_NORMAL, texts[w]);
+		x += widths[w] + 4;
 	}
+	if (is_cut)
+		canvas_glyph(c, y, x, STYLE_DIM, c->is_unicode ? L'…' : L'~');
 }
 
 void bar_spark(struct canvas *c, int y, int x, int room, const uint32_t seconds[RECENT_SPARK])

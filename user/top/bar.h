@@ -14,7 +14,7 @@ void bar_share(const uint64_t parts[WAIT_MAX], uint64_t total, int room, int cel
 
 void bar_waits(struct canvas *c, int y, int x, int room, const uint64_t parts[WAIT_MAX],
 	       uint64_t total);
-/* Every part of it that is over a percent, in words. */
+/* Every part of it that is over a percent, in words; the largest of them where there is no room. */
 void bar_legend(struct canvas *c, int y, int x, int room, const uint64_t parts[WAIT_MAX],
 		uint64_t total);
 /* The last `room` seconds. */

@@ -232,6 +232,23 @@ static void draw_in_hand(const struct view *v, const struct top_frame *f, struct
 
 /* --- footer --- */
 
+/* In the longer words, in the shorter, or not at all: half of it would hide the other half. */
+static void draw_pressure(const struct top_self *s, struct canvas *c, int y, int x)
+{
+	static const char *const words[][2] = { { "pressure", "memory" }, { "psi", "mem" } };
+	char text[128];
+
+	for (int i = 0; s->pressure[0] >= 0 && i < 2; i++) {
+		snprintf(text, sizeof(text), "%s cpu %.0f%% %s %.0f%% io %.0f%%", words[i][0],
+			 s->pressure[0] * 100, words[i][1], s->pressure[1] * 100,
+			 s->pressure[2] * 100);
+		if (canvas_width(text) > c->width - x)
+			continue;
+		canvas_text(c, y, x, c->width - x, STYLE_DIM, text);
+		return;
+	}
+}
+
 static void draw_self(const struct top_frame *f, struct canvas *c)
 {
 	const struct top_self *s = &f->self;
@@ -255,11 +272,7 @@ static void draw_self(const struct top_frame *f, struct canvas *c)
 			snprintf(text, sizeof(text), "%s", s->tier);
 		x += 2 + canvas_text(c, y, x, c->width - x, STYLE_DIM, text);
 	}
-	if (s->pressure[0] < 0 || c->width - x < 30)
-		return;
-	snprintf(text, sizeof(text), "pressure cpu %.0f%% memory %.0f%% io %.0f%%",
-		 s->pressure[0] * 100, s->pressure[1] * 100, s->pressure[2] * 100);
-	canvas_text(c, y, x, c->width - x, STYLE_DIM, text);
+	draw_pressure(s, c, y, x);
 }
 
 struct key {

@@ -84,8 +84,7 @@ static int read_rows(struct top_frame *f, const struct recent *r, const struct r
 	return 0;
 }
 
-/* One that is among the latest and the slowest is told once. */
-static size_t without_twins(struct recent_request *list, size_t n, size_t first)
+size_t frame_without_twins(struct recent_request *list, size_t n, size_t first)
 {
 	size_t kept = first;
 
@@ -113,7 +112,7 @@ static int read_requests(struct top_frame *f, const struct recent *r, const stru
 	first = n + recent_requests(r, q, RECENT_LATEST, list + n, REQUESTS_MAX);
 	n = first + recent_requests(r, q, RECENT_SLOWEST, list + first, REQUESTS_MAX);
 	f->requests = list;
-	f->n_requests = without_twins(list, n, first);
+	f->n_requests = frame_without_twins(list, n, first);
 	return 0;
 }
 

@@ -63,6 +63,10 @@ struct top_frame {
 
 void frame_free(struct top_frame *f); /* leaves it zeroed */
 
+/* One that is among the latest and the slowest is told once: takes out of those behind the `first`
+ * what is among these. How many are left. */
+size_t frame_without_twins(struct recent_request *list, size_t n, size_t first);
+
 /* Of a recent: q as frame's questions are asked. */
 struct recent_query top_query(const struct top_ask *ask, uint64_t now_ns);
 

@@ -200,7 +200,7 @@ static int parse_requests(const json_t *o, struct top_frame *f)
 {
 	static const char *const kinds[] = { "in_flight", "recent", "slowest" };
 	uint64_t now_ns = (uint64_t)json_integer_value(json_object_get(o, "time_unix_nano"));
-	size_t room = 0;
+	size_t room = 0, first = 0;
 
 	for (size_t k = 0; k < 3; k++)
 		room += json_array_size(json_object_get(o, kinds[k]));
@@ -210,6 +210,7 @@ static int parse_requests(const json_t *o, struct top_frame *f)
 	for (size_t k = 0; k < 3; k++) {
 		const json_t *list = json_object_get(o, kinds[k]);
 
+		first = f->n_requests;
 		for (size_t i = 0; i < json_array_size(list); i++) {
 			struct recent_request *t = &f->requests[f->n_requests++];
 
@@ -218,6 +219,7 @@ static int parse_requests(const json_t *o, struct top_frame *f)
 			t->age_ns = now_ns > t->end_ns ? now_ns - t->end_ns : 0;
 		}
 	}
+	f->n_requests = frame_without_twins(f->requests, f->n_requests, first);
 	return 0;
 }
 
