@@ -141,8 +141,8 @@ def scripted(folder):
     api.passes(5, advance)
     until_cells(t, "columns of requests", {
         "ROLE": ["server"] * 4, "REQ/S": ["1234.5", "1233.5", "1232.5", "1231.5"], "ERR%": ["12.5"] * 4,
-        "P50": ["1 ms", "2 ms", "3 ms", "4 ms"], "P95": ["2 ms", "4 ms", "6 ms", "8 ms"],
-        "P99": ["3 ms", "6 ms", "9 ms", "12 ms"], "MAX": ["4.5 s", "5.5 s", "6.5 s", "7.5 s"],
+        "P50": ["1.00 ms", "2.00 ms", "3.00 ms", "4.00 ms"], "P95": ["2.00 ms", "4.00 ms", "6.00 ms", "8.00 ms"],
+        "P99": ["3.00 ms", "6.00 ms", "9.00 ms", "12.0 ms"], "MAX": ["4.50 s", "5.50 s", "6.50 s", "7.50 s"],
         "NOW": ["6", "7", "8", "9"], "OLDEST": ["12.5 s", "13.5 s", "14.5 s", "15.5 s"],
         "IN": ["7.65 MB", "7.66 MB", "7.67 MB", "7.68 MB"], "OUT": ["8.76 GB"] * 4,
         "PROTOCOL": ["http", "grpc", "redis", "mysql"], "TLS": ["read", "3 dark", "read 5 dark", "-"]})
@@ -187,7 +187,7 @@ def wide(folder, api):
         t.until("%dx%d: names" % size, "shop", "在庫管理", "🛒 カート", "naïve-café", "events/s")
         until_cells(t, "%dx%d: columns stand under their heads" % size, {
             "ROLE": ["server"] * 4, "REQ/S": ["1234.5", "1233.5", "1232.5", "1231.5"], "ERR%": ["12.5"] * 4,
-            "P95": ["2 ms", "4 ms", "6 ms", "8 ms"]})
+            "P95": ["2.00 ms", "4.00 ms", "6.00 ms", "8.00 ms"]})
         lines = t.screen().splitlines()
         verdict("%dx%d: none too wide" % size, max(len(columns(l)) for l in lines) <= size[0], lines)
         long = next((l for l in lines if l.startswith("在庫")), "")

@@ -55,7 +55,7 @@ static void text_has_a_row_for_each_service(void **state)
 
 	assert_non_null(strstr(text, "SERVICE"));
 	assert_non_null(strstr(text, "shop                     server      50.0    2.0   1.23 ms   "
-				     "45.6 ms       1 s       7 s         3\n"));
+				     "45.6 ms    1.00 s    7.00 s         3\n"));
 	/* nothing counted is no duration of 0 */
 	assert_non_null(strstr(text, "         -         1\n"));
 	assert_null(strchr(text, '\033'));
@@ -133,6 +133,17 @@ static void quantities_have_three_digits(void **state)
 	assert_string_equal(human_duration(999600).text, "1 ms");
 	assert_string_equal(human_duration(3600000000000).text, "3600 s");
 	assert_string_equal(human_bytes(1200).text, "1.2 kB");
+	/* one below the other */
+	assert_string_equal(human_duration_column(7).text, "7 ns");
+	assert_string_equal(human_duration_column(2000000).text, "2.00 ms");
+	assert_string_equal(human_duration_column(9994000).text, "9.99 ms");
+	assert_string_equal(human_duration_column(9996000).text, "10.0 ms");
+	assert_string_equal(human_duration_column(99940000).text, "99.9 ms");
+	assert_string_equal(human_duration_column(99960000).text, "100 ms");
+	assert_string_equal(human_duration_column(999600).text, "1.00 ms");
+	assert_string_equal(human_duration_column(5000000000000).text, "5000 s");
+	assert_string_equal(human_bytes_column(68).text, "68 B");
+	assert_string_equal(human_bytes_column(1200).text, "1.20 kB");
 	assert_string_equal(human_bytes(UINT64_MAX).text, "18446744 TB");
 }
 

@@ -146,8 +146,9 @@ static void test_table(void **state)
 	/* by rate: the busiest first */
 	assert_non_null(strstr(line(4), "shop"));
 	for (const char *const *s =
-		     (const char *const[]){ "server", "20.0", "12.0", "1.23 ms", "45.6 ms", "99 ms",
-					    "2 s", "3", "1.5 s", "25.0", "50 MB", "http", NULL };
+		     (const char *const[]){ "server", "20.0", "12.0", "1.23 ms", "45.6 ms",
+					    "99.0 ms", "2.00 s", "3", "1.50 s", "25.0", "50.0 MB",
+					    "http", NULL };
 	     *s; s++)
 		assert_non_null(strstr(line(4), *s));
 	/* what is not nothing is seen, what is most is the highest, the last second at the right */

@@ -13,7 +13,7 @@ static void say_services(const struct recent_row *rows, size_t n)
 	for (size_t i = 0; i < n && i < ROWS_SHOWN; i++)
 		log_info("  %-24s %-6s %8.1f/s  p95 %-8s  errors %.1f %%", rows[i].name,
 			 rows[i].role == SONDE_ROLE_SERVER ? "server" : "client", rows[i].f.rate,
-			 rows[i].f.count ? human_duration(rows[i].f.p95_ns).text : "-",
+			 rows[i].f.count ? human_duration_column(rows[i].f.p95_ns).text : "-",
 			 rows[i].f.error_ratio * 100);
 	if (n > ROWS_SHOWN)
 		log_info("  and %zu more: sonde top --once", n - ROWS_SHOWN);

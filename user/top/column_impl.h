@@ -22,7 +22,7 @@ static inline enum style column_bytes(uint64_t bytes, char *out)
 {
 	if (!bytes)
 		return column_none(out);
-	snprintf(out, COLUMN_TEXT_LEN, "%s", human_bytes(bytes).text);
+	snprintf(out, COLUMN_TEXT_LEN, "%s", human_bytes_column(bytes).text);
 	return STYLE_NORMAL;
 }
 

@@ -42,7 +42,7 @@ static enum style what_text(const void *item, char *out)
 
 static enum style duration_text(const void *item, char *out)
 {
-	snprintf(out, COLUMN_TEXT_LEN, "%s", human_duration(duration(item)).text);
+	snprintf(out, COLUMN_TEXT_LEN, "%s", human_duration_column(duration(item)).text);
 	return column_time_style(duration(item));
 }
 

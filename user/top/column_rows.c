@@ -71,7 +71,7 @@ static enum style time_text(const struct recent_figures *f, uint64_t ns, char *o
 {
 	if (!f->count)
 		return column_none(out);
-	snprintf(out, COLUMN_TEXT_LEN, "%s", human_duration(ns).text);
+	snprintf(out, COLUMN_TEXT_LEN, "%s", human_duration_column(ns).text);
 	return column_time_style(ns);
 }
 
@@ -111,7 +111,7 @@ static enum style oldest_text(const void *item, char *out)
 
 	if (!f->in_flight)
 		return column_none(out);
-	snprintf(out, COLUMN_TEXT_LEN, "%s", human_duration(f->oldest_ns).text);
+	snprintf(out, COLUMN_TEXT_LEN, "%s", human_duration_column(f->oldest_ns).text);
 	return column_time_style(f->oldest_ns);
 }
 
@@ -195,7 +195,7 @@ static enum style rtt_text(const void *item, char *out)
 
 	if (!row->knows_tcp || !row->rtt_ns)
 		return column_none(out);
-	snprintf(out, COLUMN_TEXT_LEN, "%s", human_duration(row->rtt_ns).text);
+	snprintf(out, COLUMN_TEXT_LEN, "%s", human_duration_column(row->rtt_ns).text);
 	return STYLE_NORMAL;
 }
 

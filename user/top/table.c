@@ -39,7 +39,7 @@ static void print_row(FILE *out, const struct recent_row *r)
 	print_name(out, r->name);
 	fprintf(out, " %-6s %9.1f %6.1f", role_name(r->role), f->rate, f->error_ratio * 100);
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
-		fprintf(out, " %9s", f->count ? human_duration(times[i]).text : "-");
+		fprintf(out, " %9s", f->count ? human_duration_column(times[i]).text : "-");
 	fprintf(out, " %9llu\n", (unsigned long long)f->in_flight);
 }
 
