@@ -218,6 +218,20 @@ static void test_services_and_requests(void **state)
 	assert_int_equal(code(ask(&f, GET("/api/v1/requests?limit"))), 200);
 	assert_int_equal(code(ask(&f, GET("/api/v1/requests?errors=yes"))), 400);
 	assert_int_equal(code(ask(&f, GET("/api/v1/requests/"))), 404);
+	/* what is misspelt would be all there is */
+	assert_int_equal(code(ask(&f, GET("/api/v1/requests?servce=shop"))), 400);
+	assert_int_equal(code(ask(&f, GET("/api/v1/requests?service=shop&rol=server"))), 400);
+	assert_int_equal(code(ask(&f, GET("/api/v1/requests?"))), 200);
+	assert_int_equal(code(ask(&f, GET("/api/v1/requests?=1"))), 400);
+	assert_string_equal(body(ask(&f, GET("/api/v1/services?limit=5"))),
+			    "the arguments here are group service endpoint peer role errors\n");
+	assert_string_equal(body(ask(&f, GET("/api/v1/map?service=shop"))),
+			    "there are no arguments here\n");
+	assert_int_equal(code(ask(&f, GET("/metrics?x=1"))), 200);
+	/* these choose among rows */
+	assert_int_equal(code(ask(&f, GET("/api/v1/services?service=shop"))), 400);
+	assert_int_equal(code(ask(&f, GET("/api/v1/services?errors=true"))), 400);
+	assert_int_equal(code(ask(&f, GET("/api/v1/services?errors=true&group=peer"))), 200);
 	close_fixture(&f);
 }
 

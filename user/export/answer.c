@@ -78,8 +78,13 @@ static enum MHD_Result answer_services(const struct answer_request *r)
 {
 	struct server_query q;
 	const char *wrong = answer_query(r, &q);
-	char *json = wrong ? NULL : r->source->services(r->source->ctx, &q);
+	char *json = NULL;
 
+	if (!wrong && !q.is_grouped &&
+	    (q.service || q.endpoint || q.peer || q.role != SONDE_ROLE_UNKNOWN || q.errors_only))
+		wrong = "service, endpoint, peer, role and errors choose among rows: with group\n";
+	if (!wrong)
+		json = r->source->services(r->source->ctx, &q);
 	answer_query_free(&q);
 	return wrong ? answer_text(r, MHD_HTTP_BAD_REQUEST, wrong) : answer_json_of(r, json);
 }
@@ -274,22 +279,24 @@ static bool is_let_in(const struct answer_request *r, enum MHD_Result *res)
 	return false;
 }
 
+/* One that ends with a slash: and what follows. arguments: of the API, all that it takes; elsewhere
+ * any, for scrapers and probes put there what they like. */
 static const struct {
 	const char *path;
 	bool is_api;
+	const char *arguments;
 	enum MHD_Result (*answer)(const struct answer_request *r);
 } paths[] = {
-	{ "/metrics", false, answer_metrics },
-	{ "/healthz", false, answer_alive },
-	{ "/livez", false, answer_alive },
-	{ "/readyz", false, answer_ready },
-	{ "/api/v1/status", true, answer_status },
-	{ "/api/v1/map", true, answer_map },
-	{ "/api/v1/services", true, answer_services },
-	{ "/api/v1/services/", true, answer_service },
-	{ "/api/v1/requests", true, answer_requests },
-	{ "/api/v1/traces/", true,
-	  answer_trace }, /* one that ends with a slash: and what follows */
+	{ "/metrics", false, NULL, answer_metrics },
+	{ "/healthz", false, NULL, answer_alive },
+	{ "/livez", false, NULL, answer_alive },
+	{ "/readyz", false, NULL, answer_ready },
+	{ "/api/v1/status", true, "", answer_status },
+	{ "/api/v1/map", true, "", answer_map },
+	{ "/api/v1/services", true, "group service endpoint peer role errors", answer_services },
+	{ "/api/v1/services/", true, "", answer_service },
+	{ "/api/v1/requests", true, "limit service endpoint peer role errors", answer_requests },
+	{ "/api/v1/traces/", true, "", answer_trace },
 };
 
 enum { N_PATHS = sizeof(paths) / sizeof(*paths) };
@@ -320,6 +327,15 @@ enum MHD_Result answer_head_too_large(const struct answer_request *r)
 enum MHD_Result answer_of_two_lengths(const struct answer_request *r)
 {
 	return answer_text(r, MHD_HTTP_BAD_REQUEST, "Content-Length is given twice\n");
+}
+
+static enum MHD_Result answer_unknown_argument(const struct answer_request *r, const char *known)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s%s\n",
+		 *known ? "the arguments here are " : "there are no arguments here", known);
+	return answer_text(r, MHD_HTTP_BAD_REQUEST, text);
 }
 
 static bool is_meant(const char *asked, const char *path)
@@ -353,6 +369,8 @@ enum MHD_Result answer(const struct answer_request *r)
 				r, MHD_HTTP_FORBIDDEN,
 				"the API answers on a loopback address only, unless TLS and "
 				"authentication are configured with --web-config\n");
+		if (paths[i].arguments && !answer_query_takes(r, paths[i].arguments))
+			return answer_unknown_argument(r, paths[i].arguments);
 		return paths[i].answer(r);
 	}
 	return answer_not_found(r);

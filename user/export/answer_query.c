@@ -53,6 +53,36 @@ static bool take_limit(const char *text, size_t max, size_t *limit)
 	return true;
 }
 
+struct argument_names {
+	const char *known; /* a space between each */
+	bool is_wrong;
+};
+
+static enum MHD_Result check_name(void *ctx, enum MHD_ValueKind kind, const char *name,
+				  const char *value)
+{
+	struct argument_names *a = ctx;
+	size_t n = strlen(name);
+
+	for (const char *at = a->known; *at; at += strspn(at, " ")) {
+		size_t len = strcspn(at, " ");
+
+		if (len == n && strncmp(at, name, n) == 0)
+			return MHD_YES;
+		at += len;
+	}
+	a->is_wrong = true;
+	return MHD_NO;
+}
+
+bool answer_query_takes(const struct answer_request *r, const char *known)
+{
+	struct argument_names a = { .known = known };
+
+	MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, check_name, &a);
+	return !a.is_wrong;
+}
+
 const char *answer_query(const struct answer_request *r, struct server_query *q)
 {
 	static const char *const groups[] = { "service", "endpoint", "peer", "protocol", NULL };

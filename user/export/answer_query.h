@@ -10,4 +10,7 @@
 const char *answer_query(const struct answer_request *r, struct server_query *q);
 void answer_query_free(struct server_query *q);
 
+/* Every argument is one of those known, named with a space between each. */
+bool answer_query_takes(const struct answer_request *r, const char *known);
+
 #endif
