@@ -225,6 +225,14 @@ int check_url(const char *s, char *expected, size_t size)
 	return -EINVAL;
 }
 
+int check_sonde_url(const char *s, char *expected, size_t size)
+{
+	if (otlp_is_url(s))
+		return 0;
+	snprintf(expected, size, "a URL, such as http://127.0.0.1:9464");
+	return -EINVAL;
+}
+
 static bool is_auto_or_off(const char *s)
 {
 	return strcmp(s, "auto") == 0 || strcmp(s, "off") == 0;

@@ -28,5 +28,6 @@ int check_socket(const char *s, char *expected, size_t size);
 int check_namespace(const char *s, char *expected, size_t size);
 int check_node_name(const char *s, char *expected, size_t size);
 int check_url(const char *s, char *expected, size_t size); /* http or https */
+int check_sonde_url(const char *s, char *expected, size_t size);
 
 #endif

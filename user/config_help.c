@@ -36,13 +36,14 @@ static struct lack lack(const struct option *o)
 	return l;
 }
 
-static void print_option(const struct option *o)
+static void print_option(const struct option *o, enum command cmd)
 {
+	const char *help = cmd == CMD_CHECK && o->check_help ? o->check_help : o->help;
 	char left[48], right[256];
 
 	snprintf(left, sizeof(left), "--%s%s%s", o->name, o->metavar ? " " : "",
 		 o->metavar ? o->metavar : "");
-	snprintf(right, sizeof(right), "%s%s%s%s%s", o->help, o->def ? " (default " : "",
+	snprintf(right, sizeof(right), "%s%s%s%s%s", help, o->def ? " (default " : "",
 		 o->def ? o->def : "", o->def ? ")" : "", lack(o).text);
 	printf("  %-36s", left);
 	if (strlen(left) > 36)
@@ -59,23 +60,39 @@ static void print_commands(void)
 		printf("  %-8s%-10s  %s\n", commands[i].name, commands[i].args, commands[i].help);
 }
 
+/* Those that are flags alone, or the others. How many there are. */
+static size_t print_options(enum command cmd, bool is_flag_only, const char *heading)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < options_n; i++) {
+		if (!(options[i].commands & 1U << cmd) || options[i].is_flag_only != is_flag_only)
+			continue;
+		if (!n++)
+			puts(heading);
+		print_option(&options[i], cmd);
+	}
+	return n;
+}
+
 void config_usage(enum command cmd)
 {
 	const struct command_info *info = &commands[cmd];
+	const char *flags = cmd == CMD_VERSION ? "" : " [FLAGS]";
 
 	if (cmd == CMD_HELP) {
 		print_commands();
-		puts("\nflags of run; sonde help COMMAND for another's:");
+		puts("\nWhat follows is of run; sonde help COMMAND for another's.");
 		cmd = CMD_RUN;
 	} else {
-		printf("usage: sonde %s%s%s [FLAGS]\n\n%s\n", info->name, *info->args ? " " : "",
-		       info->args, info->help);
+		printf("usage: sonde %s%s%s%s\n\n%s\n", info->name, *info->args ? " " : "",
+		       info->args, flags, info->help);
 	}
-	for (size_t i = 0; i < options_n; i++)
-		if (options[i].commands & 1U << cmd)
-			print_option(&options[i]);
-	puts("\nA flag is also a key of the YAML file and a variable: --ring-size, ring-size,\n"
-	     "SONDE_RING_SIZE. A flag goes over the environment, that over the file.");
+	print_options(cmd, true, "\nflags:");
+	if (print_options(cmd, false,
+			  "\nflags that are also keys of the YAML file, and variables:"))
+		puts("\n--ring-size is ring-size there, and SONDE_RING_SIZE. A flag goes over the\n"
+		     "environment, that over the file.");
 }
 
 static void markdown_option(const struct option *o)
@@ -102,7 +119,8 @@ static void markdown_option(const struct option *o)
 		printf("%s%s", first ? "" : ", ", commands[i].name);
 		first = false;
 	}
-	printf(" | %s%s |\n", o->help, lack(o).text);
+	printf(" | %s%s%s%s |\n", o->help, o->check_help ? "; check: " : "",
+	       o->check_help ? o->check_help : "", lack(o).text);
 }
 
 void config_markdown(void)

@@ -38,6 +38,7 @@ struct option {
 	option_check check;	  /* of each item of a list, or of a string */
 	const char *missing; /* what this build does not do, to end "this build does not ..." */
 	const char *help;
+	const char *check_help; /* what it is for the command `check`; NULL: the same */
 };
 
 extern const struct option options[];

@@ -76,7 +76,7 @@ says 2 'web.yml:2: ann: expected a password hashed by bcrypt' --web-config web.y
 printf 'tls_server_config: {cert_file: web.yml, key_file: web.yml}\n' >"$dir/web.yml"
 says 2 'web.yml:1: tls_server_config: no TLS with these files' --web-config web.yml
 says 2 'errors or slow' --traces-keep error
-says 2 "--connect: '127.0.0.1:9464' is not valid: expected a URL" top --connect 127.0.0.1:9464
+says 2 "--connect: '127.0.0.1:9464' is not valid: expected a URL, such as http://127.0.0.1:9464" top --connect 127.0.0.1:9464
 says 2 'not together with a file' top f --connect http://127.0.0.1:9464
 says 1 'cannot read http://127.0.0.1:1: ' top --once --connect http://127.0.0.1:1
 says 2 'cannot read none.rec: No such file' top none.rec
