@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include "guard.h"
 #include "stream/route.h"
+#include "util/hash.h"
 
 static char out[256];
 
@@ -217,6 +218,47 @@ static void the_same_calls_give_the_same(void **state)
 	routes_free(NULL);
 }
 
+typedef uint64_t (*bucket_fn)(const char *name);
+
+/* Where a name below the first service is, by hashes that everybody knows: one that is none's own,
+ * and ours if it had no seed. */
+static uint64_t bucket_plain(const char *name)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (; *name; name++)
+		h = (h ^ (uint8_t)*name) * 0x100000001b3;
+	return (h ^ 1) * 0x9e3779b97f4a7c15 >> 32;
+}
+
+static uint64_t bucket_unseeded(const char *name)
+{
+	return hash_mix(hash_slice(0, slice_str(name)), 1);
+}
+
+static void names_cannot_be_chosen_to_collide(void **state)
+{
+	enum { NAMES = 90, BUCKETS = 32768 };
+	static const bucket_fn known[] = { bucket_plain, bucket_unseeded };
+
+	for (size_t h = 0; h < sizeof(known) / sizeof(known[0]); h++) {
+		struct routes *r = routes_new(&(struct routes_opts){ 0 });
+		char target[] = "/aaaaaa";
+		int n = 0;
+
+		for (uint32_t i = 0; n < NAMES; i++) {
+			for (uint32_t k = 1, x = i; k < sizeof(target) - 1; k++, x /= 26)
+				target[k] = (char)('a' + x % 26);
+			if ((known[h](target + 1) & (BUCKETS - 1)) != 7)
+				continue;
+			assert_string_equal(route(r, 1, target), target);
+			n++;
+		}
+		assert_in_range(routes_longest(r), 1, 8);
+		routes_free(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +269,7 @@ int main(void)
 		cmocka_unit_test(old_services_make_room),
 		cmocka_unit_test(fits_any_size),
 		cmocka_unit_test(the_same_calls_give_the_same),
+		cmocka_unit_test(names_cannot_be_chosen_to_collide),
 	};
 
 	return cmocka_run_group_tests_name("route", tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "stream/route_segment.h"
+#include "util/hash.h"
 #include "util/utf8.h"
 
 enum {
@@ -39,12 +40,12 @@ struct routes {
 	uint32_t fresh; /* first node never used: the memory behind it is untouched */
 	uint32_t free;	/* chain of nodes to be used again */
 	uint64_t calls;
+	uint64_t seed; /* of hashes: paths come from the wire; nothing that is told depends on it */
 };
 
 static uint32_t *bucket(struct routes *r, uint32_t parent, uint64_t hash)
 {
-	hash = (hash ^ parent) * 0x9e3779b97f4a7c15;
-	return &r->buckets[hash >> 32 & (r->n_buckets - 1)];
+	return &r->buckets[hash_mix(hash, parent) & (r->n_buckets - 1)];
 }
 
 struct routes *routes_new(const struct routes_opts *opts)
@@ -66,6 +67,7 @@ struct routes *routes_new(const struct routes_opts *opts)
 		return NULL;
 	}
 	r->fresh = NONE + 1;
+	r->seed = hash_seed();
 	return r;
 }
 
@@ -215,16 +217,17 @@ static void fold(struct routes *r, uint32_t at)
 /* Goes from node `at` to the one below it that `seg` leads to; *is_id: it is a placeholder there. */
 static uint32_t step(struct routes *r, uint32_t at, const struct route_segment *seg, bool *is_id)
 {
-	static const uint64_t id_hash = 1;
+	uint64_t hash;
 	uint32_t i;
 
 	*is_id = false;
 	if (!seg->is_id && at != NONE) {
-		i = find(r, at, seg->hash, seg->text);
+		hash = hash_slice(r->seed, seg->text);
+		i = find(r, at, hash, seg->text);
 		if (!i && !r->nodes[at].is_folded) {
 			if (r->nodes[at].children >= r->max_fanout)
 				fold(r, at);
-			else if ((i = add(r, at, seg->hash, seg->text)))
+			else if ((i = add(r, at, hash, seg->text)))
 				r->nodes[at].children++;
 		}
 		if (i) {
@@ -235,20 +238,36 @@ static uint32_t step(struct routes *r, uint32_t at, const struct route_segment *
 	*is_id = true;
 	if (at == NONE)
 		return NONE;
-	i = find(r, at, id_hash, PLACEHOLDER);
-	return i ? i : add(r, at, id_hash, PLACEHOLDER);
+	hash = ~r->seed; /* a path that says so itself has another */
+	i = find(r, at, hash, PLACEHOLDER);
+	return i ? i : add(r, at, hash, PLACEHOLDER);
 }
 
 static uint32_t service_root(struct routes *r, uint32_t service_id)
 {
 	struct slice name = { (const uint8_t *)&service_id, sizeof(service_id) };
-	uint32_t i = find(r, NONE, service_id, name);
+	uint64_t hash = hash_slice(r->seed, name);
+	uint32_t i = find(r, NONE, hash, name);
 
 	if (!i)
-		i = add(r, NONE, service_id, name);
+		i = add(r, NONE, hash, name);
 	if (i)
 		r->nodes[i].last_use = ++r->calls;
 	return i;
+}
+
+size_t routes_longest(const struct routes *r)
+{
+	size_t longest = 0;
+
+	for (uint32_t b = 0; b < r->n_buckets; b++) {
+		size_t n = 0;
+
+		for (uint32_t i = r->buckets[b]; i; i = r->nodes[i].next)
+			n++;
+		longest = n > longest ? n : longest;
+	}
+	return longest;
 }
 
 /* From the first slash of the path on; empty when the target has none. */

@@ -34,4 +34,7 @@ void routes_free(struct routes *r);
 size_t route_template(struct routes *r, uint32_t service_id, struct slice target, char *out,
 		      size_t size);
 
+/* The most nodes that one look-up has to pass. */
+size_t routes_longest(const struct routes *r);
+
 #endif

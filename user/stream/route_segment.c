@@ -73,7 +73,7 @@ static bool is_id(struct slice s, unsigned seen, unsigned digits)
 
 struct route_segment route_segment_take(struct slice *path)
 {
-	struct route_segment s = { .text = { path->p, 0 }, .hash = 0xcbf29ce484222325 };
+	struct route_segment s = { .text = { path->p, 0 } };
 	unsigned seen = 0, digits = 0;
 	struct part part = { 0 };
 	size_t i;
@@ -81,7 +81,6 @@ struct route_segment route_segment_take(struct slice *path)
 	for (i = 0; i < path->n && path->p[i] != '/' && path->p[i] != ';'; i++) {
 		uint8_t kind = kinds[path->p[i]];
 
-		s.hash = (s.hash ^ path->p[i]) * 0x100000001b3; /* FNV-1a */
 		seen |= kind;
 		if (kind & JOINT) {
 			s.is_id |= is_id_part(&part);

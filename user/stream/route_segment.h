@@ -10,7 +10,6 @@ enum { ROUTE_NAME_MAX = 64 }; /* longer segments are no names */
 
 struct route_segment {
 	struct slice text; /* without parameters */
-	uint64_t hash;	   /* of the text */
 	bool is_id;	   /* looks like one of very many */
 	bool is_plain;	   /* printable ASCII only */
 };
