@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "identity/process.h"
-#include "metrics/series.h"
+#include "metrics/series_impl.h"
 
 enum { CAP = 10 };
 
@@ -111,6 +111,78 @@ static void test_overflow_series_are_bounded_too(void **state)
 	     (s = series_after(st, METRIC_TCP_CONNECTS, s ? s->serial : 0));)
 		n += s->value;
 	assert_int_equal(n, 3 * SERIES_OVERFLOWS_MAX); /* nothing went missing */
+	series_store_free(st);
+}
+
+/* Where there is no room for a service, no measurement of it makes the store's memory anew. */
+static void test_a_full_metric_remembers_nobody(void **state)
+{
+	struct series_store *st = series_store_new(1);
+	struct service s = service(1, "known"), more = service(9999, "more");
+	const struct map_slot *ids, *words;
+	uint64_t folds;
+
+	get(st, &s, "refused", "h", 1);
+	for (uint32_t i = 2; i <= SERIES_OVERFLOWS_MAX + 1; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "s%u", i);
+		s = service(i, name);
+		get(st, &s, "refused", "h", 1);
+	}
+	assert_int_equal(st->n_services, SERIES_OVERFLOWS_MAX + 1);
+	ids = st->by_id.slots;
+	words = st->by_words.slots;
+	folds = series_overflows(st, METRIC_TCP_CONNECTS);
+	for (int i = 0; i < 1000; i++) {
+		struct series *fold = get(st, &more, "refused", "h", 1 + (uint64_t)i);
+
+		assert_true(fold->is_overflow && !fold->service);
+		assert_int_equal(fold->value++, i);
+		assert_int_equal(fold->created_ns, 1);
+		assert_int_equal(fold->updated_ns, 1 + i);
+	}
+	assert_int_equal(series_overflows(st, METRIC_TCP_CONNECTS), folds + 1000);
+	assert_int_equal(st->n_services, SERIES_OVERFLOWS_MAX + 1);
+	assert_ptr_equal(st->by_id.slots, ids);
+	assert_ptr_equal(st->by_words.slots, words);
+	/* one that is known goes on, under another id too */
+	s.id = 5000;
+	assert_string_equal(get(st, &s, "refused", "h", 2)->service->name, s.name);
+	/* and where another metric has room, it is remembered */
+	assert_string_equal(series_get(st, METRIC_TCP_ACCEPT_OVERFLOWS, &more,
+				       (struct slice[METRIC_LABELS_MAX]){ 0 }, 2)
+				    ->service->name,
+			    "more");
+	assert_int_equal(st->n_services, SERIES_OVERFLOWS_MAX + 2);
+	series_store_free(st);
+}
+
+/* Thousands that end at once: forgotten in one walk, and known anew if they come again. */
+static void test_many_gone_at_once(void **state)
+{
+	enum { MANY = 3000 };
+	struct series_store *st = series_store_new(2 * MANY);
+	struct service s;
+	char name[16];
+
+	for (int round = 0; round < 2; round++) {
+		uint64_t now_ns = 1 + (uint64_t)round * 10 * minute_ns;
+
+		for (uint32_t i = 1; i <= MANY; i++) {
+			snprintf(name, sizeof(name), "s%u", i);
+			s = service(i, name);
+			get(st, &s, "refused", "h", i % 3 ? now_ns : now_ns + 3 * minute_ns);
+			s.id += MANY;
+			get(st, &s, "refused", "h", i % 3 ? now_ns : now_ns + 3 * minute_ns);
+		}
+		assert_int_equal(series_count(st, METRIC_TCP_CONNECTS), MANY);
+		series_expire(st, now_ns + 6 * minute_ns);
+		assert_int_equal(st->n_services, MANY / 3);
+		assert_int_equal(st->by_words.n, MANY / 3);
+		assert_int_equal(st->by_id.n, 2 * MANY / 3);
+		assert_int_equal(series_count(st, METRIC_TCP_CONNECTS), MANY / 3);
+	}
 	series_store_free(st);
 }
 
@@ -260,6 +332,8 @@ int main(void)
 		cmocka_unit_test(test_one_series_per_label_set),
 		cmocka_unit_test(test_overflow_folds_and_counts),
 		cmocka_unit_test(test_overflow_series_are_bounded_too),
+		cmocka_unit_test(test_a_full_metric_remembers_nobody),
+		cmocka_unit_test(test_many_gone_at_once),
 		cmocka_unit_test(test_hostile_values),
 		cmocka_unit_test(test_expiry),
 		cmocka_unit_test(test_same_words_are_one_service),

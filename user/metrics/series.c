@@ -58,6 +58,7 @@ void series_store_free(struct series_store *st)
 	}
 	free(st->services);
 	map_free(&st->by_id);
+	map_free(&st->by_words);
 	free(st->table);
 	free(st);
 }
@@ -245,6 +246,15 @@ static struct series *series_get_new(struct series_store *st, struct series_key 
 	return s;
 }
 
+static struct series *series_stamp(struct series *s, uint64_t now_ns)
+{
+	if (s && !s->created_ns)
+		s->created_ns = now_ns;
+	if (s)
+		s->updated_ns = now_ns;
+	return s;
+}
+
 struct series *series_get_known(struct series_store *st, enum metric_id id,
 				struct series_service *service, const struct slice *values,
 				uint64_t now_ns)
@@ -263,32 +273,35 @@ struct series *series_get_known(struct series_store *st, enum metric_id id,
 	s = series_find(st, &key, &at);
 	if (!s)
 		s = series_get_new(st, &key);
-	if (s && !s->created_ns)
-		s->created_ns = now_ns;
-	if (s)
-		s->updated_ns = now_ns;
-	return s;
+	return series_stamp(s, now_ns);
+}
+
+/* Would a service that has no series of this metric get one, be it the one it folds into? */
+static bool series_is_open(const struct series_store *st, enum metric_id id)
+{
+	const struct series_list *list = &st->lists[id];
+
+	return list->n - list->n_overflow < st->max || list->n_overflow < SERIES_OVERFLOWS_MAX;
 }
 
 struct series *series_get(struct series_store *st, enum metric_id id, const struct service *service,
 			  const struct slice *values, uint64_t now_ns)
 {
-	struct series_service *mine = NULL;
-	struct series *s;
+	struct series_service *mine;
 
-	if (service) {
-		mine = series_service_find(st, service);
-		if (!mine) {
-			st->lists[id].overflows++;
-			return NULL;
-		}
-		mine->seen_ns = now_ns > mine->seen_ns ? now_ns : mine->seen_ns;
+	if (!service)
+		return series_get_known(st, id, NULL, values, now_ns);
+	mine = series_service_find(st, service);
+	if (!mine && !series_is_open(st, id)) /* what gets nothing need not be remembered */
+		return series_stamp(series_fold(st, id, NULL), now_ns);
+	if (!mine)
+		mine = series_service_get(st, service);
+	if (!mine) {
+		st->lists[id].overflows++;
+		return NULL;
 	}
-	s = series_get_known(st, id, mine, values, now_ns);
-	/* it got none of its own: what is not held need not be remembered */
-	if (mine && mine->n_series == 0)
-		series_service_drop(st, mine);
-	return s;
+	mine->seen_ns = now_ns > mine->seen_ns ? now_ns : mine->seen_ns;
+	return series_get_known(st, id, mine, values, now_ns);
 }
 
 struct slice series_label(const struct series *s, size_t i)

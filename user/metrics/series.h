@@ -30,6 +30,7 @@ struct series_service {
 	char instance_id[SERVICE_INSTANCE_LEN];
 	struct facts *facts; /* labels of each of its series; a reference of its own */
 	uint64_t seen_ns;    /* last measurement or living process */
+	uint64_t hash;	     /* of its words */
 	size_t n_series;
 };
 

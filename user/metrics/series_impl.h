@@ -31,7 +31,8 @@ struct series_store {
 	size_t n, cap;
 	struct series_service **services; /* owned */
 	size_t n_services, services_cap;
-	struct map by_id; /* service id -> struct series_service */
+	struct map by_id;    /* service id -> struct series_service */
+	struct map by_words; /* hash of its words -> the same; of one hash the later one stays */
 };
 
 /* series.c */
@@ -42,10 +43,10 @@ void series_free(struct series *s); /* in no list any more */
 void series_table_fill(struct series_store *st);
 
 /* series_service.c */
-/* The store's own memory of a service; NULL: out of memory. Two of the same words are one: their
+/* The store's own memory of a service, or NULL: there is none. Two of the same words are one: their
  * series would be. */
 struct series_service *series_service_find(struct series_store *st, const struct service *service);
-/* Forgets a service, by pointer, under all its ids. It has no series any more. */
-void series_service_drop(struct series_store *st, struct series_service *gone);
+/* The same, made where there is none. NULL: out of memory. */
+struct series_service *series_service_get(struct series_store *st, const struct service *service);
 
 #endif

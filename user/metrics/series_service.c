@@ -6,7 +6,35 @@
 #include <stdlib.h>
 #include <string.h>
 #include "identity/process.h"
+#include "util/hash.h"
 #include "util/utf8.h"
+
+/* Its words, as series carry them. */
+static void series_service_words(const struct series_store *st, const struct service *service,
+				 struct series_service *words)
+{
+	*words = (struct series_service){ 0 };
+	utf8_clean(words->name, sizeof(words->name), slice_str(service->name));
+	utf8_clean(words->name_space, sizeof(words->name_space), slice_str(service->name_space));
+	utf8_clean(words->instance_id, sizeof(words->instance_id), slice_str(service->instance_id));
+	words->hash = hash_slice(st->seed, slice_str(words->name));
+	words->hash = hash_slice(words->hash, slice_str(words->name_space));
+	words->hash = hash_slice(words->hash, slice_str(words->instance_id));
+}
+
+static bool series_service_is(const struct series_service *s, const struct series_service *words)
+{
+	return strcmp(s->name, words->name) == 0 && strcmp(s->name_space, words->name_space) == 0 &&
+	       strcmp(s->instance_id, words->instance_id) == 0;
+}
+
+static struct series_service *series_service_of(const struct series_store *st,
+						const struct series_service *words)
+{
+	struct series_service *s = map_get(&st->by_words, words->hash);
+
+	return s && series_service_is(s, words) ? s : NULL;
+}
 
 static struct series_service *series_service_add(struct series_store *st,
 						 const struct series_service *words)
@@ -18,8 +46,10 @@ static struct series_service *series_service_add(struct series_store *st,
 		return NULL;
 	st->services = v;
 	mine = malloc(sizeof(*mine));
-	if (!mine)
+	if (!mine || map_put(&st->by_words, words->hash, mine) < 0) {
+		free(mine);
 		return NULL;
+	}
 	*mine = *words;
 	st->services[st->n_services++] = mine;
 	return mine;
@@ -27,46 +57,30 @@ static struct series_service *series_service_add(struct series_store *st,
 
 struct series_service *series_service_find(struct series_store *st, const struct service *service)
 {
-	struct series_service *mine = map_get(&st->by_id, service->id), words = { 0 };
+	struct series_service *mine = map_get(&st->by_id, service->id), words;
 
 	if (mine)
 		return mine;
-	utf8_clean(words.name, sizeof(words.name), slice_str(service->name));
-	utf8_clean(words.name_space, sizeof(words.name_space), slice_str(service->name_space));
-	utf8_clean(words.instance_id, sizeof(words.instance_id), slice_str(service->instance_id));
-	for (size_t i = 0; i < st->n_services && !mine; i++)
-		if (strcmp(st->services[i]->name, words.name) == 0 &&
-		    strcmp(st->services[i]->name_space, words.name_space) == 0 &&
-		    strcmp(st->services[i]->instance_id, words.instance_id) == 0)
-			mine = st->services[i];
-	if (!mine) {
-		mine = series_service_add(st, &words);
-		if (mine)
-			facts_hold(mine->facts = service->facts);
-	}
+	series_service_words(st, service, &words);
+	mine = series_service_of(st, &words);
 	if (mine)
 		map_put(&st->by_id, service->id, mine); /* no room: found by its words again */
 	return mine;
 }
 
-void series_service_drop(struct series_store *st, struct series_service *gone)
+struct series_service *series_service_get(struct series_store *st, const struct service *service)
 {
-	struct map kept = { 0 };
-	size_t n = 0;
-	uint64_t key;
-	void *value;
+	struct series_service *mine = series_service_find(st, service), words;
 
-	for (size_t i = 0; map_next(&st->by_id, &i, &key, &value);)
-		if (value != gone)
-			map_put(&kept, key, value);
-	map_free(&st->by_id);
-	st->by_id = kept;
-	for (size_t i = 0; i < st->n_services; i++)
-		if (st->services[i] != gone)
-			st->services[n++] = st->services[i];
-	st->n_services = n;
-	facts_release(gone->facts);
-	free(gone);
+	if (mine)
+		return mine;
+	series_service_words(st, service, &words);
+	mine = series_service_add(st, &words);
+	if (!mine)
+		return NULL;
+	facts_hold(mine->facts = service->facts);
+	map_put(&st->by_id, service->id, mine); /* as above */
+	return mine;
 }
 
 void series_service_seen(struct series_store *st, const struct service *service, uint64_t now_ns)
@@ -86,6 +100,34 @@ void series_service_seen(struct series_store *st, const struct service *service,
 static bool series_is_gone(const struct series_service *s, uint64_t now_ns)
 {
 	return now_ns > s->seen_ns && now_ns - s->seen_ns >= SERIES_GONE_NS;
+}
+
+/* Forgets all those that are gone, under all their ids. They have no series any more. */
+static void series_services_drop(struct series_store *st, uint64_t now_ns)
+{
+	struct map kept = { 0 };
+	size_t n = 0;
+	uint64_t key;
+	void *value;
+
+	for (size_t i = 0; map_next(&st->by_id, &i, &key, &value);)
+		if (!series_is_gone(value, now_ns))
+			map_put(&kept, key, value); /* no room: found by its words again */
+	map_free(&st->by_id);
+	st->by_id = kept;
+	for (size_t i = 0; i < st->n_services; i++) {
+		struct series_service *s = st->services[i];
+
+		if (!series_is_gone(s, now_ns)) {
+			st->services[n++] = s;
+			continue;
+		}
+		if (map_get(&st->by_words, s->hash) == s)
+			map_del(&st->by_words, s->hash);
+		facts_release(s->facts);
+		free(s);
+	}
+	st->n_services = n;
 }
 
 void series_expire(struct series_store *st, uint64_t now_ns)
@@ -114,9 +156,7 @@ void series_expire(struct series_store *st, uint64_t now_ns)
 	}
 	st->generation++;
 	series_table_fill(st);
-	for (size_t i = st->n_services; i-- > 0;)
-		if (series_is_gone(st->services[i], now_ns))
-			series_service_drop(st, st->services[i]);
+	series_services_drop(st, now_ns);
 }
 
 void series_each_service(struct series_store *st, void (*fn)(void *ctx, struct series_service *s),
