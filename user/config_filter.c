@@ -2,44 +2,31 @@
 /* The lists of the configuration as the kernel programs take them. */
 #include "config_option.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "proto/proto.h"
 
-static int too_many(const char *name, size_t max, char *err, size_t size)
+static uint32_t set_globs(struct sonde_glob *out, const struct config_list *l)
 {
-	snprintf(err, size, "--%s: at most %zu of them", name, max);
-	return -EINVAL;
-}
-
-static int set_globs(struct sonde_glob *out, uint32_t *n, const struct config_list *l,
-		     const char *name, char *err, size_t size)
-{
-	if (l->n > SONDE_GLOBS)
-		return too_many(name, SONDE_GLOBS, err, size);
+	assert(l->n <= SONDE_GLOBS); /* by max_items of the option */
 	for (size_t i = 0; i < l->n; i++)
 		snprintf(out[i].text, sizeof(out[i].text), "%s", l->v[i]);
-	*n = (uint32_t)l->n;
-	return 0;
+	return (uint32_t)l->n;
 }
 
-static int set_numbers(struct config *c, char *err, size_t size)
+static void set_numbers(struct config *c)
 {
 	struct sonde_filter *f = &c->filter;
 
-	if (c->pids.n > SONDE_PIDS)
-		return too_many("pid", SONDE_PIDS, err, size);
-	if (c->ports.n > SONDE_PORTS)
-		return too_many("port", SONDE_PORTS, err, size);
+	assert(c->pids.n <= SONDE_PIDS && c->ports.n <= SONDE_PORTS);
 	for (size_t i = 0; i < c->pids.n; i++)
 		f->pids[i] = (uint32_t)strtoul(c->pids.v[i], NULL, 10);
 	for (size_t i = 0; i < c->ports.n; i++)
 		f->ports[i] = (uint16_t)strtoul(c->ports.v[i], NULL, 10);
 	f->n_pids = (uint32_t)c->pids.n;
 	f->n_ports = (uint32_t)c->ports.n;
-	return 0;
 }
 
 static void set_protocols(struct config *c)
@@ -55,22 +42,15 @@ static void set_protocols(struct config *c)
 	}
 }
 
-int config_filter(struct config *c, char *err, size_t size)
+void config_filter(struct config *c)
 {
 	struct sonde_filter *f = &c->filter;
-	int res;
 
-	res = set_numbers(c, err, size);
-	if (!res)
-		res = set_globs(f->comms, &f->n_comms, &c->comms, "comm", err, size);
-	if (!res)
-		res = set_globs(f->exes, &f->n_exes, &c->exes, "exe", err, size);
-	if (!res)
-		res = set_globs(f->cgroups, &f->n_cgroups, &c->cgroups, "cgroup", err, size);
-	if (!res)
-		res = set_globs(f->not_comms, &f->n_not_comms, &c->not_comms, "exclude-comm", err,
-				size);
+	set_numbers(c);
+	f->n_comms = set_globs(f->comms, &c->comms);
+	f->n_exes = set_globs(f->exes, &c->exes);
+	f->n_cgroups = set_globs(f->cgroups, &c->cgroups);
+	f->n_not_comms = set_globs(f->not_comms, &c->not_comms);
 	f->asks_where = c->namespaces.n > 0;
 	set_protocols(c);
-	return res;
 }

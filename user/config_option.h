@@ -36,6 +36,7 @@ struct option {
 	const char *const *words; /* OPT_BOOL, OPT_ENUM: ends with NULL */
 	const char *def;	  /* default, as a value and in the help; NULL: none */
 	option_check check;	  /* of each item of a list, or of a string */
+	size_t max_items;	  /* OPT_LIST: the kernel takes no more; 0: any number */
 	const char *missing; /* what this build does not do, to end "this build does not ..." */
 	const char *help;
 	const char *check_help; /* what it is for the command `check`; NULL: the same */
@@ -68,7 +69,7 @@ bool option_equal(const struct config *a, const struct config *b, const struct o
 int config_read_file(struct config *c, const char *path, char *err, size_t size);
 int config_read_env(struct config *c, char **envp, char *err, size_t size);
 /* The lists as the kernel takes them, and the mask of protocols. */
-int config_filter(struct config *c, char *err, size_t size);
+void config_filter(struct config *c);
 
 /* SONDE_RING_SIZE of ring-size. */
 void option_env_name(const struct option *o, char *out, size_t size);

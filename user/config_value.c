@@ -52,6 +52,8 @@ static int set_list(struct config_list *l, const struct option *o, const char *v
 			snprintf(expected, size, "a value before and after each comma");
 			return -EINVAL;
 		}
+		if (o->max_items && l->n == o->max_items)
+			return -E2BIG;
 		err = list_add(l, s, (size_t)(end - s));
 		if (!err && o->check) {
 			*wrong = l->v[l->n - 1];
@@ -188,6 +190,10 @@ int option_set(struct config *c, const struct option *o, const char *value,
 	res = set_value(c, o, value, &wrong, expected, sizeof(expected));
 	if (res == -ENOMEM) {
 		snprintf(err, size, "%s: out of memory", what);
+		return -EINVAL;
+	}
+	if (res == -E2BIG) {
+		snprintf(err, size, "%s: at most %zu of them", what, o->max_items);
 		return -EINVAL;
 	}
 	if (res) {

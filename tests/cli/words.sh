@@ -54,6 +54,16 @@ says 2 "--port: '0' is not valid: expected ports from 1 to 65535" --port 0
 says 2 "--port: 'x' is not valid: expected ports" --port 80,x
 says 2 "--port: '80,' is not valid: expected a value before and after each comma" --port 80,
 says 2 '--port: at most 16 of them' --port "$(seq -s, 1 17)"
+says 2 '--port: at most 16 of them' --port "$(seq -s, 1 16)" --port 17
+with="SONDE_PORT=$(seq -s, 1 17)"
+says 2 'SONDE_PORT: at most 16 of them' tail
+with="SONDE_EXCLUDE_COMM=$(seq -s, 1 9)"
+says 2 'SONDE_EXCLUDE_COMM: at most 8 of them' tail
+with=
+printf 'log-level: debug\nport: [%s]\n' "$(seq -s, 1 17)" >"$dir/many.yml"
+says 2 'many.yml:2: port: at most 16 of them' tail --config many.yml
+{ echo pid: && seq -f '- %.0f' 1 17; } >"$dir/many.yml"
+says 2 'many.yml:18: pid: at most 16 of them' tail --config many.yml
 says 2 "--pid: 'me' is not valid" --pid me
 says 2 '--pid: there is no process 2147483647' check --pid 2147483647
 says 2 '--pid: there is no process 2147483647' check --json --pid 2147483647
