@@ -8,7 +8,7 @@
 #include "pressure/procwalk_impl.h"
 #include "util/clock.h"
 
-enum { WALKED_MAX = 32768, SWEPT_MAX = 1024, INHERITED_MAX = 16384 };
+enum { SWEPT_MAX = 1024 };
 
 #define WALK_EVERY_NS (5 * NS_PER_S) /* from one walk's beginning to the next one's */
 #define GONE_NS	      (300 * NS_PER_S)
@@ -40,13 +40,9 @@ void procwalk_free(struct procwalk *w)
 		free(value);
 	for (size_t i = 0; map_next(&w->services, &i, &key, &value);)
 		free(value);
-	for (size_t i = 0; map_next(&w->inherited, &i, &key, &value);)
-		free(value);
-	for (size_t i = 0; map_next(&w->network, &i, &key, &value);)
-		free(value);
-	map_free(&w->network);
+	procwalk_free_heirs(w);
+	procwalk_free_network(w);
 	procwalk_free_ended(w);
-	map_free(&w->inherited);
 	map_free(&w->walked);
 	map_free(&w->services);
 	stalls_close(w->stalls);
@@ -70,109 +66,12 @@ static struct sums *sums_of(struct procwalk *w, const struct service *service)
 	return s;
 }
 
-static uint64_t max(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-static uint64_t more(uint64_t now, uint64_t before)
-{
-	return now > before ? now - before : 0;
-}
-
-/* Of what a process's figure grew by, what its children did not leave it. */
-static uint64_t own(uint64_t growth, uint64_t *of_children)
-{
-	uint64_t left = growth < *of_children ? growth : *of_children;
-
-	*of_children -= left;
-	return growth - left;
-}
-
 /* What was used since the last look goes to the service, so that nothing falls when a process ends.
  * One that is older than us begins to count now. */
 void procwalk_account(struct sums *s, const struct usage *before, const struct usage *now)
 {
-	s->user_ns += more(now->user_ns, before->user_ns);
-	s->system_ns += more(now->system_ns, before->system_ns);
-}
-
-/* Never NULL: `none` is as good where there is nothing. */
-static struct inherited *inherited_by(struct procwalk *w, uint32_t tgid, struct inherited *none)
-{
-	struct inherited *found = map_get(&w->inherited, tgid);
-
-	*none = (struct inherited){ 0 };
-	return found ? found : none;
-}
-
-/* Up to these figures of a process. Those of one that lives are as of the walk before: by now the
- * ends of all children whose bytes may be in them have been told. */
-static void account_io(struct procwalk *w, struct walked *p, uint64_t read_bytes,
-		       uint64_t written_bytes)
-{
-	struct inherited none, *of_children = inherited_by(w, p->tgid, &none);
-
-	p->sums->read_bytes += own(more(read_bytes, p->counted_read), &of_children->read_bytes);
-	p->sums->written_bytes +=
-		own(more(written_bytes, p->counted_written), &of_children->written_bytes);
-	p->counted_read = max(p->counted_read, read_bytes); /* once not to be read, they are 0 */
-	p->counted_written = max(p->counted_written, written_bytes);
-}
-
-static struct inherited *inherited_new(struct procwalk *w, uint32_t tgid)
-{
-	struct inherited *i = w->inherited.n < INHERITED_MAX ? calloc(1, sizeof(*i)) : NULL;
-
-	if (i && map_put(&w->inherited, tgid, i) == 0)
-		return i;
-	free(i);
-	return NULL;
-}
-
-void procwalk_bequeath(struct procwalk *w, uint32_t heir, uint64_t now_ns, uint64_t read_bytes,
-		       uint64_t written_bytes)
-{
-	const struct walked *known = map_get(&w->walked, heir);
-	struct inherited *to;
-
-	if (!heir || !(read_bytes | written_bytes) ||
-	    process_get(w->opts.procs, heir, now_ns)->gone_ns ||
-	    (known && (known->gone_ns || known->usage.ignores_children)))
-		return;
-	to = map_get(&w->inherited, heir);
-	if (!to)
-		to = inherited_new(w, heir);
-	if (!to) {
-		w->no_heirs++;
-		return;
-	}
-	to->read_bytes += read_bytes;
-	to->written_bytes += written_bytes;
-}
-
-/* Who waits for it, 0 not known. */
-static uint32_t heir_of(struct procwalk *w, const struct sonde_ev_exit *ev)
-{
-	if (ev->h.size < sizeof(*ev))
-		return 0;
-	/* one that has ended meanwhile waits for nobody */
-	return process_get(w->opts.procs, ev->heir, ev->h.ts_ns)->gone_ns ? ev->reaper : ev->heir;
-}
-
-/* To whom waits for it; and to whom waits for those that it has not waited for, their bytes. */
-static void bequeath(struct procwalk *w, const struct sonde_ev_exit *ev, uint32_t heir)
-{
-	struct inherited *left = map_del(&w->inherited, ev->tgid);
-	uint64_t now_ns = ev->h.ts_ns;
-
-	if (ev->h.size >= sizeof(*ev)) {
-		procwalk_bequeath(w, heir, now_ns, ev->read_bytes, ev->written_bytes);
-		if (left)
-			procwalk_bequeath(w, ev->reaper, now_ns, left->read_bytes,
-					  left->written_bytes);
-	}
-	free(left);
+	s->user_ns += procwalk_more(now->user_ns, before->user_ns);
+	s->system_ns += procwalk_more(now->system_ns, before->system_ns);
 }
 
 static void forget(struct procwalk *w, struct walked *p)
@@ -191,7 +90,7 @@ static struct walked *meet(struct procwalk *w, uint32_t tgid, uint64_t now_ns)
 	struct walked *p;
 	struct sums *s;
 
-	if (w->walked.n >= WALKED_MAX || !who->service)
+	if (w->walked.n >= PROCWALK_MAX || !who->service)
 		return NULL;
 	s = sums_of(w, who->service);
 	p = s ? calloc(1, sizeof(*p)) : NULL;
@@ -300,9 +199,9 @@ static void look_at(struct procwalk *w, uint32_t tgid, uint64_t now_ns)
 	} else {
 		follow_service(w, p, now_ns);
 		procwalk_account(p->sums, &p->usage, &u);
-		account_io(w, p, p->usage.read_bytes, p->usage.written_bytes);
-		p->score = p->score / 2 +
-			   more(u.user_ns + u.system_ns, p->usage.user_ns + p->usage.system_ns);
+		procwalk_account_io(w, p, p->usage.read_bytes, p->usage.written_bytes);
+		p->score = p->score / 2 + procwalk_more(u.user_ns + u.system_ns,
+							p->usage.user_ns + p->usage.system_ns);
 	}
 	p->usage = u;
 	p->walk = w->walk;
@@ -327,40 +226,6 @@ static void sweep_processes(struct procwalk *w, uint64_t now_ns)
 	}
 	while (n > 0)
 		forget(w, gone[--n]);
-}
-
-/* Of processes that ended before any walk has met them. */
-static void sweep_network(struct procwalk *w)
-{
-	uint64_t gone[SWEPT_MAX], key;
-	size_t n = 0;
-	void *value;
-
-	for (size_t i = 0; map_next(&w->network, &i, &key, &value);) {
-		const struct moved *m = value;
-
-		if (m->walk + 1 < w->walk && !map_get(&w->walked, key) && n < SWEPT_MAX)
-			gone[n++] = key;
-	}
-	while (n > 0)
-		free(map_del(&w->network, gone[--n]));
-}
-
-void procwalk_network(struct procwalk *w, uint32_t tgid, uint64_t sent, uint64_t received)
-{
-	struct moved *m = map_get(&w->network, tgid);
-
-	if (!m) {
-		m = w->network.n < WALKED_MAX ? calloc(1, sizeof(*m)) : NULL;
-		if (!m || map_put(&w->network, tgid, m) < 0) {
-			free(m);
-			w->no_bytes++;
-			return;
-		}
-	}
-	m->sent += sent;
-	m->received += received;
-	m->walk = w->walk;
 }
 
 /* After the last of their processes. */
@@ -405,7 +270,7 @@ void procwalk_turn(struct procwalk *w, uint64_t now_ns, uint64_t budget_ns)
 			sweep_processes(w, now_ns);
 			procwalk_sweep_ended(w, now_ns);
 			sweep_services(w, now_ns);
-			sweep_network(w);
+			procwalk_sweep_network(w);
 			w->has_walked = true;
 			return;
 		}
@@ -449,7 +314,7 @@ void procwalk_full(const struct procwalk *w, struct fulls *full)
 void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev)
 {
 	struct walked *p = map_get(&w->walked, ev->tgid);
-	uint32_t heir = heir_of(w, ev);
+	uint32_t heir = procwalk_heir_of(w, ev);
 	struct usage end;
 	bool is_short;
 
@@ -461,7 +326,7 @@ void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev)
 	if (!p)
 		p = meet(w, ev->tgid, ev->h.ts_ns);
 	if (!p) {
-		bequeath(w, ev, heir);
+		procwalk_bequeath_all(w, ev, heir);
 		return;
 	}
 	follow_service(w, p, ev->h.ts_ns);
@@ -471,10 +336,10 @@ void procwalk_exit(struct procwalk *w, const struct sonde_ev_exit *ev)
 		end.read_bytes = ev->read_bytes;
 		end.written_bytes = ev->written_bytes;
 		procwalk_account(p->sums, &p->usage, &end);
-		account_io(w, p, ev->read_bytes, ev->written_bytes);
+		procwalk_account_io(w, p, ev->read_bytes, ev->written_bytes);
 		p->usage = end;
 	}
-	bequeath(w, ev, heir);
+	procwalk_bequeath_all(w, ev, heir);
 	procwalk_ended(w, p, ev, heir);
 	p->walk = w->walk;
 	die(p, ev->h.ts_ns);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the walk (procwalk.c) and its publication (procwalk_publish.c) share. */
+/* What the walk (procwalk.c), what it keeps beside itself (procwalk_heirs.c, procwalk_network.c,
+ * procwalk_ended.c) and its publication (procwalk_publish.c) share. */
 #ifndef PROCWALK_IMPL_H
 #define PROCWALK_IMPL_H
 
@@ -8,6 +9,8 @@
 #include "pressure/stalls.h"
 #include "pressure/usage.h"
 #include "util/map.h"
+
+enum { PROCWALK_MAX = 32768 }; /* processes that are remembered */
 
 /* Of a service: what its processes used since we look, those that ended included. */
 struct sums {
@@ -79,10 +82,33 @@ struct procwalk {
 
 /* Of what is told before and behind, the growth goes to the service. */
 void procwalk_account(struct sums *s, const struct usage *before, const struct usage *now);
+/* A figure that only grows; what cannot be read any more is 0. */
+static inline uint64_t procwalk_more(uint64_t now, uint64_t before)
+{
+	return now > before ? now - before : 0;
+}
+
+/* --- procwalk_heirs.c --- */
+
+/* Up to these figures of a process. Those of one that lives are as of the walk before: by now the
+ * ends of all children whose bytes may be in them have been told. */
+void procwalk_account_io(struct procwalk *w, struct walked *p, uint64_t read_bytes,
+			 uint64_t written_bytes);
+/* Who waits for it, 0 not known. */
+uint32_t procwalk_heir_of(struct procwalk *w, const struct sonde_ev_exit *ev);
 /* What a process moved from and to disks will come to its heir's figures, too, if that waits for
  * it. */
 void procwalk_bequeath(struct procwalk *w, uint32_t heir, uint64_t now_ns, uint64_t read_bytes,
 		       uint64_t written_bytes);
+
+/* To whom waits for it; and to whom waits for those that it has not waited for, their bytes. */
+void procwalk_bequeath_all(struct procwalk *w, const struct sonde_ev_exit *ev, uint32_t heir);
+void procwalk_free_heirs(struct procwalk *w);
+
+/* --- procwalk_network.c --- */
+
+void procwalk_sweep_network(struct procwalk *w);
+void procwalk_free_network(struct procwalk *w);
 
 /* --- procwalk_ended.c --- */
 
