@@ -229,6 +229,10 @@ static void take_message(struct feed *f, enum proto_dir dir, struct slice in, si
 	if (m->withdrawn && s->log_n < FEED_LOG_MAX - 64)
 		s->log_n += (size_t)snprintf(s->log + s->log_n, 64, "%s-%u", s->log_n ? "|" : "",
 					     m->withdrawn);
+	if (m->refused_from && s->log_n < FEED_LOG_MAX - 64)
+		s->log_n +=
+			(size_t)snprintf(s->log + s->log_n, 64, "%srefused %llu",
+					 s->log_n ? "|" : "", (unsigned long long)m->refused_from);
 	if (m->flags & MSG_CUT)
 		s->is_lost = true;
 	if (m->flags & MSG_HIDES) {

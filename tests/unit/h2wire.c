@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPLIT = 5, PAD = 3, FIELDS = 32, LINE = 4096 };
+enum { SPLIT = 5, PAD = 3, FIELDS = 32, LINE = 4096, GOAWAY = 15 };
 
 void h2wire_init(struct h2wire *w)
 {
@@ -167,8 +167,9 @@ static void write_messages(struct h2wire *w, const char *line, uint32_t id)
 static bool write_control(struct h2wire *w, const char *op, const char *line, uint32_t id)
 {
 	static const uint8_t zeros[8], settings[] = { 0, 3, 0, 0, 0, 100 };
-	uint8_t word[4];
+	uint8_t word[4], goaway[GOAWAY] = "----\0\0\0\0so long";
 
+	put_u32(goaway, id);
 	put_u32(word, (uint32_t)last_number(line[strlen(op)] ? line : "x 1"));
 	if (strcmp(op, "preface") == 0)
 		put(w, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
@@ -179,7 +180,7 @@ static bool write_control(struct h2wire *w, const char *op, const char *line, ui
 	else if (strcmp(op, "ping") == 0)
 		h2wire_frame(w, NGHTTP2_PING, 0, 0, (struct slice){ zeros, 8 });
 	else if (strcmp(op, "goaway") == 0)
-		h2wire_frame(w, NGHTTP2_GOAWAY, 0, 0, (struct slice){ zeros, 8 });
+		h2wire_frame(w, NGHTTP2_GOAWAY, 0, 0, (struct slice){ goaway, GOAWAY });
 	else if (strcmp(op, "window") == 0)
 		h2wire_frame(w, NGHTTP2_WINDOW_UPDATE, 0, id, (struct slice){ word, 4 });
 	else if (strcmp(op, "priority") == 0)

@@ -2,7 +2,7 @@
 /*
  * Writes one direction of an HTTP/2 connection from a script, one frame each separated by ';':
  *
- *   preface  settings  ack  ping  goaway  window ID  priority ID  unknown ID
+ *   preface  settings  ack  ping  goaway LAST  window ID  priority ID  unknown ID
  *   headers ID [end] [pad] [prio] [split]|NAME VALUE|NAME VALUE...   split: in CONTINUATIONs
  *   push ID|NAME VALUE...     data ID [end] [pad] LENGTH     reset ID CODE
  *   messages ID [end] LENGTH LENGTH...     gRPC messages in one DATA frame

@@ -22,11 +22,18 @@ enum { TEN = 10, BULK_KEEP = 16 };
 static struct sim sim;
 static struct sim_play play;
 static struct h2wire wires[2]; /* by enum proto_dir */
+static uint64_t stream_end_ns; /* of the last stream of events; 0: none has ended */
+
+static void on_stream(void *ctx, struct txn_stream *s)
+{
+	stream_end_ns = s->end_ns;
+}
 
 static int setup(void **state)
 {
 	sim_init(&sim);
-	play = (struct sim_play){ 0 };
+	play = (struct sim_play){ .opts.on_stream = on_stream };
+	stream_end_ns = 0;
 	sim_play_init(&play);
 	for (int d = 0; d < 2; d++)
 		h2wire_init(&wires[d]);
@@ -383,6 +390,140 @@ static void a_stream_is_reset_client(void **state)
 	who_breaks_off(SONDE_ROLE_CLIENT, "");
 }
 
+/* When the transaction that began so ended, and how. */
+static uint64_t end_of(const char *what, const char *error)
+{
+	const char *line = strstr(play.out, what), *from, *plus;
+	char found[64] = "";
+
+	if (!line)
+		fail_msg("no %s in %s", what, play.out);
+	from = plus = strchr(line, '+');
+	while (from[-1] != ' ')
+		from--;
+	sscanf(plus, "%*s first %*s error=%63s", found);
+	if (strcmp(found, error) != 0)
+		fail_msg("%s: %s, not %s, in %s", what, found, error, play.out);
+	return strtoull(from, NULL, 10) + strtoull(plus + 1, NULL, 10);
+}
+
+/* A shutdown in good order: what was on its way above the last stream is refused there and then,
+ * and what it left goes on. */
+static void goaway(enum sonde_role role)
+{
+	static const char *const refused[] = { "GET /5 0 ", "POST /7 200 ", "GET /11 0 ",
+					       "GET /13 200 " };
+	uint64_t at_ns;
+	size_t from;
+
+	sim_open(&sim, 1, role);
+	request("preface;headers 1 end" GET "/1;headers 3" ASK("POST") "/3;headers 5 end" GET "/5");
+	request("headers 7" ASK("POST") "/7;data 7 9;headers 9" ASK(
+		"POST") "/9"
+			"|content-type application/grpc");
+	response("goaway 2147483647;headers 1|:status 200;headers 7|:status 200;data 7 5");
+	request("headers 11 end" GET "/11;goaway 0"); /* of what the server pushes */
+	request("headers 13 end" GET "/13;headers 15 end" GET "/15");
+	response("headers 15|:status 200|content-type text/event-stream;data 15 9");
+	response("data 1 end 3;headers 13|:status 200;goaway 3;data 7 5;goaway 9");
+	play_all();
+	assert_int_equal(play.n_txns, 7);
+	at_ns = end_of("GET /1 200 ", "");
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		assert_int_equal(end_of(refused[i], "refused_stream"), at_ns);
+	assert_int_equal(end_of("POST /9 0 ", "UNAVAILABLE"), at_ns);
+	assert_int_equal(stream_end_ns, at_ns);
+	/* what still comes of them is nothing */
+	from = sim.n;
+	request("data 7 end 9;reset 11 8;data 3 end 4");
+	response("headers 5 end|:status 200;reset 11 7;data 7 end 1;headers 3 end|:status 404");
+	sim_eof(&sim, 1);
+	sim_close(&sim, 1, SONDE_CLOSE_DONE, 0);
+	sim_play(&play, &sim, from, sim.n);
+	assert_int_equal(play.n_txns, 8);
+	assert_int_equal(stream_end_ns, at_ns);
+	assert_true(end_of("POST /3 404 ", role == SONDE_ROLE_SERVER ? "" : "404") > at_ns);
+	assert_int_equal(losses(), 0);
+}
+
+static void a_server_goes_away_server(void **state)
+{
+	goaway(SONDE_ROLE_SERVER);
+}
+
+static void a_server_goes_away_client(void **state)
+{
+	goaway(SONDE_ROLE_CLIENT);
+}
+
+/* A request that comes behind, or whose record does, is refused when it was made. */
+static void a_request_behind_goaway(void **state)
+{
+	uint64_t at_ns;
+
+	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
+	request("preface;headers 1 end" GET "/1");
+	request("headers 3 end" GET "/3");
+	response("headers 1|:status 200;data 1 3;goaway 1");
+	request("headers 5" ASK("POST") "/5;data 5 9");
+	request("headers 7 end" ASK("POST") "/7|content-type application/grpc");
+	request("data 5 end 9");
+	response("data 1 end 4");
+	sim_swap(&sim, 2);
+	play_all();
+	assert_int_equal(play.n_txns, 4);
+	at_ns = end_of("GET /3 0 ", "refused_stream");
+	assert_true(end_of("POST /5 0 ", "refused_stream") > at_ns);
+	end_of("POST /7 0 ", "UNAVAILABLE");
+	assert_true(end_of("GET /1 200 ", "") > end_of("POST /5 0 ", "refused_stream"));
+	assert_non_null(strstr(strstr(play.out, "POST /5 "), "+0 first "));
+	assert_int_equal(losses(), 0);
+}
+
+/* One after another, of an id less each. */
+static void goaways(unsigned n)
+{
+	char script[64];
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(script, sizeof(script), "goaway %u", 2147483647 - i);
+		response(script);
+	}
+}
+
+static void a_server_that_goes_away_for_ever(void **state)
+{
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	request("preface;headers 1 end" GET "/1;headers 3 end" GET "/3");
+	goaways(HTTP2_REFUSALS_MAX);
+	response("goaway 0;headers 1 end|:status 200;headers 3 end|:status 200");
+	play_all();
+	LINES("1 server 2 GET /1 200 ", "1 server 2 GET /3 200 ");
+	assert_int_equal(losses(), 0);
+}
+
+/* What is on its way is as much as ever; the ids that it might have had are not gone through. */
+static void all_is_refused(void **state)
+{
+	enum { MORE = 100 };
+	char script[64];
+
+	sim_open(&sim, 1, SONDE_ROLE_SERVER);
+	request("preface");
+	for (int i = 0; i < MATCH_PENDING_MAX + MORE; i++) {
+		snprintf(script, sizeof(script), "headers %d end" GET "/%d", 2 * i + 1, i);
+		request(script);
+	}
+	goaways(HTTP2_REFUSALS_MAX - 1);
+	response("goaway 0");
+	play_all();
+	assert_int_equal(play.n_txns, MATCH_PENDING_MAX);
+	assert_int_equal(loss(LOSS_PENDING_FULL), MORE);
+	request("headers 2147483647 end" GET "/last");
+	sim_play(&play, &sim, sim.n - 1, sim.n);
+	end_of("GET /last 0 ", "refused_stream");
+}
+
 static void the_end_of_a_connection_ends_all(void **state)
 {
 	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
@@ -582,6 +723,11 @@ int main(void)
 		TEST(a_response_before_its_request),
 		TEST(a_stream_is_reset_server),
 		TEST(a_stream_is_reset_client),
+		TEST(a_server_goes_away_server),
+		TEST(a_server_goes_away_client),
+		TEST(a_request_behind_goaway),
+		TEST(a_server_that_goes_away_for_ever),
+		TEST(all_is_refused),
 		TEST(the_end_of_a_connection_ends_all),
 		TEST(streams_are_bounded),
 		TEST(messages_that_begin_between_parts),

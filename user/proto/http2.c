@@ -12,6 +12,8 @@
 
 _Static_assert(sizeof(struct http2) <= 256, "one for each connection");
 
+enum { GOAWAY_LEAST = 8 }; /* its last stream and why; what follows is for people */
+
 static int fail(struct http2_side *s, int err)
 {
 	s->phase = HTTP2_FAILED;
@@ -26,8 +28,9 @@ static uint32_t frame_max(const struct http2_side *s)
 
 /* --- streams --- */
 
-/* The stream of a request's fields: NULL when they are trailers, or come after its end. */
-static struct http2_stream *ask(struct http2 *st, uint32_t id)
+/* The stream of a request's fields: NULL when they are trailers, or come after its end. One that is
+ * refused is not remembered: it is `over`. */
+static struct http2_stream *ask(struct http2 *st, uint32_t id, struct http2_stream *over)
 {
 	struct http2_streams *ss = &st->streams;
 	struct http2_stream *s = http2_stream_get(ss, id);
@@ -35,7 +38,7 @@ static struct http2_stream *ask(struct http2 *st, uint32_t id)
 	if (id <= ss->last_id) /* identifiers only grow, RFC 9113 5.1.1 */
 		return NULL;
 	if (!s)
-		s = http2_stream_add(ss, id);
+		s = http2_is_refused(ss, id) ? over : http2_stream_add(ss, id);
 	if (!s)
 		return NULL;
 	s->is_asked = true;
@@ -51,7 +54,8 @@ static struct http2_stream *answer(struct http2 *st, uint32_t id)
 	struct http2_streams *ss = &st->streams;
 	struct http2_stream *s = http2_stream_get(ss, id);
 
-	if (s || id % 2 == 0 || (id <= ss->last_id && id >= ss->first_id))
+	if (s || id % 2 == 0 || (id <= ss->last_id && id >= ss->first_id) ||
+	    http2_is_refused(ss, id))
 		return s;
 	return http2_stream_add(ss, id); /* seen before its request */
 }
@@ -86,7 +90,7 @@ static void end_grpc(const struct http2_stream *s, const struct http2_head *h, s
 
 static void begin_request(struct http2 *st, const struct http2_frame *f, struct http2_head *h)
 {
-	struct http2_stream *s = ask(st, f->id);
+	struct http2_stream over = { .id = f->id }, *s = ask(st, f->id, &over);
 	struct msg *out = h->out;
 
 	if (!s) {
@@ -422,6 +426,35 @@ static ssize_t parse_reset(struct http2 *st, enum proto_dir dir, const struct ht
 	return HTTP2_FRAME_HEAD + 4;
 }
 
+static void describe_refusal(enum proto_id id, struct msg *out)
+{
+	const struct http2_stream s = { .is_grpc = id == PROTO_GRPC };
+
+	describe_reset(&s, PROTO_RESPONSE, NGHTTP2_REFUSED_STREAM, out);
+}
+
+/* Of the streams that the client opened, those above the last one that the server names were not
+ * processed and never will be, RFC 9113 6.8. A shutdown in good order names first the highest that
+ * there can be, then the one it is: never a higher one than before, and not one after another. */
+static ssize_t parse_goaway(struct http2 *st, const struct http2_frame *f, struct slice in,
+			    struct msg *out)
+{
+	struct http2_streams *ss = &st->streams;
+	uint32_t last;
+
+	if (in.n < HTTP2_FRAME_HEAD + GOAWAY_LEAST)
+		return 0;
+	memcpy(&last, in.p + HTTP2_FRAME_HEAD, sizeof(last));
+	last = __builtin_bswap32(last) & HTTP2_ID_MASK;
+	if ((!ss->refused_from || last + 1 < ss->refused_from) &&
+	    ss->n_refusals < HTTP2_REFUSALS_MAX) {
+		out->refused_from = ss->refused_from = last + 1;
+		ss->n_refusals++;
+	}
+	out->skip = f->len - GOAWAY_LEAST;
+	return HTTP2_FRAME_HEAD + GOAWAY_LEAST;
+}
+
 /* What one end says it takes bounds what the other one sends, once it has heard of it: so bounds
  * here only widen. */
 static ssize_t parse_settings(struct http2 *st, enum proto_dir dir, const struct http2_frame *f,
@@ -474,8 +507,14 @@ static ssize_t parse_frame(struct http2 *st, enum proto_dir dir, struct slice in
 	case NGHTTP2_DATA: return parse_data(st, dir, &f, in, out);
 	case NGHTTP2_RST_STREAM: return parse_reset(st, dir, &f, in, out);
 	case NGHTTP2_SETTINGS: return parse_settings(st, dir, &f, in);
-	default: out->skip = f.len; return HTTP2_FRAME_HEAD;
+	case NGHTTP2_GOAWAY:
+		if (dir == PROTO_RESPONSE)
+			return parse_goaway(st, &f, in, out);
+		break; /* of streams that the server opened */
+	default: break;
 	}
+	out->skip = f.len;
+	return HTTP2_FRAME_HEAD;
 }
 
 static ssize_t http2_parse(void *state, enum proto_dir dir, struct slice in, struct msg *out)
@@ -555,7 +594,7 @@ static void http2_joined(void *state)
 static void http2_upgraded(void *state, struct msg *out)
 {
 	struct http2 *st = state;
-	struct http2_stream *s = ask(st, 1);
+	struct http2_stream *s = ask(st, 1, NULL);
 
 	if (s)
 		s->ended[PROTO_REQUEST] = true;
@@ -587,5 +626,6 @@ const struct proto proto_http2 = {
 	.end = http2_end,
 	.joined = http2_joined,
 	.upgraded = http2_upgraded,
+	.refuse = describe_refusal,
 	.close = http2_close,
 };

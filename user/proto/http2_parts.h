@@ -25,6 +25,7 @@ enum {
 	HTTP2_TABLE_MAX = 64 * 1024, /* of a dynamic table */
 	HTTP2_TABLE_FIRST = 4096,    /* its size until the encoder says otherwise */
 	HTTP2_STREAMS_MAX = 2048,    /* open on a connection */
+	HTTP2_REFUSALS_MAX = 16,     /* steps that a server goes away in */
 	HTTP2_RESYNC_KEEP = 1024,    /* frames of heads are shorter */
 	HTTP2_BULK = 4096,	     /* DATA that is large */
 	HTTP2_ID_MASK = 0x7fffffff,
@@ -82,6 +83,8 @@ struct http2_streams {
 	struct map map;		    /* owned, and what it holds */
 	struct list age;	    /* oldest first; zeroed: none yet */
 	uint32_t first_id, last_id; /* of requests seen; 0 none */
+	uint32_t refused_from;	    /* this one and all above; 0 none */
+	uint8_t n_refusals;	    /* that named ever lower ones */
 };
 
 struct http2 {
@@ -126,6 +129,8 @@ void http2_hpack_free(struct http2_hpack *hp);
 void http2_field(struct http2_head *h, struct slice name, struct slice value);
 
 /* streams */
+/* What GOAWAY refused is over, whatever may still come of it. */
+bool http2_is_refused(const struct http2_streams *ss, uint32_t id);
 struct http2_stream *http2_stream_get(struct http2_streams *ss, uint32_t id);
 struct http2_stream *http2_stream_add(struct http2_streams *ss, uint32_t id); /* NULL: no memory */
 void http2_stream_del(struct http2_streams *ss, uint32_t id);

@@ -6,9 +6,14 @@
 #include <stdlib.h>
 #include "util/hash.h"
 
+bool http2_is_refused(const struct http2_streams *ss, uint32_t id)
+{
+	return ss->refused_from && id >= ss->refused_from;
+}
+
 struct http2_stream *http2_stream_get(struct http2_streams *ss, uint32_t id)
 {
-	return map_get(&ss->map, id);
+	return http2_is_refused(ss, id) ? NULL : map_get(&ss->map, id);
 }
 
 static void forget(struct http2_streams *ss, struct http2_stream *s)

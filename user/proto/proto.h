@@ -90,6 +90,9 @@ struct msg {
 	/* MATCH_FIFO: so many of the oldest requests outstanding, after the one that is answered
 	 * here, turn out to be no exchanges: nothing will answer them. */
 	uint32_t withdrawn;
+	/* MATCH_MULTIPLEXED, responses: requests of this id and above are refused, those
+	 * outstanding and those to come: nothing answers them. 0: none are. */
+	uint64_t refused_from;
 	/* Bytes after the consumed ones that belong to this message and need not be seen.
 	 * UINT64_MAX: until the direction ends. They may lie in a hole; framing goes on behind. */
 	uint64_t skip;
@@ -185,6 +188,10 @@ struct proto {
 	/* The connection spoke another protocol until now, and its request is still to be answered:
 	 * as which one, id and version say. NULL: nothing leads here. */
 	void (*upgraded)(void *state, struct msg *out);
+
+	/* What a refusal makes of an exchange of protocol `id`, as a part with MSG_RESET would say
+	 * it. NULL: nothing is ever refused. */
+	void (*refuse)(enum proto_id id, struct msg *out);
 
 	/* Frees what the state owns, not the state. NULL: it owns nothing. */
 	void (*close)(void *state);

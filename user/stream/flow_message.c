@@ -177,6 +177,8 @@ bool flow_parse(struct conns *cs, struct conn *c, enum sonde_dir d, struct windo
 		no_message(c, d, &msg);
 	if (!c->is_raw && msg.withdrawn)
 		match_withdraw(cs, c, msg.withdrawn);
+	if (!c->is_raw && msg.refused_from)
+		match_refuse(cs, c, msg.refused_from, op_at(w, w->pos + (size_t)n - 1)->end_ns);
 	if (!c->is_raw && msg.next)
 		detect_switch(cs, c, msg.next);
 	if (!c->is_raw && (msg.flags & MSG_HIDES))

@@ -29,8 +29,7 @@ void match_advance(struct conns *cs, struct conn *c, struct response *resp)
 	resp->is_emitted = true;
 }
 
-/* Takes a request out of the list. */
-static struct request *take(struct match *m, struct request *r)
+struct request *match_take(struct match *m, struct request *r)
 {
 	*(r->prev ? &r->prev->next : &m->head) = r->next;
 	*(r->next ? &r->next->prev : &m->tail) = r->prev;
@@ -42,7 +41,7 @@ static struct request *take(struct match *m, struct request *r)
 
 struct request *match_pop(struct match *m)
 {
-	return take(m, m->head);
+	return match_take(m, m->head);
 }
 
 struct request *match_take_asked(struct conn *c, const struct response *resp)
@@ -53,7 +52,7 @@ struct request *match_take_asked(struct conn *c, const struct response *resp)
 		return m->head ? match_pop(m) : NULL;
 	for (struct request *r = match_of_id(m, resp->id); r; r = r->same)
 		if (r->after_pos <= resp->begin_pos)
-			return take(m, r);
+			return match_take(m, r);
 	return NULL;
 }
 

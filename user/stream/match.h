@@ -41,8 +41,10 @@ struct match {
 			    */
 	uint64_t hole_end; /* of the last hole in the response stream, and why it is there */
 	enum loss hole_why;
-	uint64_t first_id; /* MATCH_MULTIPLEXED: of the first request seen; 0 none yet */
-	uint64_t last_ns;  /* a whole response said that none follows it: its end; 0: none did */
+	uint64_t first_id;     /* MATCH_MULTIPLEXED: of the first request seen; 0 none yet */
+	uint64_t refused_from; /* MATCH_MULTIPLEXED: requests of this id and above; 0 none */
+	uint64_t refused_ns;   /* since when */
+	uint64_t last_ns; /* a whole response said that none follows it: its end; 0: none did */
 	uint16_t n_pending, n_finished, n_others;
 	bool is_pipelined; /* a request was sent before the last one was answered */
 	bool is_unsure;	   /* requests were lost, and maybe not all of them answered by now */
@@ -85,6 +87,9 @@ int match_rename(struct conns *cs, struct conn *c, const struct msg *as);
 /* The exchange that a part with MSG_RESET breaks off at `ts_ns`. */
 void match_reset(struct conns *cs, struct conn *c, enum proto_dir d, const struct msg *msg,
 		 uint64_t ts_ns);
+/* Requests of id `from` and above are refused at `ts_ns`; those that have yet to be seen are as
+ * they come. */
+void match_refuse(struct conns *cs, struct conn *c, uint64_t from, uint64_t ts_ns);
 /* All responses being received: the one behind r, or the first. NULL: no more. */
 struct response *match_next_open(const struct match *m, const struct response *r);
 

@@ -85,6 +85,65 @@ void match_reset(struct conns *cs, struct conn *c, enum proto_dir d, const struc
 	match_response_done(cs, c, resp);
 }
 
+/* A part of an answer there may be: who refuses it says no more of it. */
+static void refuse(struct conns *cs, struct conn *c, const struct request *r, struct response *resp)
+{
+	const struct match *m = &c->match;
+	uint64_t end_ns = r->start_ns > m->refused_ns ? r->start_ns : m->refused_ns;
+	struct msg msg;
+
+	msg_clear(&msg);
+	c->proto->refuse(resp->proto ? resp->proto : r->proto, &msg);
+	response_describe(resp, &msg);
+	if (resp->is_emitted)
+		emit_stream_of(cs, c, resp, end_ns);
+	else
+		emit_exchange(cs, c, r, resp, "", end_ns);
+}
+
+static void refuse_response(struct conns *cs, struct conn *c, struct response *resp)
+{
+	match_close(&c->match, resp);
+	if (resp->req)
+		refuse(cs, c, resp->req, resp);
+	else
+		match_orphan(cs, c, resp);
+	match_response_done(cs, c, resp);
+}
+
+void match_end_refused(struct conns *cs, struct conn *c)
+{
+	struct match *m = &c->match;
+	struct request *r = m->tail, *next;
+
+	if (!m->refused_from || !r || r->id < m->refused_from)
+		return;
+	while (r->prev && r->prev->id >= m->refused_from) /* ids grow */
+		r = r->prev;
+	for (; r; r = next) {
+		struct response none = { .id = r->id };
+
+		next = r->next;
+		refuse(cs, c, match_take(m, r), &none);
+		match_request_done(cs, c, r);
+	}
+}
+
+void match_refuse(struct conns *cs, struct conn *c, uint64_t from, uint64_t ts_ns)
+{
+	struct match *m = &c->match;
+	struct response *resp = match_next_open(m, NULL), *next;
+
+	m->refused_from = from;
+	m->refused_ns = ts_ns;
+	for (; resp; resp = next) {
+		next = match_next_open(m, resp);
+		if (resp->id >= from)
+			refuse_response(cs, c, resp);
+	}
+	match_end_refused(cs, c);
+}
+
 void match_withdraw(struct conns *cs, struct conn *c, uint32_t n)
 {
 	for (; n && c->match.head; n--)

@@ -17,6 +17,8 @@ void match_advance(struct conns *cs, struct conn *c, struct response *resp);
 void match_orphan(struct conns *cs, struct conn *c, const struct response *resp);
 /* The oldest request outstanding, which there is, out of the list: the caller's. */
 struct request *match_pop(struct match *m);
+/* The same of another one in it. */
+struct request *match_take(struct match *m, struct request *r);
 /* The request that a response answers, out of the list; NULL: none that was seen so far. */
 struct request *match_take_asked(struct conn *c, const struct response *resp);
 /* The protocol need not remember the n oldest any longer. */
@@ -40,6 +42,10 @@ struct request *match_of_id(const struct match *m, uint64_t id);
 int match_open(struct conns *cs, struct conn *c, struct response *resp);
 /* It is open no longer: the caller's. */
 void match_close(struct match *m, struct response *resp);
+
+/* match_gone.c */
+/* Ends those requests outstanding that were refused. */
+void match_end_refused(struct conns *cs, struct conn *c);
 
 /* match_late.c */
 /* A whole response waits for its request. */

@@ -94,6 +94,7 @@ static void meet_hole(struct conns *cs, struct conn *c)
 void match_meet(struct conns *cs, struct conn *c)
 {
 	meet_responses(cs, c);
+	match_end_refused(cs, c);
 	meet_hole(cs, c);
 }
 

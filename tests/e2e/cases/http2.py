@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP/2 in the clear: curl, nghttp and h2load against nginx, nghttpd and nghttpx."""
+import json
 import os
+import random
 import re
 import socket
 from collections import Counter
 
+from harness import h2
 from harness.case import case
-from harness.env import quiet, tool
+from harness.env import PROGS, quiet, tool
 from harness.expect import Expect, difference
 from harness.proc import Failure, free_port
 from harness.raw import Raw
@@ -121,6 +124,84 @@ def http2_interleaved(e):
     quiet()
     return Expect(port, {("GET", "/large", 200): 3, ("GET", "/hello", 200): 3,
                          ("GET", "/nope", 404): 3}, "nghttpd", "nghttp", check=sizes)
+
+
+def away(e, *type_):
+    """What came of streams of Node's that a server of its own answered, kept or refused."""
+    port = e.node("goaway.js", "serve", *type_)
+    p = e.procs.run([tool("node"), os.path.join(PROGS, "goaway.js"), port, "ask", *type_])
+    said = {"/away/first 200 0": 1, "/away/kept 200 0": 2, "/away/refused 0 7": 3}
+    if p.code or json.loads(p.stdout()) != said:
+        raise Failure(f"goaway.js: {p.stdout()} {p.stderr()[-200:]}")
+    return port
+
+
+def at_once(transactions):
+    """They end with the GOAWAY, before those are answered that it left."""
+    found = version_2(transactions)
+    for role in ("server", "client"):
+        ends = {name: [t["time_unix_nano"] + t["duration_ns"] for t in transactions
+                       if t["role"] == role and name in (t.get("target") or t["method"])]
+                for name in ("refused", "kept")}
+        if len(set(ends["refused"])) != 1 or ends["refused"][0] > min(ends["kept"]):
+            found.append(f"{role}: {ends}")
+    return found
+
+
+@case()
+def http2_goes_away(e):
+    """A shutdown in good order: streams above the last one are refused, and the others answered."""
+    port, calls = away(e), away(e, "application/grpc")
+    quiet()
+    return [Expect(port, {("POST", "/away/first", 200): 1, ("POST", "/away/kept", 200): 2,
+                          ("POST", "/away/refused", None, "refused_stream"): 3},
+                   "goaway", "goaway", check=at_once),
+            Expect(calls, {("away/first", None, "OK", None): 1, ("away/kept", None, "OK", None): 2,
+                           ("away/refused", None, "UNAVAILABLE", "UNAVAILABLE"): 3},
+                   "goaway", "goaway", check=at_once, kind="rpc")]
+
+
+@case()
+def http2_behind_goaway(e):
+    """Node hears nothing of a request that comes when it has gone away already."""
+    port = e.node("goaway.js", "serve")
+    c = h2.H2(port, random.Random(1))
+    ask = lambda stream, path: c.send(c.frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, stream,
+                                              h2.fields("POST", path)))
+    ask(1, "/away/first")
+    for stream in range(3, 13, 2):
+        ask(stream, "/away/kept" if stream <= 5 else "/away/refused")
+    gone = []
+    c.read_until(lambda type_, stream: type_ == h2.GOAWAY and gone.append(1) or len(gone) == 2)
+    ask(13, "/away/behind")
+    c.read_until(lambda *_: {1, 3, 5} <= c.ended)
+    c.sock.close()
+    quiet()
+
+    def none_lasts(seen):
+        behind = [(t["role"], t["duration_ns"]) for t in seen if t["target"] == "/away/behind"]
+        return [f"{role}: {ns} ns" for role, ns in behind if ns]
+    return Expect(port, {("POST", "/away/first", 200): 1, ("POST", "/away/kept", 200): 2,
+                         ("POST", "/away/refused", None, "refused_stream"): 3,
+                         ("POST", "/away/behind", None, "refused_stream"): 1},
+                  "goaway", "run", check=none_lasts)
+
+
+@case()
+def http2_requests_enough(e):
+    """nginx answers no more on a connection than it is told to; what was sent ahead it refuses."""
+    asked, enough, port = 12, 5, free_port()
+    ng = e.nginx(f"listen 127.0.0.1:{port} http2; keepalive_requests {enough};")
+    p = e.procs.run([tool("nghttp"), "-n", *[f"http://127.0.0.1:{port}/hello?{n}"
+                                             for n in range(asked)]])
+    if f"total={asked}, processed={enough}" not in p.stdout() + p.stderr():
+        raise Failure(f"nghttp: {p.stdout()[-200:]} {p.stderr()[-200:]}")
+    quiet()
+    truth = ng.log(enough)
+    if sum(truth.values()) != enough:
+        raise Failure(f"nginx: {truth}")
+    truth[("GET", "/hello", None, "refused_stream")] = asked - enough
+    return Expect(port, truth, "nginx", "nghttp")
 
 
 @case(group=None)
