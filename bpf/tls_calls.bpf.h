@@ -89,7 +89,7 @@ static __always_inline struct tls_session *tls_by_memory(struct tls_thread *th,
 	if (th->rx_is_used || !th->rx_cookie || th->rx_claim != th->ssl)
 		return t;
 	th->rx_is_used = 1;
-	if (!t && !(th->rx_flags & CONN_TLS))
+	if (!t && !(th->rx_flags & CONN_TLS) && !th->rx_is_behind)
 		t = tls_bind_memory(th, tgid);
 	if (!t || !t->is_memory)
 		return t;

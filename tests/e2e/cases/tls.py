@@ -277,7 +277,17 @@ def tls_read_after_all_shook_hands(e):
 def tls_records_held_back(e):
     """What is received waits until the other connections have sent something as well: which receive
     a call is for is not certain, and none is given another's request."""
-    rounds, port = 8, python_server(e, "hold:2")
+    held_back(e, "hold:2")
+
+
+@case(group=None)
+def tls_requests_held_back(e):
+    """The same of each request: a read is no more certain than a handshake is."""
+    held_back(e, "keep:2")
+
+
+def held_back(e, mode):
+    rounds, port = 8, python_server(e, mode)
     w, n, told = Watched(e, port), 2 * rounds, {}
     for _ in range(rounds):
         p = e.procs.run(python_client(e, port, "asyncio", 2, 4), seconds=25)

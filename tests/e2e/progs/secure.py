@@ -3,7 +3,8 @@
 secure.py PORT MODE CERT KEY: an HTTP server within TLS that answers everything with 200. MODE thread:
 a socket that the library reads itself, a thread for each connection; asyncio: records in memory;
 gather:N: the same, but plaintext is read when N connections have shaken hands; hold:N: and nothing
-is given to the library before all N have sent something.
+is given to the library before all N have sent something; keep:N: nor is anything read before they
+have once more.
 """
 import asyncio
 import socket
@@ -58,10 +59,11 @@ class Gather(asyncio.Protocol):
     other connections have been received from."""
     waiting = []
 
-    def __init__(self, context, n, holds):
+    def __init__(self, context, n, how):
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
-        self.n, self.holds, self.is_open, self.held = n, holds, False, b""
+        self.n, self.holds, self.keeps = n, how != "gather", how == "keep"
+        self.is_open, self.held = False, b""
 
     def connection_made(self, transport):
         self.transport = transport
@@ -70,12 +72,22 @@ class Gather(asyncio.Protocol):
         self.incoming.write(data)
         if self in self.waiting:
             return
-        if self.is_open:
+        if self.is_open and self.keeps:
+            self.wait(Gather.read)
+        elif self.is_open:
             self.read()
         elif self.holds:
             self.wait(Gather.shake)
         else:
             self.shake()
+
+    def connection_lost(self, _):
+        """Nobody waits for one that is gone."""
+        gone = [each for each in self.waiting if each is self or each.is_open]
+        for each in gone:
+            self.waiting.remove(each)
+            if each is not self:
+                each.read()
 
     def wait(self, then):
         self.waiting.append(self)
@@ -112,9 +124,9 @@ class Gather(asyncio.Protocol):
             self.transport.write(self.outgoing.read())
 
 
-async def gathered(port, context, n, holds):
+async def gathered(port, context, n, how):
     server = await asyncio.get_running_loop().create_server(
-        lambda: Gather(context, n, holds), "127.0.0.1", port, backlog=128)
+        lambda: Gather(context, n, how), "127.0.0.1", port, backlog=128)
     await server.serve_forever()
 
 
@@ -126,7 +138,7 @@ def main():
         threads(int(port), context)
     elif ":" in mode:
         how, n = mode.split(":")
-        asyncio.run(gathered(int(port), context, int(n), how == "hold"))
+        asyncio.run(gathered(int(port), context, int(n), how))
     else:
         asyncio.run(events(int(port), context))
 
