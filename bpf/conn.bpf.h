@@ -155,10 +155,8 @@ static __always_inline struct conn *conn_begun(struct sock *sk)
 	u64 at = (u64)sk;
 	struct conn *c;
 
-	if (is_syscall_tier) {
-		bpf_map_delete_elem(&conns_at, &at);
+	if (is_syscall_tier && !bpf_map_delete_elem(&conns_at, &at))
 		return conn_new(sk);
-	}
 	c = conn_of(sk);
 	if (c)
 		__builtin_memset(c, 0, sizeof(*c));
@@ -174,16 +172,17 @@ __weak __noinline int conn_decide(struct conn *c, u32 tgid)
 	if (!c)
 		return 0;
 	flags = c->flags & ~CONN_OBSERVED;
-	if (filter_is_open(tgid)) { /* what passes meanwhile is not seen */
-		flags &= ~CONN_FRESH;
+	if (c->family == SONDE_FAMILY_UNIX)
+		flags |= CONN_OWN_SEQ;
+	if (!c->is_port_off && filter_wants(tgid, bpf_get_current_task_btf(), NULL)) {
+		flags |= CONN_DECIDED | CONN_OBSERVED;
+	} else if (!c->is_port_off &&
+		   filter_is_open(tgid)) { /* what passes meanwhile is not seen */
+		flags &= ~(CONN_FRESH | CONN_DECIDED);
 		c->tx_start_ns = 0;
 	} else {
 		flags |= CONN_DECIDED;
 	}
-	if (c->family == SONDE_FAMILY_UNIX)
-		flags |= CONN_OWN_SEQ;
-	if (!c->is_port_off && filter_wants(tgid, bpf_get_current_task_btf(), NULL))
-		flags |= CONN_OBSERVED;
 	c->tgid = tgid;
 	c->flags = flags;
 	return flags & CONN_OBSERVED;

@@ -268,14 +268,21 @@ static __noinline bool lists_ask(struct task_struct *task, const char *exe, stru
 	return true;
 }
 
-static __always_inline bool filter_asks(struct task_struct *task, const char *exe)
+/* What the lists say, SONDE_P_*. 0: there was no room to ask them in, which is counted. */
+static __always_inline u32 filter_asks(struct task_struct *task, const char *exe)
 {
 	struct glob_text *text =
 		bpf_task_storage_get(&glob_texts, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	bool asks = text && lists_ask(task, exe, text);
+	u32 said = SONDE_P_DECIDED;
 
+	if (!text) {
+		count(SONDE_CNT_NO_STORAGE);
+		return 0;
+	}
+	if (lists_ask(task, exe, text))
+		said |= SONDE_P_OBSERVED;
 	bpf_task_storage_delete(&glob_texts, task);
-	return asks;
+	return said;
 }
 
 static __always_inline bool filter_has_globs(void)
@@ -293,12 +300,21 @@ static __always_inline bool filter_has_pid(u32 tgid)
 	return false;
 }
 
-/* Has nobody said yet where the process is? Then it is not observed, and soon asked for again. */
+/* Has nobody said yet where the process is, or could the lists not be asked? Then it is not
+ * observed, and soon asked for again. */
 static __always_inline bool filter_is_open(u32 tgid)
 {
-	u32 *known = filter.asks_where ? bpf_map_lookup_elem(&processes, &tgid) : NULL;
+	u32 *known, flags;
 
-	return filter.asks_where && !(known && *known & (SONDE_P_INSIDE | SONDE_P_OUTSIDE));
+	if (tgid == self_tgid || !filter_has_pid(tgid) ||
+	    (!filter.asks_where && !filter_has_globs()))
+		return false;
+	known = bpf_map_lookup_elem(&processes, &tgid);
+	flags = known ? *known : 0;
+	if (flags & SONDE_P_OUTSIDE)
+		return false;
+	return (filter.asks_where && !(flags & SONDE_P_INSIDE)) ||
+	       (filter_has_globs() && !(flags & SONDE_P_DECIDED));
 }
 
 /* Lets user space say where a process is: once, until it moves or begins another program. */
@@ -335,7 +351,7 @@ static __always_inline bool filter_is_inside(u32 tgid)
 /* Is this process observed? Remembers what the lists said; cheap where there are none. */
 static __always_inline bool filter_wants(u32 tgid, struct task_struct *task, const char *exe)
 {
-	u32 *known, flags;
+	u32 *known, flags, said;
 
 	if (tgid == self_tgid || !filter_has_pid(tgid) || !filter_is_inside(tgid))
 		return false;
@@ -346,11 +362,13 @@ static __always_inline bool filter_wants(u32 tgid, struct task_struct *task, con
 		return *known & SONDE_P_OBSERVED;
 	if (!exe)
 		exe = (const char *)BPF_CORE_READ(task, mm, exe_file, f_path.dentry, d_name.name);
-	flags = SONDE_P_DECIDED | (known ? *known & (SONDE_P_GO | SONDE_P_WHERE) : 0);
-	if (filter_asks(task, exe))
-		flags |= SONDE_P_OBSERVED;
+	flags = known ? *known & (SONDE_P_GO | SONDE_P_WHERE) : 0;
+	said = filter_asks(task, exe);
+	if (!said)
+		return false;
+	flags |= said;
 	bpf_map_update_elem(&processes, &tgid, &flags, BPF_ANY);
-	return flags & SONDE_P_OBSERVED;
+	return said & SONDE_P_OBSERVED;
 }
 
 static __always_inline bool filter_wants_ports(u16 a, u16 b)

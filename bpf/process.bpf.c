@@ -11,9 +11,7 @@ static __always_inline void exec_forget(u32 tgid)
 	u32 *known = filter.asks_where ? bpf_map_lookup_elem(&processes, &tgid) : NULL;
 	u32 flags = known ? *known & (SONDE_P_INSIDE | SONDE_P_OUTSIDE) : 0;
 
-	if (flags)
-		bpf_map_update_elem(&processes, &tgid, &flags, BPF_ANY);
-	else
+	if (!flags || bpf_map_update_elem(&processes, &tgid, &flags, BPF_ANY))
 		bpf_map_delete_elem(&processes, &tgid);
 }
 

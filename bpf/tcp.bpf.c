@@ -86,7 +86,8 @@ static __noinline void tell_listener(struct seq_file *seq, struct file *file, st
 	struct port_key key = port_of(sk);
 	u32 walk = tcp_walk;
 
-	bpf_map_update_elem(&tcp_listeners, &key, &walk, BPF_ANY);
+	if (bpf_map_update_elem(&tcp_listeners, &key, &walk, BPF_ANY))
+		count(SONDE_CNT_NO_TALLY);
 	if (!filter_wants_ports(key.port, 0))
 		return;
 	bpf_seq_write(seq, &out, sizeof(out));

@@ -67,13 +67,13 @@ static __noinline struct tls_session *tls_bind(const struct tls_bond *b, u32 tgi
 	u32 zero = 0;
 
 	blank = bpf_map_lookup_elem(&tls_blanks, &zero);
-	if (!blank || bpf_map_update_elem(&tls_sessions, &key, blank, BPF_ANY)) {
+	t = NULL;
+	if (blank && !bpf_map_update_elem(&tls_sessions, &key, blank, BPF_ANY))
+		t = bpf_map_lookup_elem(&tls_sessions, &key);
+	if (!t) {
 		count(SONDE_CNT_NO_STORAGE);
 		return NULL;
 	}
-	t = bpf_map_lookup_elem(&tls_sessions, &key);
-	if (!t)
-		return NULL;
 	t->c.cookie = b->cookie;
 	t->c.tls_ssl = b->ssl;
 	t->c.slot = b->slot;
