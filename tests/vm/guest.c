@@ -500,7 +500,17 @@ static void tail(char *tier)
 	watch(tier, "client", "--capture-tier", tier);
 }
 
-/* A network that takes its time, and one that loses. */
+static void put(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		fprintf(stderr, "%s: %s\n", file, strerror(errno));
+	close(fd);
+}
+
+/* A network that takes its time, and one that loses; a segment that is lost again and again is sent
+ * again after the same time, not after twice as long each time, or a request could take minutes. */
 static void netem(void)
 {
 	char *slow[] = { "/netem", "40", "0", NULL }, *lossy[] = { "/netem", "5", "20", NULL };
@@ -508,6 +518,7 @@ static void netem(void)
 
 	command("netem-slow", slow);
 	watch("slow", "few", "--port", "8080");
+	put("/proc/sys/net/ipv4/tcp_thin_linear_timeouts", "1");
 	command("netem-lossy", lossy);
 	watch("lossy", "few", "--port", "8080");
 	command("netem-none", none);
@@ -521,15 +532,6 @@ static void bare(void)
 	watch("bare", "client", "--capture-tier", "syscall");
 	watch("tls-bare", "secure", "--capture-tier", "syscall");
 	unsetenv("BPF_BARE");
-}
-
-static void put(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		fprintf(stderr, "%s: %s\n", file, strerror(errno));
-	close(fd);
 }
 
 /* What is started from now on lives in a cgroup of version 2 with controllers of its own. */
