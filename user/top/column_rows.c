@@ -16,6 +16,11 @@ static const struct recent_row *row_of(const void *item)
 	return &((const struct top_row *)item)->r;
 }
 
+static const struct top_row *used_by(const void *item)
+{
+	return item;
+}
+
 /* --- what stands in them --- */
 
 static enum style name_text(const void *item, char *out)
@@ -241,17 +246,12 @@ COMPARE(flight, figures(a)->in_flight, figures(b)->in_flight)
 COMPARE(oldest, figures(a)->oldest_ns, figures(b)->oldest_ns)
 COMPARE(in, figures(a)->request_bytes, figures(b)->request_bytes)
 COMPARE(out, figures(a)->response_bytes, figures(b)->response_bytes)
-COMPARE(cpu, ((const struct top_row *)a)->cpu_cores, ((const struct top_row *)b)->cpu_cores)
-COMPARE(memory, ((const struct top_row *)a)->memory_bytes,
-	((const struct top_row *)b)->memory_bytes)
-
-COMPARE(stalls, ((const struct top_row *)a)->stalls[worst_stall(a)],
-	((const struct top_row *)b)->stalls[worst_stall(b)])
-COMPARE(connections, ((const struct top_row *)a)->connections,
-	((const struct top_row *)b)->connections)
-COMPARE(retransmits, ((const struct top_row *)a)->retransmits,
-	((const struct top_row *)b)->retransmits)
-COMPARE(rtt, ((const struct top_row *)a)->rtt_ns, ((const struct top_row *)b)->rtt_ns)
+COMPARE(cpu, used_by(a)->cpu_cores, used_by(b)->cpu_cores)
+COMPARE(memory, used_by(a)->memory_bytes, used_by(b)->memory_bytes)
+COMPARE(stalls, used_by(a)->stalls[worst_stall(a)], used_by(b)->stalls[worst_stall(b)])
+COMPARE(connections, used_by(a)->connections, used_by(b)->connections)
+COMPARE(retransmits, used_by(a)->retransmits, used_by(b)->retransmits)
+COMPARE(rtt, used_by(a)->rtt_ns, used_by(b)->rtt_ns)
 COMPARE(tls, row_of(a)->is_tls + 2 * row_of(a)->encrypted,
 	row_of(b)->is_tls + 2 * row_of(b)->encrypted)
 
@@ -287,45 +287,23 @@ COMPARE(waits, waiting(a), waiting(b))
 
 /* --- which of them are known --- */
 
-static bool has_flight(const struct top_frame *f)
-{
-	for (size_t i = 0; i < f->n_rows; i++)
-		if (f->rows[i].r.group == RECENT_BY_SERVICE)
-			return true;
-	return false;
-}
+#define KNOWN(what, is_so)                                     \
+	static bool has_##what(const struct top_frame *f)      \
+	{                                                      \
+		for (size_t i = 0; i < f->n_rows; i++) {       \
+			const struct top_row *t = &f->rows[i]; \
+                                                               \
+			if (is_so)                             \
+				return true;                   \
+		}                                              \
+		return false;                                  \
+	}
 
-static bool has_usage(const struct top_frame *f)
-{
-	for (size_t i = 0; i < f->n_rows; i++)
-		if (f->rows[i].knows_usage)
-			return true;
-	return false;
-}
-
-static bool has_stalls(const struct top_frame *f)
-{
-	for (size_t i = 0; i < f->n_rows; i++)
-		if (f->rows[i].knows_stalls)
-			return true;
-	return false;
-}
-
-static bool has_tcp(const struct top_frame *f)
-{
-	for (size_t i = 0; i < f->n_rows; i++)
-		if (f->rows[i].knows_tcp)
-			return true;
-	return false;
-}
-
-static bool has_tls(const struct top_frame *f)
-{
-	for (size_t i = 0; i < f->n_rows; i++)
-		if (f->rows[i].r.is_tls || f->rows[i].r.encrypted)
-			return true;
-	return false;
-}
+KNOWN(flight, t->r.group == RECENT_BY_SERVICE)
+KNOWN(usage, t->knows_usage)
+KNOWN(stalls, t->knows_stalls)
+KNOWN(tcp, t->knows_tcp)
+KNOWN(tls, t->r.is_tls || t->r.encrypted)
 
 #define NUMBER(title, help, width, rank, what, known)                                        \
 	{                                                                                    \
