@@ -430,79 +430,29 @@ void otlp_seconds(struct otlp_out *o, struct otlp_field f, uint64_t ns)
 		o->n += decimal_seconds((char *)o->p + o->n, ns);
 }
 
-void otlp_fixed64s(struct otlp_out *o, struct otlp_field f, const uint64_t *v, size_t n)
-{
-	size_t at;
-
-	if (o->form == OTLP_JSON) {
-		otlp_uint64s(o, f, v, n);
-		return;
+/* Numbers of one field: a list of JSON, or packed, as proto3 has them. */
+#define NUMBERS(what, type, as_json, as_wire)                                              \
+	void otlp_##what(struct otlp_out *o, struct otlp_field f, const type *v, size_t n) \
+	{                                                                                  \
+		size_t begun;                                                              \
+                                                                                           \
+		if (o->form == OTLP_JSON) {                                                \
+			otlp_list(o, f);                                                   \
+			for (size_t i = 0; i < n; i++) {                                   \
+				comma(o);                                                  \
+				as_json;                                                   \
+			}                                                                  \
+			otlp_list_end(o);                                                  \
+			return;                                                            \
+		}                                                                          \
+		begun = otlp_begin(o, f);                                                  \
+		for (size_t i = 0; i < n; i++)                                             \
+			as_wire;                                                           \
+		otlp_end(o, begun);                                                        \
 	}
-	at = otlp_begin(o, f);
-	for (size_t i = 0; i < n; i++)
-		put_64(o, v[i]);
-	otlp_end(o, at);
-}
 
-void otlp_uint64s(struct otlp_out *o, struct otlp_field f, const uint64_t *v, size_t n)
-{
-	size_t at = 0;
-
-	if (o->form == OTLP_JSON)
-		otlp_list(o, f);
-	else
-		at = otlp_begin(o, f);
-	for (size_t i = 0; i < n; i++) {
-		if (o->form == OTLP_JSON) {
-			comma(o);
-			put_quoted(o, v[i], false);
-		} else {
-			put_varint(o, v[i]);
-		}
-	}
-	if (o->form == OTLP_JSON)
-		otlp_list_end(o);
-	else
-		otlp_end(o, at);
-}
-
-void otlp_sint64s(struct otlp_out *o, struct otlp_field f, const int64_t *v, size_t n)
-{
-	size_t at;
-
-	if (o->form == OTLP_JSON) {
-		otlp_list(o, f);
-		for (size_t i = 0; i < n; i++) {
-			comma(o);
-			put_signed(o, v[i]);
-		}
-		otlp_list_end(o);
-		return;
-	}
-	at = otlp_begin(o, f);
-	for (size_t i = 0; i < n; i++)
-		put_varint(o, (uint64_t)v[i] << 1 ^ (uint64_t)(v[i] >> 63));
-	otlp_end(o, at);
-}
-
-void otlp_doubles(struct otlp_out *o, struct otlp_field f, const double *v, size_t n)
-{
-	size_t at = 0;
-
-	if (o->form == OTLP_JSON)
-		otlp_list(o, f);
-	else
-		at = otlp_begin(o, f);
-	for (size_t i = 0; i < n; i++) {
-		if (o->form == OTLP_JSON) {
-			comma(o);
-			put_double(o, v[i]);
-		} else {
-			put_64(o, double_bits(v[i]));
-		}
-	}
-	if (o->form == OTLP_JSON)
-		otlp_list_end(o);
-	else
-		otlp_end(o, at);
-}
+NUMBERS(fixed64s, uint64_t, put_quoted(o, v[i], false), put_64(o, v[i]))
+NUMBERS(uint64s, uint64_t, put_quoted(o, v[i], false), put_varint(o, v[i]))
+NUMBERS(sint64s, int64_t, put_signed(o, v[i]),
+	put_varint(o, (uint64_t)v[i] << 1 ^ (uint64_t)(v[i] >> 63)))
+NUMBERS(doubles, double, put_double(o, v[i]), put_64(o, double_bits(v[i])))
