@@ -212,12 +212,16 @@ def identity_learned_while_it_runs(e):
     s = run(e, port, "--docker", d.path)
     ask(e, port, 20)
     until(lambda: served(s, port) == {"raw": 20}, 3, "its own name")
+    until(lambda: d.asked >= 2, 3, "question for its container, in vain")
     d.add(cid, "late")
     other = container_id()
     second = into(group(e, f"docker-{other}.scope"))
     d.add(other, "newer")
-    # one that nobody knows makes sonde ask again, and then it knows both
-    e.procs.run([*second, tool("curl"), "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}/who"])
+    # one that nobody knows makes sonde ask again, and then it knows both; who is gone before anybody
+    # looked was in none, so something of it stays
+    p = e.procs.start([*second, "/bin/sh", "-c", '"$@"; echo asked; sleep 60; :', "sh", tool("curl"),
+                       "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}/who"])
+    until(p.stdout, 5, "request of its client")
     asked = named(s, e, port, "late")
     s.settled_metrics()
     total = served(s, port)
