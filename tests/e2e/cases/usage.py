@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections import Counter
 
 from harness.case import case
 from harness.cgroup import group, into
@@ -189,6 +190,53 @@ def usage_of_a_process_that_lives(e):
     ended = value(m, "sonde_process_exits_total", service_name="worker", reason="signal", code="9")
     if ended != 1:
         raise Failure(f"{ended} ended by signal 9")
+    s.end()
+
+
+OF_PROCESSES = ("process_cpu_time_seconds_total", "process_memory_usage_bytes",
+                "process_memory_virtual_bytes", "sonde_process_memory_swap_bytes",
+                "process_disk_io_bytes_total", "process_paging_faults_total",
+                "process_context_switches_total", "process_thread_count",
+                "process_unix_file_descriptor_count", "process_uptime_seconds")
+
+
+@case(group=None, limit=60)
+def usage_of_the_busiest(e):
+    """Of eight three have series of their own, those that work most; the rest are counted, and the
+    sums of the service are of all."""
+    s = Sonde(e, "run", "--comm", "busy", "--max-processes", "3").wait_ready()
+    until(lambda: s.metrics().of("sonde_processes_without_series"), 10, "first walk")
+    all_ = [e.procs.start([e.program("busy")]) for _ in range(8)]
+    busiest = all_[5:]  # no order of their numbers makes the last ones the first
+
+    def told(m):
+        return ([{int(labels["process_pid"]) for labels, _ in m.of(name)} for name in OF_PROCESSES],
+                value(m, "sonde_processes_without_series"))
+    want = [{p.pid for p in busiest}] * len(OF_PROCESSES), len(all_) - len(busiest)
+    for p in busiest:
+        until(p.stdout, 5, "word that it can be told to work")
+        p.signal(signal.SIGUSR1)
+    until(lambda: told(s.metrics()) == want, 30, "series of the busiest alone")
+    for p in all_:  # so that nothing of theirs changes any more
+        os.kill(p.pid, signal.SIGSTOP)
+        until(lambda p=p: os.waitid(os.P_PID, p.pid, os.WSTOPPED | os.WNOWAIT), 2, "its stop")
+    truth = Counter()
+    for p in all_:
+        truth.update(truth_of(p.pid))
+
+    def off():
+        m = s.metrics()
+        sums = {("process_cpu_time_seconds_total", mode): value(
+            m, "sonde_service_cpu_seconds_total", service_name="busy", cpu_mode=mode)
+                for mode in ("user", "system")}
+        sums["process_memory_usage_bytes", None] = value(
+            m, "sonde_service_memory_bytes", service_name="busy")
+        return {key: (v, truth[key]) for key, v in sums.items() if abs(v - truth[key]) > 1e-6}
+    until(lambda: not off(), 15, f"sums of all; off by {off()}")
+    if told(s.metrics()) != want:
+        raise Failure(f"at rest others are told: {told(s.metrics())}")
+    for p in all_:  # stopped ones end by nothing less
+        p.signal(signal.SIGKILL)
     s.end()
 
 
