@@ -51,7 +51,7 @@ class Script:
     def __init__(self):
         self.ns, self.rows = 1_795_000_000 * 10**9, [row(n, name) for n, name in enumerate(NAMES)]
         self.status = {"tier": "socket", "events": {"data": 1000, "skipped": 7},
-                       "lost": {"total": 3}, "connections": {"unknown": 4, "encrypted": 8},
+                       "lost": {"total": 3}, "connections": {"parsed": 15, "undecided": 2, "unknown": 4, "encrypted": 8},
                        "cost": {"cpu_seconds": 50.0, "anonymous_memory_bytes": 9870000}}
         self.lock, self.asked = threading.Lock(), 0
         script = self
@@ -203,6 +203,10 @@ def wide(folder, api):
     out = subprocess.run([SONDE, "top", "--once", "--connect", api.url], capture_output=True, text=True,
                          timeout=20, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"}).stdout
     lines = out.splitlines()
+    told = json.loads(subprocess.run([SONDE, "top", "--json", "--connect", api.url], capture_output=True, text=True,
+                                     timeout=20, check=True).stdout)
+    verdict("as JSON it says of connections and losses what the API says",
+            (told["connections"], told["events_lost"]) == (api.status["connections"], 3), told)
     verdict("a plain table aligns them too",
             [columns(l).find("server") for l in lines[1:5]] == [lines[0].index("ROLE")] * 4 and "🛒 カート" in out, out)
 

@@ -59,6 +59,8 @@ static int print(struct remote *remote, const struct config *c)
 	rows = calloc(f.n_rows + 1, sizeof(*rows));
 	for (size_t i = 0; rows && i < f.n_rows; i++)
 		rows[i] = f.rows[i].r;
+	conns.parsed = f.self.parsed;
+	conns.undecided = f.self.undecided;
 	conns.unknown = f.self.unknown;
 	conns.encrypted = f.self.encrypted;
 	t = (struct table){

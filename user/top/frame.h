@@ -45,6 +45,7 @@ struct top_self {
 	double events_rate;
 	uint64_t lost;
 	uint32_t unknown, encrypted;
+	uint32_t parsed, undecided; /* known of another sonde only: no footer tells of them */
 	double cpu_cores;
 	uint64_t memory_bytes; /* anonymous */
 	double pressure[3]; /* of the host: cpu, memory, io: share of the last 10 s, -1 unknown */

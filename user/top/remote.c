@@ -249,6 +249,8 @@ static void parse_status(struct remote *r, const json_t *o, int64_t now_ns, stru
 	s->lost = (uint64_t)number_at(o, "lost", "total");
 	s->unknown = (uint32_t)number_at(o, "connections", "unknown");
 	s->encrypted = (uint32_t)number_at(o, "connections", "encrypted");
+	s->parsed = (uint32_t)number_at(o, "connections", "parsed");
+	s->undecided = (uint32_t)number_at(o, "connections", "undecided");
 	s->memory_bytes = (uint64_t)number_at(o, "cost", "anonymous_memory_bytes");
 	s->pressure[0] = -1;
 	copy(s->tier, sizeof(s->tier), o, "tier");
