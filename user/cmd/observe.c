@@ -250,6 +250,23 @@ static void drain(struct observer *o)
 		o->on_turn(o->ctx);
 }
 
+/* Not every command has metrics that it could be read from, and a recording does not hold it. */
+static void say_lost(const struct observer *o)
+{
+	static const enum sonde_counter full[] = { SONDE_CNT_LOST_REQUEST, SONDE_CNT_LOST_RESPONSE,
+						   SONDE_CNT_LOST_CONTROL,
+						   SONDE_CNT_LOST_DATAGRAM };
+	uint64_t counters[SONDE_CNT_MAX], lost = 0;
+
+	probe_counters(o->probe, counters);
+	for (size_t i = 0; i < sizeof(full) / sizeof(full[0]); i++)
+		lost += counters[full[i]];
+	if (lost)
+		log_warn("%" PRIu64 " records found no room in the ring, and what they told of is "
+			 "missing: --ring-size makes room for more",
+			 lost);
+}
+
 /* Observing works without it; what is missing is said. */
 static void give_up_rights(const struct observer *o)
 {
@@ -275,6 +292,7 @@ int observer_run(struct observer *o, const char *where)
 	if (o->on_end)
 		o->on_end(o->ctx);
 	drain(o);
+	say_lost(o);
 	return EXIT_DONE;
 }
 

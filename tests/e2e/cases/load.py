@@ -78,6 +78,28 @@ def wrk_against_access_log(e):
     fail_if([f"lost {k}: {v}" for k, v in m.lost().items() if v])
 
 
+def said_lost(s):
+    """Records that a sonde which has ended says found no room."""
+    said = re.search(r"sonde: (\d+) records found no room in the ring", s.proc.stderr())
+    return int(said[1]) if said else 0
+
+
+@case(group=None)
+def lost_is_said(e):
+    """By a command without metrics too: what was sent and is not there, and why."""
+    ng = e.nginx()
+    for size, n in (("16MiB", 200), ("64KiB", 2000)):
+        s = Sonde(e, "tail", "--json", "--comm", "nginx", "--port", ng.port, "--ring-size",
+                  size).wait_ready()
+        s.proc.signal(signal.SIGSTOP)
+        e.procs.run([tool("ab"), "-q", "-k", "-c", 10, "-n", n, f"http://127.0.0.1:{ng.port}/ok"])
+        s.proc.signal(signal.SIGCONT)
+        s.end()
+        told, lost = len(s.transactions), said_lost(s)
+        if told + lost < n or (told == n) != (lost == 0):
+            raise Failure(f"{size}: {told} told of {n}, {lost} records said to be lost")
+
+
 def flood(e, keep, n):
     ng = e.nginx()
     s = Sonde(e, "run", "--ring-size", "64KiB", "--comm", "nginx", "--port", ng.port).wait_ready()
@@ -99,6 +121,9 @@ def flood(e, keep, n):
     e.figures.update(sent=sent, accounted=total, counted=parts["transactions"],
                      lost=s.metrics().lost())
     s.end()
+    in_ring = sum(n for why, n in e.figures["lost"].items() if why.startswith("ring_full"))
+    if said_lost(s) < in_ring:
+        raise Failure(f"{in_ring} records found no room, {said_lost(s)} at the end")
     if total != sent:
         raise Failure(f"sent {sent}, accounted for {total}: {parts}")
     if e.figures["lost"]["unknown_call"]:
