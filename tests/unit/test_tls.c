@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -299,6 +300,7 @@ static void files_larger_than_any(void **state)
 
 struct found {
 	struct tls_mapped openssl;
+	char path[PATH_MAX];
 	int n;
 };
 
@@ -309,6 +311,8 @@ static void on_mapped(void *ctx, const struct tls_mapped *m)
 	if (m->library != TLS_LIB_OPENSSL)
 		return;
 	f->openssl = *m;
+	snprintf(f->path, sizeof(f->path), "%s", m->path);
+	f->openssl.path = f->path;
 	f->n++;
 }
 
@@ -316,7 +320,7 @@ static void what_a_process_maps(void **state)
 {
 	struct found f = { .n = 0 };
 	struct tls_symbols s;
-	char path[320];
+	char path[TLS_PATH_MAX];
 	struct stat st;
 
 	if (!dlopen("libssl.so.3", RTLD_NOW))
@@ -333,6 +337,150 @@ static void what_a_process_maps(void **state)
 	assert_true(s.at[SONDE_TLS_READ_EX] && s.at[SONDE_TLS_WRITE_EX]);
 	assert_true(s.at[SONDE_TLS_HANDSHAKE] && s.at[SONDE_TLS_FREE]);
 	assert_int_equal(tls_maps_each(UINT32_MAX, on_mapped, &f), -ENOENT);
+}
+
+/* Makes folders one within the other until the path of a file in the last one is `len` long. */
+static int file_at(char *path, size_t len, const char *name)
+{
+	size_t n = strlen(path), left;
+
+	while ((left = len - n - strlen(name) - 1) > 1) {
+		size_t part = left - 1 > 200 ? 200 : left - 1;
+
+		if (left - 1 - part == 1) /* there is no name of no length */
+			part--;
+		path[n++] = '/';
+		memset(path + n, 'd', part);
+		path[n += part] = '\0';
+		if (mkdir(path, 0700) < 0)
+			return -1;
+	}
+	sprintf(path + n, "/%s", name);
+	return open(path, O_RDWR | O_CREAT | O_EXCL, 0700);
+}
+
+static void remove_up(char *path, const char *top)
+{
+	assert_int_equal(unlink(path), 0);
+	for (;;) {
+		*strrchr(path, '/') = '\0';
+		assert_int_equal(rmdir(path), 0);
+		if (strcmp(path, top) == 0)
+			return;
+	}
+}
+
+/* The file of a library that is looked for by what `fn` is told. */
+struct wanted {
+	ino_t inode;
+	char path[PATH_MAX], opened[TLS_PATH_MAX], by_root[TLS_PATH_MAX];
+	enum tls_library library;
+	int n;
+};
+
+static void on_wanted(void *ctx, const struct tls_mapped *m)
+{
+	struct tls_mapped nowhere = *m;
+	struct wanted *w = ctx;
+
+	if (m->inode != w->inode)
+		return;
+	w->n++;
+	w->library = m->library;
+	snprintf(w->path, sizeof(w->path), "%s", m->path);
+	tls_maps_path((uint32_t)getpid(), m, w->opened, sizeof(w->opened));
+	nowhere.start = nowhere.end = 0; /* as without the right to open mappings */
+	tls_maps_path((uint32_t)getpid(), &nowhere, w->by_root, sizeof(w->by_root));
+}
+
+static void paths_of_any_length(void **state)
+{
+	static const size_t lengths[] = { 255, 256, 1024, 3000, PATH_MAX - 1 };
+
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		char top[] = "/tmp/sonde-maps-XXXXXX", path[PATH_MAX];
+		struct wanted w = { .n = 0 };
+		struct stat st, opened;
+		void *code;
+		int fd;
+
+		assert_non_null(mkdtemp(top));
+		strcpy(path, top);
+		fd = file_at(path, lengths[i], "libssl.so.3");
+		assert_true(fd >= 0);
+		assert_int_equal(strlen(path), lengths[i]);
+		assert_int_equal(ftruncate(fd, 4096), 0);
+		assert_int_equal(fstat(fd, &st), 0);
+		code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+		assert_ptr_not_equal(code, MAP_FAILED);
+		w.inode = st.st_ino;
+		assert_int_equal(tls_maps_each((uint32_t)getpid(), on_wanted, &w), 0);
+		assert_int_equal(w.n, 1);
+		assert_int_equal(w.library, TLS_LIB_OPENSSL);
+		assert_string_equal(w.path, path);
+		assert_int_equal(strlen(w.by_root),
+				 strlen("/proc//root") + (size_t)snprintf(NULL, 0, "%d", getpid()) +
+					 lengths[i]);
+		if (strlen(w.by_root) < PATH_MAX) {
+			assert_int_equal(stat(w.by_root, &opened), 0);
+			assert_int_equal(opened.st_ino, st.st_ino);
+		}
+		if (geteuid() == 0) {
+			assert_int_equal(stat(w.opened, &opened), 0);
+			assert_int_equal(opened.st_ino, st.st_ino);
+		}
+		munmap(code, 4096);
+		close(fd);
+		remove_up(path, top);
+	}
+}
+
+/* Longer than any that can be opened, by the folder the process is in, and made to look like the
+ * mapping of a file that is not there, at each folder's beginning or its end. */
+static void map_below(const char *top, bool at_end)
+{
+	static const char fake[] = "7f0000000000-7f0000001000 r-xp 00000000 00:01 77 ";
+	struct wanted w = { .inode = 77 };
+	char name[251];
+	int fd, depth;
+	void *code;
+
+	assert_int_equal(chdir(top), 0);
+	memset(name, ' ', sizeof(name)); /* wherever a line is cut, one of the two begins so */
+	memcpy(at_end ? name + 250 - strlen(fake) : name, fake, strlen(fake));
+	name[250] = '\0';
+	for (depth = 0; depth < 24; depth++) {
+		assert_int_equal(mkdir(name, 0700), 0);
+		assert_int_equal(chdir(name), 0);
+	}
+	fd = open("libssl.so.3", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	assert_ptr_not_equal(code, MAP_FAILED);
+	assert_int_equal(tls_maps_each((uint32_t)getpid(), on_wanted, &w), 0);
+	assert_int_equal(w.n, 0);
+	munmap(code, 4096);
+	close(fd);
+	assert_int_equal(unlink("libssl.so.3"), 0);
+	for (; depth > 0; depth--) {
+		assert_int_equal(chdir(".."), 0);
+		assert_int_equal(rmdir(name), 0);
+	}
+}
+
+static void a_path_that_looks_like_a_mapping(void **state)
+{
+	int home = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char top[] = "/tmp/sonde-maps-XXXXXX";
+
+	assert_true(home >= 0);
+	assert_non_null(mkdtemp(top));
+	map_below(top, false);
+	map_below(top, true);
+	assert_int_equal(fchdir(home), 0);
+	close(home);
+	assert_int_equal(rmdir(top), 0);
 }
 
 static void below_a_root(void **state)
@@ -365,6 +513,8 @@ int main(void)
 		cmocka_unit_test(files_that_are_cut_short_meanwhile),
 		cmocka_unit_test(files_larger_than_any),
 		cmocka_unit_test(what_a_process_maps),
+		cmocka_unit_test(paths_of_any_length),
+		cmocka_unit_test(a_path_that_looks_like_a_mapping),
 		cmocka_unit_test(below_a_root),
 	};
 

@@ -153,7 +153,7 @@ static void on_mapped(void *ctx, const struct tls_mapped *m)
 	struct user *u = look->user;
 	struct tls *t = look->tls;
 	struct mapping *known = mapping_of(u, m);
-	char path[320];
+	char path[TLS_PATH_MAX];
 
 	tls_maps_path(u->tgid, m, path, sizeof(path));
 	if (!known && u->n_mappings < MAPPINGS_MAX) /* else it would be let go by nobody */

@@ -3,6 +3,7 @@
 #ifndef TLS_MAPS_H
 #define TLS_MAPS_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,7 +14,7 @@ struct tls_mapped {
 	uint64_t start, end;	  /* of its code in the process */
 	enum tls_library library; /* by its name; TLS_LIB_NONE: the program itself */
 	bool is_deleted;	  /* the name now is another file's, or nobody's */
-	char path[256];		  /* as the process sees it; cut */
+	const char *path;	  /* as the process sees it; while fn is called */
 };
 
 /* Calls fn for each, once per file; the program itself comes last and only if no library was found.
@@ -23,6 +24,8 @@ int tls_maps_each(uint32_t tgid, void (*fn)(void *ctx, const struct tls_mapped *
 /* A path of what a process has mapped, below the root of that process. Where that is a folder
  * (chroot(2)) and we are outside, both are told from the root of the file system they are on. */
 const char *tls_maps_below(const char *path, const char *root);
+
+enum { TLS_PATH_MAX = PATH_MAX + 32 }; /* of what tls_maps_path() writes */
 
 /* Where the observer can open what a process has mapped: by the mapping itself, which also finds
  * what was deleted; without the right to that, by the process's own root. */

@@ -25,7 +25,7 @@ static void on_mapped(void *ctx, const struct tls_mapped *m)
 {
 	struct check_process *p = ctx;
 	struct tls_symbols symbols;
-	char path[320];
+	char path[TLS_PATH_MAX];
 	int err;
 
 	if (p->is_tls_read)

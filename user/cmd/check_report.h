@@ -3,6 +3,7 @@
 #ifndef CHECK_REPORT_H
 #define CHECK_REPORT_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/utsname.h>
@@ -20,10 +21,10 @@ struct check_process {
 	bool is_found;
 	bool is_go;
 	char comm[16];
-	char exe[256];
+	char exe[PATH_MAX];
 	char service[128];
-	const char *tls_name;  /* of what encrypts for it, static; NULL: nothing that is known */
-	char tls_library[256]; /* path of its file; empty: there is none, or it is not known */
+	const char *tls_name; /* of what encrypts for it, static; NULL: nothing that is known */
+	char tls_library[PATH_MAX]; /* path of its file; empty: there is none, or it is not known */
 	bool is_tls_read;
 	char tls_why[160]; /* why it is not, or nothing is known; empty: no reason is known */
 };

@@ -6,7 +6,7 @@
 #include "util/utf8.h"
 
 struct name {
-	char text[512];
+	char text[PATH_MAX];
 };
 
 /* What others have named: nothing of it may steer a terminal. */
