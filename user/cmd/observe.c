@@ -27,7 +27,6 @@ enum {
 #define SWEEP_NS      (5 * NS_PER_S)
 #define CPU_WINDOW_NS (2 * NS_PER_S)
 #define RELEASE_NS    (NS_PER_S / 4)
-#define DRAIN_NS      NS_PER_S
 
 const char *tier_name(enum probe_tier tier)
 {
@@ -235,14 +234,15 @@ static void say_observing(const struct observer *o, const char *where)
 		fprintf(stderr, "sonde: %s\n", line);
 }
 
-/* What the kernel had already handed over belongs to the result. Bounded, since records may come as
- * fast as they are taken. */
+/* What the kernel had already handed over belongs to the result, however long that takes. Bounded
+ * by what the ring can hold, since records may come as fast as they are taken. */
 static void drain(struct observer *o)
 {
-	uint64_t end_ns = clock_mono_ns() + DRAIN_NS;
+	size_t left = probe_ring_size(o->probe) / sizeof(struct sonde_ev_hdr);
+	int n;
 
-	while (pipeline_read(&o->pipeline, BUDGET) > 0 && clock_mono_ns() < end_ns)
-		;
+	while (left > 0 && (n = pipeline_read(&o->pipeline, BUDGET)) > 0)
+		left -= (size_t)n < left ? (size_t)n : left;
 	tell_lost(o, clock_mono_ns());
 	pipeline_tick(&o->pipeline, clock_mono_ns());
 	pipeline_end(&o->pipeline);

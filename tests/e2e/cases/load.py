@@ -100,6 +100,30 @@ def lost_is_said(e):
             raise Failure(f"{size}: {told} told of {n}, {lost} records said to be lost")
 
 
+# reads as a pager does, or a network: a little, and then something else for a while
+SLOW_READER = """
+import sys, time
+while some := sys.stdin.buffer.read1(1 << 16):
+    sys.stdout.buffer.write(some)
+    time.sleep(0.05)
+"""
+
+
+@case(group=None)
+def told_to_the_end(e):
+    """What the kernel had handed over when sonde was to end is told, however slow the reader is."""
+    ng, n = e.nginx(), 8000
+    slow = ["bash", "-c", 'exec "$@" > >(exec python3 -c "$0")', SLOW_READER]
+    s = Sonde(e, "tail", "--json", "--comm", "nginx", "--port", ng.port, prefix=slow).wait_ready()
+    os.kill(s.proc.pid, signal.SIGSTOP)
+    ab(e, f"http://127.0.0.1:{ng.port}/ok", n)
+    os.kill(s.proc.pid, signal.SIGTERM)  # not its reader
+    os.kill(s.proc.pid, signal.SIGCONT)
+    s.proc.wait(20)
+    until(lambda: s.read() >= 0 and len(s.transactions) >= n, 5, f"{n} transactions")
+    fail_if(Expect(ng.port, ng.log(n), "nginx", None).problems(s.transactions))
+
+
 def flood(e, keep, n):
     ng = e.nginx()
     s = Sonde(e, "run", "--ring-size", "64KiB", "--comm", "nginx", "--port", ng.port).wait_ready()
