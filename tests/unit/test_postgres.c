@@ -242,6 +242,34 @@ static void a_notification_before_a_query(void **state)
 }
 
 /* Each in one operation, as clients write them. */
+/* No Sync ends what was only prepared: the answer to a query behind it is the query's. */
+static void a_query_behind_a_flush(void **state)
+{
+	struct sim sim;
+	char *out;
+
+	sim_init(&sim);
+	sim_open(&sim, 1, SONDE_ROLE_CLIENT);
+	op(&sim, SONDE_TX, "= user~bob~~");
+	op(&sim, SONDE_RX, "R ~~~~\nZ I");
+	op(&sim, SONDE_TX, "P s1~SELECT 1~~~\nD Ss1~\nH");
+	op(&sim, SONDE_RX, "1\nt ~~\nn");
+	op(&sim, SONDE_TX, "Q BEGIN;~");
+	op(&sim, SONDE_RX, "C BEGIN~\nZ T");
+	op(&sim, SONDE_TX, "Q DROP TABLE t~");
+	op(&sim, SONDE_RX, "E SERROR~C42P01~~\nZ E");
+	op(&sim, SONDE_TX, "Q END;~");
+	op(&sim, SONDE_RX, "C ROLLBACK~\nZ I");
+	sim_close(&sim, 1, SONDE_CLOSE_DONE, 0);
+	out = sim_run(&sim);
+	assert_non_null(strstr(out, " BEGIN  0 45/0 34/0 "));
+	assert_non_null(strstr(out, " DROP  0 18/0 26/0 "));
+	assert_non_null(strstr(out, " END  0 10/0 20/0 "));
+	assert_null(strstr(out, " SELECT "));
+	free(out);
+	sim_free(&sim);
+}
+
 static void ten_operations(void **state)
 {
 	static struct holes h = { .mark = "sys=", .is_by_message = true };
@@ -278,6 +306,7 @@ int main(void)
 		cmocka_unit_test(a_replica_is_left_alone),
 		cmocka_unit_test(statements_are_forgotten),
 		cmocka_unit_test(a_hole_in_statements),
+		cmocka_unit_test(a_query_behind_a_flush),
 		cmocka_unit_test(ten_operations),
 	};
 

@@ -108,6 +108,21 @@ static void read_sql(const struct postgres *pg, struct slice text, bool is_cut, 
 	sql_describe(&source, out->room, sql);
 }
 
+/* What was parsed and flushed, and neither executed nor ended by a Sync, is nothing by itself: the
+ * ReadyForQuery of what is called next ends both. */
+static void call(struct postgres *pg, struct msg *out)
+{
+	struct pg_round *r = pg_back(pg);
+	bool goes_on = pg->is_requesting && r && r->requests == 1 && !r->is_closed;
+
+	if (goes_on)
+		r->kind = PG_ROUND_QUERY;
+	else
+		push(pg, PG_ROUND_QUERY)->requests = 1;
+	pg->is_requesting = false;
+	out->flags |= (goes_on ? MSG_DESCRIBES : MSG_BEGIN) | MSG_END;
+}
+
 /* `body`: as much of it as is looked at. */
 static void query(struct postgres *pg, struct slice body, bool is_whole, struct msg *out)
 {
@@ -117,9 +132,7 @@ static void query(struct postgres *pg, struct slice body, bool is_whole, struct 
 		body.n--;
 	read_sql(pg, body, !is_whole, out, &sql);
 	tell(pg, &sql, out);
-	push(pg, PG_ROUND_QUERY)->requests = 1;
-	pg->is_requesting = false;
-	out->flags |= MSG_BEGIN | MSG_END;
+	call(pg, out);
 }
 
 /* 53.2.4: an object of the server is called by its id. */
@@ -128,8 +141,7 @@ static void function_call(struct postgres *pg, struct msg *out)
 	struct sql sql = { .operation = SLICE("FunctionCall"), .summary = SLICE("FunctionCall") };
 
 	tell(pg, &sql, out);
-	push(pg, PG_ROUND_QUERY)->requests = 1;
-	out->flags |= MSG_BEGIN | MSG_END;
+	call(pg, out);
 }
 
 static void begin(struct postgres *pg, const struct sql *sql, struct msg *out)
