@@ -243,7 +243,7 @@ static __always_inline void submit_whole(struct scratch *s, struct conn *c, u32 
 	r->at = from + ev->copied;
 	r->seq = ev->seq;
 	r->len = ev->len;
-	if (ev->copied != SONDE_COPY_MAX || !ev->tail)
+	if (!ev->tail) /* all of it was copied, or none could be */
 		s->whole = false;
 	if (s->whole) {
 		ev->len = r->at;

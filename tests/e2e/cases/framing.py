@@ -232,8 +232,19 @@ def websocket(e):
             for _ in range(5):
                 c.send("GET /fake HTTP/1.1\r\nHost: x\r\n\r\n")
                 c.exactly(31)
+    for used in (False, True):
+        with Raw(port) as c:
+            if used:
+                c.ask("GET", "/used")
+                quiet()  # by now the kernel was told how long heads are
+            c.request("GET", "/at-once", ["Upgrade: websocket", "Connection: Upgrade"])
+            c.head()
+            c.exactly(8192)
+            c.send("GET /fake HTTP/1.1\r\nHost: x\r\n\r\n")
+            c.exactly(31)
     quiet()
-    return Expect(port, {("GET", "/ws", 101): 3}, "raw", "run")
+    return Expect(port, {("GET", "/ws", 101): 3, ("GET", "/at-once", 101): 2, ("GET", "/used", 200): 1},
+                  "raw", "run")
 
 
 @case()

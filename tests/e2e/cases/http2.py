@@ -6,6 +6,7 @@ import random
 import re
 import socket
 from collections import Counter
+from itertools import product
 
 from harness import h2
 from harness.case import case
@@ -88,29 +89,33 @@ def http2_upgrade(e):
 
 @case()
 def http2_upgrade_at_once(e):
-    """What is asked in the upgrade is answered behind the 101 at once, by more than of any other
-    operation is copied, and before HTTP/2 is known: on a new connection, and on one that was used."""
+    """What is asked in the upgrade is answered behind the 101 at once, or together with it, by more
+    than of any other operation is copied, and before HTTP/2 is known: on a new connection, and on one
+    that was used."""
     port = e.python("raw.py", "h2c")
     wire, switch = 4 * 16009 + 10, 71  # the frames of the answer; the head before them
-    for used in (False, True):
+    for used, target in product((False, True), ("/large", "/once")):
         with Raw(port) as c:
             if used:
                 c.ask("GET", "/used")
                 quiet()  # by now the kernel was told how long heads are
-            c.request("GET", "/large", ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c",
+            c.request("GET", target, ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c",
                                         "HTTP2-Settings: AAMAAABkAAQAAP__"])
-            c.buffer = c.sock.recv(switch, socket.MSG_WAITALL)
-            if c.head()[0] != 101 or c.buffer:
+            if target == "/once":
+                c.buffer = c.sock.recv(switch + 9 + wire, socket.MSG_WAITALL)
+            else:
+                c.buffer = c.sock.recv(switch, socket.MSG_WAITALL)
+            if c.head()[0] != 101 or (c.buffer and target != "/once"):
                 raise Failure("no 101")
             c.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
             c.exactly(9 + wire)
     quiet()
 
     def whole(seen):
-        large = [(t["version"], t["response_bytes"]) for t in seen if t["target"] == "/large"]
+        large = [(t["version"], t["response_bytes"]) for t in seen if t["target"] != "/used"]
         return [f"{v}: {n} bytes" for v, n in large if (v, n) != ("2", wire)]
-    return Expect(port, {("GET", "/large", 200): 2, ("GET", "/used", 200): 1}, "raw", "run",
-                  check=whole, in_metrics=False)
+    return Expect(port, {("GET", "/large", 200): 2, ("GET", "/once", 200): 2,
+                         ("GET", "/used", 200): 2}, "raw", "run", check=whole, in_metrics=False)
 
 
 @case()

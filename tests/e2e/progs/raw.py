@@ -100,9 +100,14 @@ def mode_events(p):
 
 
 def mode_websocket(p):
-    """Upgrades, then echoes bytes that look like HTTP."""
-    p.head()
-    p.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+    """Upgrades, then echoes bytes that look like HTTP. Who asks for /at-once is told 8 KiB with the
+    switch; what asks for no upgrade is answered."""
+    while b"upgrade" not in (asked := p.head())[1]:
+        if asked[0] is None:
+            return
+        p.send(ok())
+    p.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n" +
+           (b"HTTP/1.1 200 OK\r\n\r\n" + b"w" * 8173 if asked[0] == "/at-once" else b""))
     while (data := p.sock.recv(4096)):
         p.send(data)
 
@@ -113,7 +118,8 @@ def frame(type_, flags, stream, payload=b""):
 
 
 def mode_h2c(p):
-    """HTTP/1 until asked for HTTP/2: then as much as a window takes, before the client says a word."""
+    """HTTP/1 until asked for HTTP/2: then as much as a window takes, before the client says a word,
+    and in one send with the switch itself for who asks for /once."""
     while True:
         target, headers = p.head()
         if target is None:
@@ -121,10 +127,11 @@ def mode_h2c(p):
         if b"upgrade" in headers:
             break
         p.send(ok())
-    p.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
-           frame(4, 0, 0),
-           frame(1, 4, 1, b"\x88") + b"".join(frame(0, 0, 1, b"d" * 16000) for _ in range(3)) +
-           frame(0, 1, 1, b"d" * 16000))
+    parts = [b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+             frame(4, 0, 0),
+             frame(1, 4, 1, b"\x88") + b"".join(frame(0, 0, 1, b"d" * 16000) for _ in range(3)) +
+             frame(0, 1, 1, b"d" * 16000)]
+    p.send(*([b"".join(parts)] if target == "/once" else parts))
     while p.sock.recv(4096):
         pass
 
