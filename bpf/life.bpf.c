@@ -170,6 +170,8 @@ static __always_inline int state_changed(struct sock *sk, int from, int to)
 	}
 	if (to == TCP_CLOSE) {
 		c->is_over = true;
+		if (is_tls_wanted)
+			tls_shaken_drop(c->cookie);
 		tcp_ended(sk, c);
 	}
 	if (to == TCP_CLOSE && is_connecting(sk, from)) {

@@ -41,6 +41,26 @@ struct {
 	__type(value, struct tls_session);
 } tls_sessions SEC(".maps") __weak;
 
+/* Objects that shook hands in memory, by their connection's cookie, until it operates again and
+ * learns its own, or either is gone. A thread may have begun many at once. One that finds no room
+ * is counted: its connection learns its object when it is read from. */
+struct tls_shaken {
+	u64 ssl, tgid;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, struct tls_shaken);
+} tls_shaken SEC(".maps") __weak;
+
+static __always_inline void tls_shaken_drop(u64 cookie)
+{
+	bpf_map_delete_elem(&tls_shaken, &cookie);
+}
+
 static __always_inline struct tls_session *tls_session_of(u64 ssl, u32 tgid)
 {
 	struct tls_key key = { .ssl = ssl, .tgid = tgid };

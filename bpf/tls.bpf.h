@@ -139,7 +139,7 @@ static __always_inline void tls_learn_shaken(struct conn *c)
 		c->tls_is_memory = 1;
 		c->tgid = s->tgid;
 	}
-	bpf_map_delete_elem(&tls_shaken, &cookie);
+	tls_shaken_drop(cookie);
 }
 
 /* The connection learns what its plaintext was bound by. */
@@ -236,6 +236,7 @@ static __always_inline bool tls_received(struct tls_thread *th, struct conn *c, 
 	th->rx_family = c->family;
 	th->rx_role = c->role;
 	th->rx_flags = c->flags;
+	th->rx_is_over = c->is_over;
 	th->rx_is_used = 0;
 	return c->flags & CONN_TLS;
 }

@@ -19,20 +19,6 @@ struct {
 __u64 tls_attaching;
 __u64 tls_unsure_until_ns;
 
-/* Objects that shook hands in memory, by their connection's cookie, until it operates again and
- * learns its own. A thread may have begun many at once. The one that was begun first goes: then
- * that connection learns its object when it is read from. */
-struct tls_shaken {
-	u64 ssl, tgid;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, u64);
-	__type(value, struct tls_shaken);
-} tls_shaken SEC(".maps");
-
 struct tls_bond {
 	u64 ssl, cookie, established_ns, attached_ns;
 	u32 slot;

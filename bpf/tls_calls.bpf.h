@@ -40,6 +40,8 @@ static __always_inline void tls_freed(u64 ssl, struct task_struct *task)
 
 	if (filter.n_ports)
 		tls_forget_other(bpf_task_storage_get(&tls_threads, task, NULL, 0));
+	if (t && t->is_memory)
+		tls_shaken_drop(t->c.cookie);
 	if (t &&
 	    (t->is_over || (t->is_memory && !t->c.own_seq[SONDE_RX] && !t->c.own_seq[SONDE_TX])))
 		tls_session_drop(ssl, tgid);
@@ -134,7 +136,9 @@ static __noinline void tls_shakes(struct tls_thread *th, u32 tgid)
 		return;
 	t->cipher_rx += th->rx_len;
 	t->arrival_ns = th->rx_arrival_ns;
-	bpf_map_update_elem(&tls_shaken, &cookie, &s, BPF_ANY);
+	/* one that is gone operates no more, and nobody would take it out */
+	if (!th->rx_is_over && bpf_map_update_elem(&tls_shaken, &cookie, &s, BPF_ANY))
+		count(SONDE_CNT_NO_SHAKEN);
 }
 
 /* A call begins. False: nothing is to be learnt from its return. */

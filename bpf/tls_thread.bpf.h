@@ -47,6 +47,7 @@ struct tls_thread {
 	u64 rx_ssl;   /* of the connection that it received on last; 0: not known */
 	u64 left_ssl; /* a write before this call did not seem to end: whose, and how much was left */
 	u32 left;
+	u32 rx_is_over;	  /* that connection is gone, and what it had left was received */
 	u64 rx_is_behind; /* no call followed the receive before, on another connection */
 	u64 other_ssl;	  /* of a connection that is not observed: see tls_others.bpf.h */
 };

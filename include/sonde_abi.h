@@ -606,6 +606,7 @@ enum sonde_counter {
 	SONDE_CNT_NO_THREAD = 12,    /* threads made that there was no room to tell the end of */
 	SONDE_CNT_NO_REST = 13,	     /* processes that ended, likewise of what their end takes */
 	SONDE_CNT_NO_LEAVING = 14,   /* connections that could not be let go when they should */
+	SONDE_CNT_NO_SHAKEN = 15,    /* handshakes in memory that there was no room to remember */
 	SONDE_CNT_MAX = 16,
 };
 

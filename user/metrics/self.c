@@ -42,6 +42,7 @@ static void self_kernel_counts(struct self *s)
 	n[LOSS_TLS_UNBOUND] += s->counters[SONDE_CNT_TLS_UNBOUND];
 	s->full.n[FULL_TRACE_THREADS_MADE] += s->counters[SONDE_CNT_NO_THREAD];
 	s->full.n[FULL_PROCESS_ENDS] += s->counters[SONDE_CNT_NO_REST];
+	s->full.n[FULL_TLS_HANDSHAKES] += s->counters[SONDE_CNT_NO_SHAKEN];
 	s->full.n[FULL_PROPAGATION_LEAVING] += s->counters[SONDE_CNT_NO_LEAVING];
 	for (size_t i = 0; i < s->n_programs; i++)
 		if (!s->programs[i].is_aid)

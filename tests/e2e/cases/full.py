@@ -13,24 +13,29 @@ from harness.holdings import held_objects, listed
 from harness.proc import Failure, until
 from harness.sonde import Sonde
 
+from .tls import python_client, python_server
+
 NOBODY = 5_000_000  # above the highest number a process or thread can have
+NO_SOCKET = 1 << 60  # above any cookie
 MANY = 20
 
 
 class Table:
-    """A hash of a running sonde by the numbers of processes or threads, which others fill."""
+    """A hash of a running sonde by the numbers of processes, threads or sockets, which others
+    fill."""
 
     def __init__(self, e, s, name):
         mine = held_objects(s.proc.pid)
         found = next(m for m in listed("map") if ("map", m["id"]) in mine and m["name"] == name)
-        self.id, self.room = found["id"], found["max_entries"]
+        self.id, self.room, self.width = found["id"], found["max_entries"], found["bytes_key"]
         self.value = " 0x00" * found["bytes_value"]
         self.file = e.path(f"{name}.batch")
 
     def batch(self, verb, value):
         with open(self.file, "w", encoding="ascii") as f:
-            for n in range(NOBODY, NOBODY + self.room):
-                key = " ".join(f"0x{b:02x}" for b in n.to_bytes(4, "little"))
+            for n in range(self.room):
+                n += NOBODY if self.width == 4 else NO_SOCKET
+                key = " ".join(f"0x{b:02x}" for b in n.to_bytes(self.width, "little"))
                 f.write(f"map {verb} id {self.id} key {key}{value}\n")
         return subprocess.run([tool("bpftool"), "batch", "file", self.file], capture_output=True,
                               timeout=20, check=False).returncode == 0
@@ -179,4 +184,51 @@ def threads_that_become_another_program(e):
     if threads & table.keys():
         raise Failure(f"{len(threads & table.keys())} of {TURNERS} threads that are no more "
                       "are still in the table")
+    s.end()
+
+
+LEAVERS = """
+import socket, ssl, struct, sys
+hello = ssl.MemoryBIO()
+try:
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).wrap_bio(ssl.MemoryBIO(), hello,
+                                                     server_hostname="localhost").do_handshake()
+except ssl.SSLWantReadError:
+    hello = hello.read()
+for _ in range(int(sys.argv[2])):
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    s.sendall(hello)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+"""
+
+
+@case(group=None, limit=60)
+def full_of_handshakes_in_memory(e):
+    """A connection whose handshake finds no room is counted, and learns of its object when it is
+    read from; one that is gone is remembered by nobody, however it went."""
+    port, rounds = python_server(e, "asyncio"), 0
+    s = Sonde(e, "run", "--port", port).wait_ready()
+    table = Table(e, s, "tls_shaken")
+
+    def load():
+        nonlocal rounds
+        rounds += 1
+        e.procs.run(python_client(e, port, "thread", MANY, 2), seconds=20)
+        want = 2 * MANY * rounds
+        until(lambda: s.metrics().requests("server").total() == want, 10, f"{want} requests told")
+    load()
+    e.procs.run([PYTHON, e.write("leavers.py", LEAVERS), port, MANY])
+    until(lambda: not table.keys(), 10, "what is gone to be forgotten")
+    if left_out(s, "tls_handshakes"):
+        raise Failure("counted where there was room")
+    table.fill()
+    load()
+    until(lambda: left_out(s, "tls_handshakes") >= MANY, 10, "those without room")
+    table.clear()
+    counted = left_out(s, "tls_handshakes")
+    load()
+    lost = {k: v for k, v in s.settled_metrics().lost().items() if v}
+    if left_out(s, "tls_handshakes") != counted or lost:
+        raise Failure(f"{counted} counted, and more where there was room again; lost {lost}")
     s.end()
