@@ -73,8 +73,8 @@ def flags():
         for code in codes:
             m = re.search(r"\bsonde (?:run|tail|top|record|replay|check)\b(.*)", code) or \
                 re.match(r"(--[a-z].*)", code)
-            for flag in re.findall(r"(?<![\w-])--([a-z0-9-]+)", m[1]) if m else ():
-                # one that stands alone may be another program's
+            # one with a dot is another program's, one that stands alone may be
+            for flag in re.findall(r"(?<![\w-])--([a-z0-9-]+)(?![a-z0-9-]|\.\w)", m[1]) if m else ():
                 if flag not in known and ("sonde " in code or flag not in FOREIGN):
                     yield f"{name}: --{flag}"
 
