@@ -171,14 +171,14 @@ def http2_behind_goaway(e):
     """Node hears nothing of a request that comes when it has gone away already."""
     port = e.node("goaway.js", "serve")
     c = h2.H2(port, random.Random(1))
-    ask = lambda stream, path: c.send(c.frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, stream,
-                                              h2.fields("POST", path)))
-    ask(1, "/away/first")
-    for stream in range(3, 13, 2):
-        ask(stream, "/away/kept" if stream <= 5 else "/away/refused")
+    # whole: of many pieces that are read at once not each one's arrival is known
+    ask = lambda *of: c.send(b"".join(c.frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, stream,
+                                              h2.fields("POST", path)) for stream, path in of), whole=True)
+    ask((1, "/away/first"))
+    ask(*((n, "/away/kept" if n <= 5 else "/away/refused") for n in range(3, 13, 2)))
     gone = []
     c.read_until(lambda type_, stream: type_ == h2.GOAWAY and gone.append(1) or len(gone) == 2)
-    ask(13, "/away/behind")
+    ask((13, "/away/behind"))
     c.read_until(lambda *_: {1, 3, 5} <= c.ended)
     c.sock.close()
     quiet()
