@@ -179,7 +179,7 @@ $(O)/demo/stock: deploy/demo/stock.go
 	$(Q)mkdir -p $(@D)
 	$(Q)GO111MODULE=off CGO_ENABLED=0 GOCACHE=$(abspath $(@D))/go-cache go build -o $@ $<
 
-# the long forms of the churn cases, about half an hour; renews the table of docs/reliability.md
+# the long forms of the churn cases, about 20 minutes; renews the table of docs/reliability.md
 soak: need-root all
 	$(Q)tests/soak/soak.py --sonde $(O)/sonde --write $(ARGS)
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 soak.py: the long forms of the end-to-end cases about churn and loss, and the table of
-docs/reliability.md from what they measured. As root, about half an hour.
+docs/reliability.md from what they measured. As root, about 20 minutes.
 """
 import argparse
 import json
@@ -87,8 +87,8 @@ def table(rows):
     out = ["| tried | counted | lost | anonymous memory | |", "|---|---|---|---|---|"]
     for row in rows:
         verdict = "**failed**" if row["problem"] else "ok"
-        cells = [TRIED[row["case"]].format(**row), f"{row['counted']:,}", losses(row), held(row),
-                 verdict]
+        cells = [TRIED[row["case"]].format(**row), f"{row['counted']:,}" if row["counted"] else "",
+                 losses(row), held(row), verdict]
         out.append("| " + " | ".join(cells) + " |")
     return "\n".join(out)
 
