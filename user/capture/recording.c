@@ -64,7 +64,6 @@ static void recorder_flush(struct recorder *r)
 
 	if (r->error)
 		return;
-
 	while (done < r->n && !r->error) {
 		ssize_t n = write(r->fd, r->buffer + done, r->n - done);
 

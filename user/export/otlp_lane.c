@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "export/gzip.h"
 #include "export/otlp_post.h"
 #include "util/clock.h"
+#include "util/hash.h"
 #include "util/log.h"
 
 #define BACKOFF_FIRST_NS NS_PER_S
@@ -37,9 +37,7 @@ void lane_init(struct otlp_lane *l, enum otlp_signal s, const struct otlp_endpoi
 	*l = (struct otlp_lane){ .signal = s, .endpoint = e };
 	otlp_out_init(&l->out, lane_form(e), 0);
 	otlp_out_init(&l->wire, lane_form(e), 0);
-	/* only for jitter: any seed does */
-	if (getrandom(&l->random, sizeof(l->random), GRND_NONBLOCK) != sizeof(l->random))
-		l->random = clock_mono_ns();
+	l->random = hash_seed(); /* only for jitter: any seed does */
 }
 
 void lane_free(struct otlp_lane *l)

@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metrics/labels.h"
 
-#include <string.h>
-
-static uint64_t labels_load(const uint8_t *p, size_t n)
-{
-	uint64_t x = 0;
-
-	memcpy(&x, p, n);
-	return x;
-}
-
 /* Printable ASCII eight bytes at a time; the rest code point by code point. */
 static bool labels_is_text(struct slice s)
 {
@@ -21,7 +11,7 @@ static bool labels_is_text(struct slice s)
 		uint64_t x;
 
 		if (s.n >= 8) {
-			x = labels_load(s.p, 8);
+			x = octets_load(s.p);
 			/* a byte over 0x7f, or a zero byte: Bit Twiddling Hacks, "haszero" */
 			if ((x | (x - 0x0101010101010101ULL)) & 0x8080808080808080ULL)
 				n = s.p[0] ? utf8_next(s) : 0;

@@ -19,7 +19,8 @@ static inline uint64_t hash_mix(uint64_t a, uint64_t b)
 /* Folds a text into a running hash. */
 uint64_t hash_slice(uint64_t h, struct slice text);
 
-/* Where hashes begin: whoever chooses what is hashed shall not foresee them. Never 0. */
+/* Where hashes begin, another one at each call: whoever chooses what is hashed shall not foresee
+ * them. The system is asked for chance once. Never 0. */
 uint64_t hash_seed(void);
 
 #endif
